@@ -1,0 +1,117 @@
+"""What a connector is: a source of files, described by Protocols and frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.work import RefusedRow
+    from ingot.tables.contract import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One dataset of a vendor: where its rows go and which days to expect."""
+
+    name: str
+    """The vendor's own name, e.g. us_stocks_sip/minute_aggs_v1."""
+    bronze: Table
+    calendar: str
+    """Market whose trade dates the vendor publishes, e.g. XNYS."""
+    history_from: date
+    """First day that the vendor has."""
+    silver: Table | None = None
+    """The silver table that it is refined into, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Bytes that arrived whole."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file's rows, written as one Parquet file in the contract's Arrow schema."""
+
+    path: Path | None
+    """None when the file holds no good row."""
+    rows: int
+    """Good rows, written."""
+    symbols: int
+    """Distinct symbols among them."""
+    in_order: bool
+    """True when (symbol, window_start) rises strictly, so that no key occurs twice."""
+    refused: tuple[RefusedRow, ...]
+
+
+class FileSource(Protocol):
+    """A vendor that publishes one file per dataset and day."""
+
+    name: str
+    datasets: Mapping[str, Dataset]
+    rule: str
+    """Id of the publication rule."""
+
+    @property
+    def location(self) -> str:
+        """Where the files are listed, without any secret; names the listing in caches."""
+        ...
+
+    def published_at(self, file_date: date) -> datetime:
+        """Return the instant by which the vendor's rule says that the day's file is out, UTC."""
+        ...
+
+    def list(self, dataset: str, start: date, end: date) -> Sequence[RemoteObject]:
+        """Return the objects there for file dates in `[start, end)`, ascending.
+
+        Raises:
+            EntitlementError: The credentials do not cover the dataset.
+            SourceUnavailableError: The listing cannot be had now.
+            ConfigError: The location is not a tree of this vendor.
+        """
+        ...
+
+    def fetch(self, remote: RemoteObject, to: Path, advance: Callable[[int], None]) -> Fetched:
+        """Write the object's bytes to `to` and return their hash; `advance` is told of bytes.
+
+        Resumes after a break, retries with backoff and jitter, and notices when the object
+        changes under the download.
+
+        Raises:
+            EntitlementError, NotPublishedError, RateLimitedError, SourceUnavailableError
+        """
+        ...
+
+    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+        """Parse the landed bytes into one Parquet file at `to`, in source order.
+
+        Raises:
+            SchemaDriftError: The header is not the contract's.
+            CorruptFileError: The file cannot be read to its end.
+            QuarantineLimitError: More than `limit_pct` percent of the rows were refused; its
+                `refused_rows` holds at most 1,000 of them.
+        """
+        ...
+
+
+class Connector(Protocol):
+    """What a connector's entry point gives: its name, its settings and a way to open it."""
+
+    name: str
+    settings: type[BaseModel]
+    """Model of the vendor's own section of the settings file."""
+
+    def open(self, location: str, settings: BaseModel) -> FileSource:
+        """Return the source at `location`: a folder, or s3://bucket[/prefix]."""
+        ...

@@ -1,0 +1,1 @@
+"""Engines: each runs SQL over named relations and knows nothing of commits or vendors."""

@@ -1,0 +1,199 @@
+"""Every error that Ingot raises on purpose, as one tree.
+
+The branches are what the caller should do; the exit code of a command follows the branch.
+
+    IngotError
+    ├── FixRequestError           2    fix the request or the configuration
+    │   ├── ConfigError                ├── LakeNotFoundError
+    │   ├── QueryError
+    │   └── EntitlementError
+    ├── LookAtDataError           3    look at the data
+    │   ├── SchemaDriftError
+    │   ├── CorruptFileError
+    │   ├── QuarantineLimitError
+    │   ├── HeldVersionError
+    │   └── ContractBrokenError
+    ├── TryLaterError             4    try again later (may carry `retry_after_s`)
+    │   ├── RateLimitedError
+    │   ├── SourceUnavailableError
+    │   ├── StorageFullError
+    │   └── CommitConflictError
+    ├── NotYetError               4    wait: not there yet
+    │   └── NotPublishedError
+    └── ReadBackError             5    read back before anything else
+        └── CommitStateUnknownError
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ingot.model.work import RefusedRow
+
+INTERRUPTED_EXIT_CODE: Final = 130
+_PRECEDENCE: Final = (5, 2, 3, 4)
+
+
+class IngotError(Exception):
+    """The root of every error raised on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class FixRequestError(IngotError):
+    """The request or the configuration has to change; trying again is no use."""
+
+    exit_code = 2
+
+
+class ConfigError(FixRequestError):
+    """A setting is unknown, missing, of the wrong form, or in the wrong place."""
+
+
+class LakeNotFoundError(ConfigError):
+    """There is no lake at the given path."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"There is no lake at {path}. Make one with: ingot --lake {path} init")
+
+
+class QueryError(FixRequestError):
+    """A question cannot be answered as asked."""
+
+
+class EntitlementError(FixRequestError):
+    """The vendor says that the credentials do not cover this object (HTTP 403)."""
+
+
+class LookAtDataError(IngotError):
+    """A person has to look at the data before it can be used."""
+
+    exit_code = 3
+
+
+class SchemaDriftError(LookAtDataError):
+    """A file's columns are not those of its contract."""
+
+    def __init__(
+        self, what: str, *, missing: Iterable[str] = (), unexpected: Iterable[str] = ()
+    ) -> None:
+        self.missing, self.unexpected = tuple(missing), tuple(unexpected)
+        super().__init__(
+            f"The header of {what} is not the contract's: "
+            f"missing columns: {', '.join(self.missing) or 'none'}; "
+            f"unexpected columns: {', '.join(self.unexpected) or 'none'}. "
+            "Nothing of the file was loaded; its bytes are kept in landing."
+        )
+
+
+class CorruptFileError(LookAtDataError):
+    """A file cannot be read to its end (torn or empty gzip, not text)."""
+
+
+class QuarantineLimitError(LookAtDataError):
+    """More rows than allowed were refused, so nothing of the unit was loaded."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        refused: int,
+        rows: int,
+        limit_pct: float,
+        refused_rows: tuple[RefusedRow, ...] = (),
+    ) -> None:
+        self.refused, self.rows, self.limit_pct = refused, rows, limit_pct
+        self.refused_rows = refused_rows
+        super().__init__(
+            f"{refused} of {rows} rows of {what} were refused, more than the limit of "
+            f"{limit_pct:g} %. Nothing of it was loaded. See the rows with: ingot quarantine; "
+            "raise the limit with the setting quarantine_limit_pct if they are what you expect."
+        )
+
+
+class HeldVersionError(LookAtDataError):
+    """A version is far smaller than the one before and waits for a decision."""
+
+
+class ContractBrokenError(LookAtDataError):
+    """Rows that were about to be committed do not keep their table's contract."""
+
+
+class TryLaterError(IngotError):
+    """The same request may succeed later."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(TryLaterError):
+    """The vendor asks for fewer requests."""
+
+
+class SourceUnavailableError(TryLaterError):
+    """The source did not answer, or answered with an error of its own."""
+
+
+class StorageFullError(TryLaterError):
+    """The disk is full."""
+
+
+class CommitConflictError(TryLaterError):
+    """The table moved on between planning and commit, more often than we plan again."""
+
+    def __init__(self, table: str, *, attempts: int, reason: str) -> None:
+        super().__init__(
+            f"The commit to {table} lost to other writers {attempts} times (last: {reason}). "
+            "Run the command again; loading is idempotent."
+        )
+        self.table, self.attempts = table, attempts
+
+
+class NotYetError(IngotError):
+    """The thing asked for is expected, but not there yet."""
+
+    exit_code = 4
+
+
+class NotPublishedError(NotYetError):
+    """The vendor has not published this object (yet)."""
+
+
+class ReadBackError(IngotError):
+    """The outcome of a step is unknown: read back before anything else."""
+
+    exit_code = 5
+
+
+class CommitStateUnknownError(ReadBackError):
+    """A commit was sent, its reply was lost, and the table could not be read again."""
+
+    def __init__(self, table: str, *, snapshot_ids: Iterable[int]) -> None:
+        ids = ", ".join(str(i) for i in snapshot_ids)
+        super().__init__(
+            f"It is unknown whether the commit to {table} (snapshot {ids}) landed: the reply was "
+            "lost and the table could not be read again. Nothing was deleted. Run the command "
+            "again when the catalog answers; what landed is found and not loaded twice."
+        )
+        self.table = table
+
+
+def exit_code(errors: Iterable[BaseException]) -> int:
+    """Return the exit code of a run that met these errors: the first of 5, 2, 3, 4.
+
+    >>> exit_code([CorruptFileError("torn"), QueryError("no such column")])
+    2
+    >>> exit_code([])
+    0
+    """
+    codes = {error.exit_code if isinstance(error, IngotError) else 1 for error in errors}
+    for code in _PRECEDENCE:
+        if code in codes:
+            return code
+    return 1 if codes else 0

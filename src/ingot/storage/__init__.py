@@ -1,0 +1,1 @@
+"""Everything that lasts: landed bytes, the ledger, Iceberg tables and their commits."""

@@ -1,0 +1,1 @@
+"""Tables as data: every schema, DDL and reference page is derived from these objects."""
