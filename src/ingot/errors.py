@@ -17,6 +17,7 @@ The branches are what the caller should do; the exit code of a command follows t
     │   ├── RateLimitedError
     │   ├── SourceUnavailableError
     │   ├── StorageFullError
+    │   ├── StorageUnavailableError
     │   └── CommitConflictError
     ├── NotYetError               4    wait: not there yet
     │   └── NotPublishedError
@@ -142,6 +143,10 @@ class SourceUnavailableError(TryLaterError):
 
 class StorageFullError(TryLaterError):
     """The disk is full."""
+
+
+class StorageUnavailableError(TryLaterError):
+    """The disk did not do what it was asked (an I/O error, a stale mount)."""
 
 
 class CommitConflictError(TryLaterError):
