@@ -58,10 +58,20 @@ class Parsed:
 class FileSource(Protocol):
     """A vendor that publishes one file per dataset and day."""
 
-    name: str
-    datasets: Mapping[str, Dataset]
-    rule: str
-    """Id of the publication rule."""
+    @property
+    def name(self) -> str:
+        """The connector's name, the `source` of its rows."""
+        ...
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """What it publishes, by name."""
+        ...
+
+    @property
+    def rule(self) -> str:
+        """Id of the publication rule."""
+        ...
 
     @property
     def location(self) -> str:
@@ -108,9 +118,15 @@ class FileSource(Protocol):
 class Connector(Protocol):
     """What a connector's entry point gives: its name, its settings and a way to open it."""
 
-    name: str
-    settings: type[BaseModel]
-    """Model of the vendor's own section of the settings file."""
+    @property
+    def name(self) -> str:
+        """The name of the entry point and of the vendor's section of the settings file."""
+        ...
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """Model of the vendor's own section of the settings file."""
+        ...
 
     def open(self, location: str, settings: BaseModel) -> FileSource:
         """Return the source at `location`: a folder, or s3://bucket[/prefix]."""

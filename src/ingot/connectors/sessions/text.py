@@ -1,0 +1,108 @@
+"""Sessions as text: what is landed, and read back without the calendar library."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date
+from io import StringIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import CorruptFileError, SchemaDriftError
+from ingot.model.calendar import SESSIONS, Calendar, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COLUMNS: Final = ("calendar", "trade_date", "session", "start_ns", "end_ns", "digest")
+"""The header: the columns of silver.sessions, in its order."""
+
+
+def render(calendar: Calendar) -> bytes:
+    """Return the calendar as CSV: UTF-8, LF, a header, a row per session by start.
+
+    The same calendar gives the same bytes.
+    """
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(
+        (s.calendar, s.trade_date.isoformat(), s.session, s.start_ns, s.end_ns, calendar.digest)
+        for s in calendar.sessions
+    )
+    return text.getvalue().encode()
+
+
+def parse(content: bytes) -> Calendar:
+    """Return the calendar that `render` wrote.
+
+    Raises:
+        SchemaDriftError: The header is another one.
+        CorruptFileError: There is no row, a row cannot be read, rows of several calendars or
+            digests are mixed, or sessions are out of order or overlap.
+    """
+    try:
+        lines = csv.reader(StringIO(content.decode(), newline=""), strict=True)
+        header = next(lines, [])
+        _check_header(header)
+        rows = [_row(fields, number) for number, fields in enumerate(lines, start=1)]
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise CorruptFileError(f"The landed sessions are not CSV in UTF-8: {exc}.") from exc
+    return _calendar(rows)
+
+
+def diff(old: Calendar, new: Calendar) -> tuple[date, ...]:
+    """Return the trade dates on which the two calendars differ, ascending.
+
+    Only the span that both cover counts, from the later of their first trade dates to the
+    earlier of their last ones: what a longer span adds is no change.
+    """
+    if not old.trade_dates or not new.trade_dates:
+        return ()
+    first = max(old.trade_dates[0], new.trade_dates[0])
+    last = min(old.trade_dates[-1], new.trade_dates[-1])
+    days = {*old.trade_dates, *new.trade_dates}
+    return tuple(
+        sorted(day for day in days if first <= day <= last and old.of_date(day) != new.of_date(day))
+    )
+
+
+def _check_header(header: Iterable[str]) -> None:
+    names = tuple(header)
+    if names != COLUMNS:
+        raise SchemaDriftError(
+            "the landed sessions",
+            missing=[name for name in COLUMNS if name not in names],
+            unexpected=[name for name in names if name not in COLUMNS],
+        )
+
+
+def _row(fields: list[str], number: int) -> tuple[Session, str]:
+    try:
+        calendar, trade_date, session, start_ns, end_ns, digest = fields
+        row = Session(calendar, date.fromisoformat(trade_date), session, int(start_ns), int(end_ns))
+    except ValueError as exc:
+        raise CorruptFileError(
+            f"Row {number} of the landed sessions cannot be read: {','.join(fields)!r}."
+        ) from exc
+    if session not in SESSIONS or row.start_ns >= row.end_ns:
+        raise CorruptFileError(
+            f"Row {number} of the landed sessions is no session: {','.join(fields)!r}."
+        )
+    return row, digest
+
+
+def _calendar(rows: list[tuple[Session, str]]) -> Calendar:
+    named = {(session.calendar, digest) for session, digest in rows}
+    if len(named) != 1:
+        found = ", ".join(f"{name} {digest}" for name, digest in sorted(named)) or "no row"
+        raise CorruptFileError(
+            f"The landed sessions hold {found}; a file is of one calendar and one digest."
+        )
+    for number, ((one, _), (other, _)) in enumerate(pairwise(rows), start=2):
+        if other.start_ns < one.end_ns:
+            raise CorruptFileError(
+                f"Row {number} of the landed sessions starts before row {number - 1} ends."
+            )
+    [(name, digest)] = named
+    return Calendar(name, tuple(session for session, _ in rows), digest)
