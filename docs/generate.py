@@ -1,0 +1,270 @@
+"""Write docs/reference/ from the code: tables, settings, commands, Python, errors.
+
+Run by `make docs`; tests/docs holds the committed pages to what this writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from ingot import config, errors
+from ingot.app.lake import Lake, open_lake
+from ingot.cli.main import app
+from ingot.query.answer import Answer
+from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.contract import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ingot.tables.contract import Table
+
+    Command = TyperCommand | TyperGroup
+
+REFERENCE = Path(__file__).with_name("reference")
+NOTE = "<!-- Written by docs/generate.py (make docs); edit the code, not this page. -->"
+BINDINGS = {
+    Binding.INTERVAL: "rows with `known_from <= T < known_to`; every version is in `{}_history`",
+    Binding.LANDING: "rows of the landings in force at T; every version is in `{}_history`",
+    Binding.DIGEST: "exempt from known time; versioned by a digest that answers name",
+    Binding.NONE: "not bound; asking with `known_at` is an error",
+}
+VALUES = {Path: "PATH", int: "NUMBER", float: "NUMBER"}
+LAYERS = {
+    "bronze": "The vendor's own columns, append only, every version of every file.",
+    "silver": "Sessions, bars with their history, corporate actions.",
+    "gold": "Values made of silver: daily bars, performance.",
+    "ops": "What landed, was refused and ran: projections of the landing store.",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by its name."""
+    return {
+        "tables.md": tables_page(ALL_TABLES),
+        "settings.md": settings_page(),
+        "commands.md": commands_page(),
+        "python.md": python_page(),
+        "errors.md": errors_page(),
+    }
+
+
+def page(title: str, lead: str, parts: Iterable[str]) -> str:
+    """Return a whole page: title, note, one opening paragraph, sections."""
+    return "\n\n".join([f"# {title}", NOTE, lead, *parts]) + "\n"
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; a bar inside a cell is escaped."""
+    lines = [list(header), ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def code(text: str) -> str:
+    """Return `text` as inline code; nothing for an empty one."""
+    return f"`{text}`" if text else ""
+
+
+def tables_page(tables: Iterable[Table]) -> str:
+    """Return the page of every table with every column."""
+    lead = (
+        "Every table is declared once, as data, in `ingot.tables`; Iceberg, Arrow and SQL schemas "
+        "come from the same declaration. A column holds no null unless it says so."
+    )
+    parts: list[str] = []
+    layer = ""
+    for table in tables:
+        if table.namespace != layer:
+            layer = table.namespace
+            parts.append(f"## {layer}\n\n{LAYERS[layer]}")
+        parts.append(table_section(table))
+    return page("Tables", lead, parts)
+
+
+def table_section(table: Table) -> str:
+    """Return one table: its meaning, key, layout, columns and checks."""
+    facts = [
+        f"* key: {', '.join(code(name) for name in table.key)}",
+        f"* known time: {BINDINGS[table.binding].format(table.name)}",
+    ]
+    if table.partition:
+        facts.append(f"* partition: {table.partition.granularity} of `{table.partition.column}`")
+    if table.sort:
+        facts.append(f"* sorted by: {', '.join(code(name) for name in table.sort)}")
+    columns = grid(
+        ("column", "type", "unit", "meaning"),
+        (
+            (
+                code(column.name),
+                code(column.type.sql) + (", null" if column.nullable else ""),
+                column.unit,
+                column.doc,
+            )
+            for column in table.columns
+        ),
+    )
+    parts = [f"### {table.name}", table.doc, "\n".join(facts), columns]
+    if table.checks:
+        checks = ((code(c.rule), c.doc, code(c.sql)) for c in table.checks)
+        parts.append(grid(("rule", "a row that breaks it goes to quarantine", "SQL"), checks))
+    return "\n\n".join(parts)
+
+
+def settings_page() -> str:
+    """Return the page of every setting."""
+    lead = (
+        "Settings stand in `ingot.toml` in the lake's folder, in the environment (`INGOT_` and the "
+        "name in capitals, `__` between a section and its setting), or after `--set`; the last of "
+        "these wins. An unknown name is an error that names the nearest known one. A secret may "
+        "only come from the environment or a secrets file."
+    )
+    rows = (
+        (code(s.name), s.type, code(s.default), code(s.environment), s.doc)
+        for s in config.describe()
+    )
+    return page(
+        "Settings", lead, [grid(("setting", "type", "default", "environment", "meaning"), rows)]
+    )
+
+
+def commands_page() -> str:
+    """Return the page of every command with every argument and option."""
+    root = typer.main.get_command(app)
+    lead = (
+        f"{sentence(root.help)} Options of `ingot` itself stand before the command. Rows go to "
+        "stdout and nothing else does; notices, progress and errors go to stderr."
+    )
+    sections = [command_section(path, command) for path, command in walk("ingot", root)]
+    return page("Commands", lead, sections)
+
+
+def walk(path: str, command: object) -> Iterator[tuple[str, Command]]:
+    """Yield a command and all below it with their full names."""
+    if isinstance(command, TyperCommand | TyperGroup):
+        yield path, command
+    if isinstance(command, TyperGroup):
+        for name, below in sorted(command.commands.items()):
+            yield from walk(f"{path} {name}", below)
+
+
+def command_section(path: str, command: Command) -> str:
+    """Return one command: usage, meaning, parameters."""
+    parameters = [
+        p for p in command.params if isinstance(p, TyperArgument | TyperOption) and not p.hidden
+    ]
+    arguments = [p for p in parameters if isinstance(p, TyperArgument)]
+    usage = [path, "[OPTIONS]" if len(parameters) > len(arguments) else ""]
+    usage += [spelled(p) if p.required else f"[{spelled(p)}]" for p in arguments]
+    usage += ["COMMAND ..." if isinstance(command, TyperGroup) else ""]
+    text = f"## {path}\n\n    {' '.join(u for u in usage if u)}"
+    if path != "ingot":
+        text += f"\n\n{sentence(command.help)}"
+    rows = [(code(spelled(p)), value_of(p), default_of(p), p.help or "") for p in parameters]
+    return text + ("\n\n" + grid(("", "value", "default", "meaning"), rows) if rows else "")
+
+
+def sentence(text: str | None) -> str:
+    """Return help text on one line."""
+    return " ".join((text or "").split())
+
+
+def spelled(parameter: TyperArgument | TyperOption) -> str:
+    """Return how a parameter is written on the command line."""
+    if isinstance(parameter, TyperArgument):
+        return str(parameter.metavar or str(parameter.name).upper())
+    return " / ".join([*parameter.opts, *parameter.secondary_opts])
+
+
+def value_of(parameter: TyperArgument | TyperOption) -> str:
+    """Return what value a parameter takes, empty for a flag."""
+    if getattr(parameter, "is_flag", False):
+        return ""
+    kind = parameter.type_descriptor.annotation
+    choices = getattr(kind, "__members__", None)
+    if choices:
+        return ", ".join(code(member.value) for member in choices.values())
+    name = parameter.metavar or VALUES.get(kind, "TEXT")
+    return name + (", repeated" if parameter.multiple else "")
+
+
+def default_of(parameter: TyperArgument | TyperOption) -> str:
+    """Return a parameter's default as text, with its environment variable."""
+    default = parameter.default
+    flag = getattr(parameter, "is_flag", False)
+    value = "" if default is None or flag else str(getattr(default, "value", default))
+    name = f"`{parameter.envvar}`, else " if parameter.envvar else ""
+    return "required" if parameter.required else name + code(value)
+
+
+def python_page() -> str:
+    """Return the page of the front door: `ingot.open`, `Lake` and `Answer`."""
+    lead = (
+        "`import ingot` is all that a program needs; it takes some milliseconds, everything "
+        "behind it is loaded when first used."
+    )
+    parts = [callable_section("ingot.open", open_lake)]
+    for kind in (Lake, Answer):
+        parts.append(f"## {kind.__name__}\n\n{inspect.getdoc(kind)}")
+        parts += [callable_section(f"{kind.__name__}.{n}", m) for n, m in public(kind)]
+    return page("Python", lead, parts)
+
+
+def public(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the public methods of a class in the order of its text."""
+    for name, member in vars(kind).items():
+        found = member.fget if isinstance(member, property) else member
+        if inspect.isfunction(found) and not name.startswith("_"):
+            yield name, found
+
+
+def callable_section(name: str, function: Callable[..., Any]) -> str:
+    """Return one function: its signature and docstring."""
+    signature = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()")
+    signature = signature.replace("'", "").replace('"', "")
+    doc = inspect.getdoc(function) or ""
+    return f"### {name}\n\n```text\n{name}{signature}\n```\n\n```text\n{doc}\n```"
+
+
+def errors_page() -> str:
+    """Return the page of every error and exit code."""
+    lead = (
+        "The branches of the tree are what the caller should do. A command ends with the exit "
+        "code of its error; when several kinds occurred in one run, the first of 5, 2, 3, 4. "
+        f"0 is done (refused rows under the limit included), {errors.INTERRUPTED_EXIT_CODE} is "
+        "interrupted, 1 is a defect of Ingot."
+    )
+    rows = [
+        (
+            "&emsp;" * depth + code(kind.__name__),
+            str(kind.exit_code),
+            inspect.getdoc(kind) or "",
+        )
+        for depth, kind in tree(errors.IngotError)
+    ]
+    return page("Errors and exit codes", lead, [grid(("error", "exit code", "when"), rows)])
+
+
+def tree(kind: type[errors.IngotError], depth: int = 0) -> Iterator[tuple[int, Any]]:
+    """Yield an error and all below it with their depth, in the order of the text."""
+    yield depth, kind
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield from tree(below, depth + 1)
+
+
+def main() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
