@@ -1,0 +1,97 @@
+"""Blocks marked `run` run, page by page, each page in a folder of its own."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from docs import generate, markdown
+from ingot.cli.main import app
+
+ALL_BLOCKS = [block for page in markdown.pages() for block in markdown.blocks(page)]
+RUNNING_PAGES = sorted({block.page for block in ALL_BLOCKS if "run" in block.words})
+COMMANDS = dict(generate.walk("ingot", get_command(app)))
+
+
+@pytest.mark.parametrize(
+    "page", RUNNING_PAGES, ids=[str(p.relative_to(markdown.ROOT)) for p in RUNNING_PAGES]
+)
+def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
+    page: Path, tmp_path: Path
+) -> None:
+    printed = ""
+    for block in markdown.blocks(page):
+        if "run" in block.words:
+            printed = run(block, tmp_path)
+        elif "output" in block.words:
+            assert tidy(printed) == tidy(block.text), str(block)
+
+
+def run(block: markdown.Block, folder: Path) -> str:
+    """Run a block in `folder` and return what it wrote to stdout."""
+    interpreter = {"python": [sys.executable, "-"], "sh": ["bash", "-eu"]}[block.language]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        interpreter,
+        input=block.text,
+        cwd=folder,
+        env={**os.environ, "PATH": path, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def tidy(text: str) -> list[str]:
+    """Return the lines of an output without trailing blanks."""
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize("block", [b for b in ALL_BLOCKS if b.language == "python"], ids=str)
+def test_python_on_a_page_is_python(block: markdown.Block) -> None:
+    assert ast.parse(block.text).body
+
+
+@pytest.mark.parametrize("block", [b for b in ALL_BLOCKS if b.language == "sh"], ids=str)
+def test_every_command_in_a_block_exists_with_its_options(block: markdown.Block) -> None:
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["ingot"]:
+            assert unknown(words[1:]) == [], f"{block}: {line}"
+
+
+@pytest.mark.parametrize("page", markdown.pages(), ids=lambda p: p.name)
+def test_every_command_named_in_the_text_exists(page: Path) -> None:
+    for named in re.findall(r"`ingot ([^`]+)`", markdown.prose(page)):
+        assert unknown(shlex.split(named)) == [], f"{page.name}: ingot {named}"
+
+
+def unknown(words: list[str]) -> list[str]:
+    """Return the command and option names in `words` that do not exist."""
+    path, options = "ingot", options_of("ingot")
+    for word in words:
+        if f"{path} {word}" in COMMANDS:
+            path = f"{path} {word}"
+            options |= options_of(path)
+    found = [w.partition("=")[0] for w in words if w.startswith("-") and len(w) > 1]
+    missing = [] if path != "ingot" or found else words[:1]
+    return missing + [option for option in found if option not in options]
+
+
+def options_of(path: str) -> set[str]:
+    """Return the options of one command as they are written."""
+    written = {"--help", "-h"}
+    for parameter in COMMANDS[path].params:
+        written |= {*parameter.opts, *parameter.secondary_opts}
+    return written
