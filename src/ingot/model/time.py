@@ -21,6 +21,7 @@ FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """`known_to` of a version that is still in force."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US: Final = timedelta(microseconds=1)
+_FORMS: Final = "write an ISO date (2025-06-10) or an instant with offset (2025-06-10T15:00Z)."
 
 
 def to_ns(instant: datetime) -> int:
@@ -65,8 +66,10 @@ class Interval:
 class Clock(Protocol):
     """Where "now" comes from; passed in, never read from the system in the middle of work."""
 
-    stated: bool
-    """True when a person set the time (`--now`): known times are then `stated`."""
+    @property
+    def stated(self) -> bool:
+        """True when a person set the time (`--now`): known times are then `stated`."""
+        ...
 
     def now(self) -> datetime:
         """Return the present instant, UTC, in microseconds."""
@@ -115,7 +118,8 @@ def as_of(known_at: str | date | datetime | None, clock: Clock) -> AsOf:
         clock: Where now comes from.
 
     Raises:
-        QueryError: For a naive datetime, a text that is neither, or a moment in the future.
+        QueryError: For a naive datetime, a text or another value that is neither, or a moment
+            in the future.
     """
     now = clock.now()
     if known_at is None:
@@ -131,14 +135,21 @@ def as_of(known_at: str | date | datetime | None, clock: Clock) -> AsOf:
 
 def _instant(known_at: str | date | datetime) -> datetime:
     value = _parse(known_at) if isinstance(known_at, str) else known_at
+    if not isinstance(value, date):
+        raise QueryError(f"known_at was {value!r}: {_FORMS}")
     if not isinstance(value, datetime):
         return new_york(value)
-    if value.tzinfo is None:
+    if value.utcoffset() is None:
         raise QueryError(
             f"known_at {value.isoformat()} has no UTC offset. Write for example "
             f"{value.isoformat()}Z, or a date alone for 00:00 New York."
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as exc:
+        raise QueryError(
+            f"known_at {value.isoformat()} is out of range: in UTC its year is not in 1 to 9999."
+        ) from exc
 
 
 def _parse(text: str) -> date | datetime:
@@ -149,7 +160,4 @@ def _parse(text: str) -> date | datetime:
             else datetime.fromisoformat(text)
         )
     except ValueError as exc:
-        raise QueryError(
-            f"known_at was {text!r}: write an ISO date (2025-06-10) or an instant with offset "
-            "(2025-06-10T15:00Z)."
-        ) from exc
+        raise QueryError(f"known_at was {text!r}: {_FORMS}") from exc
