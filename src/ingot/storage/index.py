@@ -1,0 +1,303 @@
+"""The tables of state.db, and how each record of the landing store is entered in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from ingot.model.landing import Landing
+from ingot.storage.records import Decided, Expired, NumberedDone, done_text
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+    from ingot.model.work import Scope
+    from ingot.storage.records import Record
+
+VERSION: Final = 1
+"""Raised with every change of the schema: a database of another version is built anew."""
+QUARANTINE_REACH: Final = timedelta(days=4)
+"""A refused row's file date lies at most this far outside its unit's trade dates (an overnight
+session begins on an evening before, with a long weekend between)."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_US: Final = timedelta(microseconds=1)
+
+_PENDING: Final = (
+    "CREATE TABLE IF NOT EXISTS pending (path TEXT, owner TEXT, PRIMARY KEY (path, owner))"
+)
+_SCHEMA: Final = (
+    """CREATE TABLE listing (
+        source TEXT, location TEXT, dataset TEXT, key TEXT,
+        etag TEXT, size_bytes INTEGER, last_modified_us INTEGER,
+        PRIMARY KEY (source, location, dataset, key)) WITHOUT ROWID""",
+    """CREATE TABLE versions (
+        landing_id INTEGER PRIMARY KEY, source TEXT, dataset TEXT, file_date TEXT, key TEXT,
+        ordinal INTEGER, sha256 TEXT, size_bytes INTEGER, etag TEXT, last_modified_us INTEGER,
+        first_seen_us INTEGER, known_from_us INTEGER, known_basis TEXT, rule TEXT,
+        UNIQUE (source, key, ordinal))""",
+    "CREATE INDEX versions_by_date ON versions (source, dataset, file_date, key, ordinal)",
+    """CREATE TABLE decisions (
+        landing_id INTEGER PRIMARY KEY, decision TEXT, decided_us INTEGER, decided_by TEXT)""",
+    """CREATE TABLE units (
+        table_name TEXT, name TEXT, number INTEGER,
+        source TEXT, dataset TEXT, start TEXT, end TEXT, landing_id INTEGER, digest TEXT,
+        outcome TEXT, snapshot_id INTEGER, rows_out INTEGER, rows_refused INTEGER,
+        started_us INTEGER, reason TEXT, is_void INTEGER, text TEXT,
+        PRIMARY KEY (table_name, name, number))""",
+    """CREATE INDEX units_by_scope
+        ON units (table_name, source, dataset, start, end, landing_id, number, digest)""",
+    "CREATE INDEX units_by_landing ON units (landing_id) WHERE landing_id IS NOT NULL",
+    """CREATE TABLE reads (
+        table_name TEXT, name TEXT, number INTEGER, landing_id INTEGER,
+        PRIMARY KEY (table_name, name, number, landing_id)) WITHOUT ROWID""",
+    # The unit that holds a scope's rows now: the last one done, and not undone by a rollback.
+    """CREATE VIEW effective AS
+        SELECT *, max(printf('%012d', number) || digest) AS latest FROM units WHERE NOT is_void
+        GROUP BY table_name, source, dataset, start, end, landing_id""",
+    """CREATE VIEW loaded AS
+        SELECT landing_id, outcome, rows_out, rows_refused, reason,
+            max(printf('%012d', number) || digest) AS latest
+        FROM units WHERE NOT is_void AND landing_id IS NOT NULL AND table_name GLOB 'bronze.*'
+        GROUP BY landing_id""",
+    """CREATE TABLE expired (
+        table_name TEXT, snapshot_id INTEGER, PRIMARY KEY (table_name, snapshot_id))""",
+    "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",
+    """CREATE TABLE unprojected (
+        table_name TEXT, month TEXT, stamp TEXT, PRIMARY KEY (table_name, month))""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unprojected:
+    """A month of an ops table that differs from what was projected last."""
+
+    table: str
+    month: date
+    """First day of the month."""
+    stamp: str
+    """Names the change, so that one that comes during the projection is not lost."""
+
+
+def to_us(instant: datetime) -> int:
+    """Return microseconds since the epoch."""
+    return (instant - _EPOCH) // _ONE_US
+
+
+def from_us(us: int) -> datetime:
+    """Return the instant of `us`, UTC."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema that the database has; 0 for an empty one."""
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make every table anew and empty, in the open transaction; what is announced stays."""
+    objects = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') "
+        "AND name NOT LIKE 'sqlite%' AND name <> 'pending'"
+    ).fetchall()
+    for kind, name in objects:
+        connection.execute(f'DROP {kind} "{name}"')
+    for statement in (_PENDING, *_SCHEMA):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def announce(connection: sqlite3.Connection, path: str, owner: str) -> None:
+    """Note that the process `owner` is about to make the record at `path`."""
+    connection.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (path, owner))
+
+
+def forget(connection: sqlite3.Connection, path: str, owner: str) -> None:
+    """Drop the note that `owner` is about to make `path`."""
+    connection.execute("DELETE FROM pending WHERE path = ? AND owner = ?", (path, owner))
+
+
+def announced(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return (path, owner) of the records that were announced and not taken yet."""
+    return connection.execute("SELECT path, owner FROM pending").fetchall()
+
+
+def take(connection: sqlite3.Connection, record: Record) -> None:
+    """Enter a record, and note which partitions of ops.* it changes; twice is once."""
+    if enter(connection, record):
+        mark_unprojected(connection, _partitions(connection, record))
+
+
+def enter(connection: sqlite3.Connection, record: Record) -> bool:
+    """Enter a record; return False when it was there already."""
+    match record:
+        case Landing():
+            return _enter_version(connection, record)
+        case Decided():
+            row = (record.landing_id, record.decision, to_us(record.at), record.by)
+            return _insert(connection, "decisions", [row])
+        case NumberedDone():
+            return _enter_done(connection, record)
+        case Expired():
+            rows = [(record.table, snapshot) for snapshot in record.snapshot_ids]
+            return _insert(connection, "expired", rows)
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:
+    inserted = False
+    for row in rows:
+        places = ", ".join("?" * len(row))
+        cursor = connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)
+        inserted = inserted or cursor.rowcount > 0
+    return inserted
+
+
+def _enter_version(connection: sqlite3.Connection, landing: Landing) -> bool:
+    modified = landing.last_modified
+    row = (
+        landing.landing_id,
+        landing.source,
+        landing.dataset,
+        landing.file_date.isoformat(),
+        landing.key,
+        landing.ordinal,
+        landing.sha256,
+        landing.size_bytes,
+        landing.etag,
+        None if modified is None else to_us(modified),
+        to_us(landing.first_seen),
+        to_us(landing.known_from),
+        landing.known_basis,
+        landing.rule,
+    )
+    return _insert(connection, "versions", [row])
+
+
+def _enter_done(connection: sqlite3.Connection, record: NumberedDone) -> bool:
+    done, unit = record.done, record.done.unit
+    identity = (unit.table, unit.name, record.number)
+    row = (
+        *identity,
+        *scope_key(unit.scope),
+        unit.digest,
+        done.outcome,
+        done.snapshot_id,
+        done.rows_out,
+        done.rows_refused,
+        to_us(done.started),
+        done.reason.encode("utf-8", "replace").decode(),
+        0,
+        done_text(done),
+    )
+    _insert(connection, "reads", [(*identity, i) for i in done.landing_ids])
+    return _insert(connection, "units", [row])
+
+
+def scope_key(scope: Scope) -> tuple[str, str, str, str, int | None]:
+    """Return the columns of `units` that name a scope within its table."""
+    start, end = scope.start.isoformat(), scope.end.isoformat()
+    return scope.source, scope.dataset, start, end, scope.landing_id
+
+
+def mark_unprojected(
+    connection: sqlite3.Connection, partitions: Iterable[tuple[str, date]]
+) -> None:
+    """Note that these (ops table, first of month) differ from what was projected."""
+    stamp = uuid4().hex
+    rows = [(table, month.isoformat(), stamp) for table, month in partitions]
+    connection.executemany("INSERT OR REPLACE INTO unprojected VALUES (?, ?, ?)", rows)
+
+
+def unprojected(connection: sqlite3.Connection) -> tuple[Unprojected, ...]:
+    """Return the partitions of ops.* that differ from what was projected, in order."""
+    found = connection.execute(
+        "SELECT table_name, month, stamp FROM unprojected ORDER BY table_name, month"
+    )
+    return tuple(Unprojected(table, date.fromisoformat(m), stamp) for table, m, stamp in found)
+
+
+def mark_projected(connection: sqlite3.Connection, projected: Iterable[Unprojected]) -> None:
+    """Note that these partitions were projected, unless they changed again meanwhile."""
+    connection.executemany(
+        "DELETE FROM unprojected WHERE table_name = ? AND month = ? AND stamp = ?",
+        [(p.table, p.month.isoformat(), p.stamp) for p in projected],
+    )
+
+
+def mark_all_unprojected(connection: sqlite3.Connection) -> None:
+    """Note that every partition of ops.* may differ from what was projected."""
+    months = "SELECT DISTINCT strftime('%Y-%m-01', {0} / 1000000, 'unixepoch') FROM {1}"
+    marks = set[tuple[str, date]]()
+    for table, column, of in (
+        ("ops.landings", "first_seen_us", "versions"),
+        ("ops.runs", "started_us", "units"),
+    ):
+        found = connection.execute(months.format(column, of))
+        marks |= {(table, date.fromisoformat(month)) for (month,) in found}
+    spans = connection.execute("SELECT DISTINCT start, end FROM units WHERE rows_refused > 0")
+    marks |= {("ops.quarantine", m) for start, end in spans for m in _reached(start, end)}
+    mark_unprojected(connection, marks)
+
+
+def mark_table_unprojected(connection: sqlite3.Connection, table: str) -> None:
+    """Note what a change of which units of `table` are void does to ops.*."""
+    landings = connection.execute(
+        "SELECT DISTINCT first_seen_us FROM units JOIN versions USING (landing_id) "
+        "WHERE table_name = ?",
+        (table,),
+    )
+    marks = {("ops.landings", from_us(us).date().replace(day=1)) for (us,) in landings}
+    spans = connection.execute(
+        "SELECT DISTINCT start, end FROM units WHERE table_name = ? AND rows_refused > 0", (table,)
+    )
+    marks |= {("ops.quarantine", m) for start, end in spans for m in _reached(start, end)}
+    mark_unprojected(connection, marks)
+
+
+def _partitions(connection: sqlite3.Connection, record: Record) -> Iterator[tuple[str, date]]:
+    match record:
+        case Landing():
+            yield "ops.landings", _month(record.first_seen)
+        case Decided():
+            yield from _landing_partition(connection, record.landing_id)
+        case NumberedDone():
+            scope = record.done.unit.scope
+            yield "ops.runs", _month(record.done.started)
+            yield from _landing_partition(connection, scope.landing_id)
+            if _has_refused(connection, record.done.unit.table, scope):
+                reached = _reached(scope.start.isoformat(), scope.end.isoformat())
+                yield from (("ops.quarantine", month) for month in reached)
+
+
+def _landing_partition(
+    connection: sqlite3.Connection, landing_id: int | None
+) -> Iterator[tuple[str, date]]:
+    found = connection.execute(
+        "SELECT first_seen_us FROM versions WHERE landing_id = ?", (landing_id,)
+    )
+    yield from (("ops.landings", _month(from_us(us))) for (us,) in found.fetchall())
+
+
+def _has_refused(connection: sqlite3.Connection, table: str, scope: Scope) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM units WHERE table_name = ? AND source = ? AND dataset = ? AND start = ? "
+        "AND end = ? AND landing_id IS ? AND rows_refused > 0 LIMIT 1",
+        (table, *scope_key(scope)),
+    )
+    return found.fetchone() is not None
+
+
+def _month(instant: datetime) -> date:
+    return instant.astimezone(UTC).date().replace(day=1)
+
+
+def _reached(start: str, end: str) -> Iterator[date]:
+    """Yield the first day of each month that refused rows of a scope can be filed under."""
+    month = (date.fromisoformat(start) - QUARANTINE_REACH).replace(day=1)
+    last = date.fromisoformat(end) - timedelta(days=1) + QUARANTINE_REACH
+    while month <= last:
+        yield month
+        month = (month + timedelta(days=31)).replace(day=1)

@@ -1,0 +1,274 @@
+"""The landing store: immutable bytes and records, the truth from which all else is rebuilt.
+
+    objects/<first 2 of sha256>/<sha256>      the bytes of an object
+    versions/<source>/<key>/<n>.json          one version of a vendor's object
+    decisions/<source>/<key>/<n>.json         what a person said of the held version n
+    units/<table>/<unit name>/<n>.json        a unit of work was done
+    quarantine/<table>/<unit name>/<n>.parquet  the rows that a unit refused; the last n counts
+    expired/<table>/<n>.json                  ancestor snapshots that expiry removed
+    tmp/                                      files that are not finished, by process
+
+Every name is made once by a link and never written over.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import CorruptFileError
+from ingot.model.landing import Landing
+from ingot.storage import files
+from ingot.storage.boundary import calm
+from ingot.storage.records import (
+    RECORD_FOLDERS,
+    RECORD_NAME,
+    from_text,
+    path_of,
+    to_text,
+    unit_path,
+    versions_folder,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingot.model.work import Scope, Unit
+    from ingot.storage.boundary import Boundary
+    from ingot.storage.records import Record
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """An object that versions name and that is not what its name says."""
+
+    sha256: str
+    path: Path
+    reason: str
+
+
+class LandingStore:
+    """The landing folder of one lake; safe for any number of threads and processes."""
+
+    def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:
+        self.root = root
+        self._boundary = boundary
+
+    @cached_property
+    def scratch(self) -> files.Scratch:
+        """This process's unfinished files; leftovers of dead processes are removed on first use."""
+        scratch = files.Scratch(self.root / "tmp")
+        scratch.sweep()
+        return scratch
+
+    def close(self) -> None:
+        """Remove this process's unfinished files."""
+        if "scratch" in self.__dict__:
+            self.scratch.close()
+            del self.__dict__["scratch"]
+
+    def temporary(self, name: str) -> Path:
+        """Return a fresh path for a download, on the store's file system."""
+        return self.scratch.path(name)
+
+    def object_path(self, sha256: str) -> Path:
+        """Return where the bytes with this SHA-256 lie."""
+        return self.root / "objects" / sha256[:2] / sha256
+
+    def add_object(self, temporary: Path, sha256: str, size_bytes: int) -> Path:
+        """Move finished bytes into the store and return their path.
+
+        Bytes that are there already are left as they are.
+
+        Raises:
+            CorruptFileError: The file, or the object of that name, has another size.
+            StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
+        """
+        path = self.object_path(sha256)
+        _check_size(temporary, size_bytes)
+        files.write_once(path, temporary, boundary=self._boundary, step="object")
+        _check_size(path, size_bytes)
+        temporary.unlink(missing_ok=True)
+        return path
+
+    def write(self, record: Record) -> bool:
+        """Write a record once; False when its name is taken, whatever it holds.
+
+        Raises:
+            LookAtDataError: A name in it is not safe as a path.
+            StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
+        """
+        path = path_of(record)
+        return files.write_once(
+            self.root / path,
+            to_text(record).encode(),
+            boundary=self._boundary,
+            step=path.partition("/")[0],
+            temporary_folder=self.scratch.folder,
+        )
+
+    def read(self, path: str) -> Record:
+        """Return the record at `path`, which is relative to the store.
+
+        Raises:
+            CorruptFileError: It does not hold what was written there.
+        """
+        full = self.root / path
+        with files.translated(full, "read"):
+            data = full.read_bytes()
+        return from_text(path, data.decode("utf-8", "replace"))
+
+    def has(self, path: str) -> bool:
+        """Say whether there is a record at `path`, which is relative to the store."""
+        return (self.root / path).is_file()
+
+    def walk(self) -> Iterator[str]:
+        """Yield the path of every record, relative to the store, versions first."""
+        for folder in RECORD_FOLDERS:
+            yield from self._walk(folder)
+
+    def add_version(self, landing: Landing) -> bool:
+        """Write a version once; False when its ordinal is taken."""
+        return self.write(landing)
+
+    def versions(self, source: str, key: str) -> tuple[Landing, ...]:
+        """Return the versions of one key, by ordinal."""
+        folder = versions_folder(source, key)
+        numbers = _numbers(self.root / folder)
+        read = (self.read(f"{folder}/{number}.json") for number in sorted(numbers))
+        return tuple(record for record in read if isinstance(record, Landing))
+
+    def all_versions(self) -> Iterator[Landing]:
+        """Yield every version of every key."""
+        for path in self._walk("versions"):
+            record = self.read(path)
+            if isinstance(record, Landing):
+                yield record
+
+    def last_number(self, table: str, scope: Scope) -> int:
+        """Return the greatest number among the done records below a scope's label; 0 for none.
+
+        Numbers rise over all units of a label, so that they order the units of one scope.
+        """
+        folder = self.root / "units" / table / scope.label
+        return max((max(_numbers(unit), default=0) for unit in _folders(folder)), default=0)
+
+    def last_expired(self, table: str) -> int:
+        """Return the greatest number among a table's records of expiry; 0 for none."""
+        return max(_numbers(self.root / "expired" / table), default=0)
+
+    def quarantine_path(self, unit: Unit) -> Path | None:
+        """Return the file of the rows that a unit refused, if it refused any."""
+        folder = self.root / "quarantine" / unit_path(unit)
+        last = max(_numbers(folder, ".parquet"), default=0)
+        return folder / f"{last}.parquet" if last else None
+
+    def add_quarantine(self, unit: Unit, data: bytes) -> Path:
+        """Write the file of a unit's refused rows, and return where it lies.
+
+        The same bytes as the last time are not written again; others become the ones that count.
+        """
+        folder = self.root / "quarantine" / unit_path(unit)
+        while True:
+            path = self.quarantine_path(unit)
+            if path is not None and _holds(path, data):
+                return path
+            number = int(path.stem) + 1 if path else 1
+            path = folder / f"{number}.parquet"
+            if files.write_once(
+                path,
+                data,
+                boundary=self._boundary,
+                step="quarantine",
+                temporary_folder=self.scratch.folder,
+            ):
+                return path
+
+    def damaged(self, landings: Iterator[Landing] | None = None) -> Iterator[Damage]:
+        """Yield the objects of these versions (of all) that are gone or not what they were.
+
+        Reads every byte of them once.
+        """
+        checked: set[str] = set()
+        for landing in self.all_versions() if landings is None else landings:
+            if landing.sha256 not in checked:
+                checked.add(landing.sha256)
+                path = self.object_path(landing.sha256)
+                if reason := _damage(path, landing):
+                    yield Damage(landing.sha256, path, reason)
+
+    def set_aside(self, damage: Damage) -> Path | None:
+        """Move a damaged object away, so that the same bytes can land again.
+
+        Returns:
+            Where it lies now, or None when it was gone.
+        """
+        if not damage.path.exists():
+            return None
+        folder = self.root / "damaged"
+        files.make_folders(folder)
+        aside = folder / f"{damage.sha256}-{self.scratch.path('x').name[:8]}"
+        with files.translated(damage.path, "set aside"):
+            damage.path.rename(aside)
+        files.fsync_folder(damage.path.parent)
+        return aside
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        top = str(self.root)
+        for parent, names, found in os.walk(self.root / folder):
+            names.sort()
+            below = parent[len(top) + 1 :]
+            yield from (f"{below}/{name}" for name in sorted(found) if RECORD_NAME.fullmatch(name))
+
+
+def _numbers(folder: Path, suffix: str = ".json") -> list[int]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  (three times faster than Path.iterdir)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _check_size(path: Path, size_bytes: int) -> None:
+    with files.translated(path, "look at"):
+        found = path.stat().st_size
+    if found != size_bytes:
+        raise CorruptFileError(
+            f"{path} has {found} bytes where {size_bytes} were fetched. If it lies in objects/, "
+            "the disk damaged it: run ingot repair, which sets it aside, then ingest again."
+        )
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    with files.translated(path, "read"):
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+
+
+def _damage(path: Path, landing: Landing) -> str:
+    if not path.exists():
+        return "it is gone"
+    with files.translated(path, "read"):
+        found = path.stat().st_size
+        if found != landing.size_bytes:
+            return f"it has {found} bytes, not {landing.size_bytes}"
+        digest = new_sha256()
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    if digest.hexdigest() != landing.sha256:
+        return f"its SHA-256 is {digest.hexdigest()}, not {landing.sha256}"
+    return ""

@@ -1,0 +1,458 @@
+"""The ledger of one lake: what landed, what is done, what was decided, what was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Self
+
+from ingot.errors import QueryError
+from ingot.model import known
+from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
+from ingot.storage import index, lookup, voiding
+from ingot.storage.boundary import calm
+from ingot.storage.landing import LandingStore
+from ingot.storage.records import Decided, Expired, NumberedDone, path_of
+from ingot.storage.state import StateCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from ingot.model.known import Publication
+    from ingot.model.landing import LandingState, RemoteObject
+    from ingot.model.work import Done, RefusedRow, Scope, Unit
+    from ingot.storage.boundary import Boundary
+    from ingot.storage.index import Unprojected
+    from ingot.storage.landing import Damage
+    from ingot.storage.records import Record
+
+
+def _same_date(file_date: date) -> tuple[date, ...]:
+    return (file_date,)
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """Where a dataset's versions are refined to, by which it is told whether they are settled."""
+
+    source: str
+    dataset: str
+    table: str | None
+    """The silver table; None for a dataset whose bronze is the end."""
+    trade_dates: Callable[[date], Iterable[date]] = _same_date
+    """The dates of `table` that a file of this date feeds."""
+
+
+class Ledger:
+    """The landing store with its cache; safe for any number of threads and processes.
+
+    Every record is announced in state.db, made once in the store, then taken into state.db: a
+    process that dies between two of these steps leaves nothing that the next cannot see.
+    """
+
+    def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:
+        """Open the ledger of the lake at `root`; nothing is read or made before first use."""
+        self.store = LandingStore(root / "landing", boundary=boundary)
+        self.state = StateCache(root / "state.db", self.store)
+        self._boundary = boundary
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close state.db and remove this process's unfinished files."""
+        self.state.close()
+        self.store.close()
+
+    def unchanged(
+        self, source: str, location: str, remotes: Iterable[RemoteObject]
+    ) -> tuple[tuple[RemoteObject, ...], tuple[RemoteObject, ...]]:
+        """Return (new or changed, unchanged) objects of a listing, by state.db alone."""
+        seen = self.state.read(lambda db: lookup.listing(db, source, location))
+        changed: list[RemoteObject] = []
+        same: list[RemoteObject] = []
+        for remote in remotes:
+            is_same = seen.get((remote.dataset, remote.key)) == lookup.seen_as(remote)
+            (same if is_same else changed).append(remote)
+        return tuple(changed), tuple(same)
+
+    def remember_listing(self, source: str, location: str, remotes: Sequence[RemoteObject]) -> None:
+        """Remember that these objects, as listed, have landed or hold nothing new."""
+        if remotes:
+            self.state.write(lambda db: lookup.remember(db, source, location, remotes))
+
+    def forget_listing(self, source: str, keys: Sequence[str]) -> None:
+        """Have these keys fetched again at the next ingest, however they are listed."""
+        self.state.write(lambda db: lookup.forget(db, source, keys))
+
+    def temporary(self, name: str) -> Path:
+        """Return a fresh path for a download, on the store's file system."""
+        return self.store.temporary(name)
+
+    def object_path(self, sha256: str) -> Path:
+        """Return where the bytes with this SHA-256 lie."""
+        return self.store.object_path(sha256)
+
+    def land(
+        self,
+        remote: RemoteObject,
+        temporary: Path,
+        *,
+        sha256: str,
+        size_bytes: int,
+        first_seen: datetime,
+        publication: Publication,
+        stated: bool = False,
+    ) -> Landing | None:
+        """Keep fetched bytes, and the version that they are if they are one.
+
+        Args:
+            remote: The object as listed.
+            temporary: The fetched bytes, on the store's file system; gone afterwards.
+            sha256: Of the bytes.
+            size_bytes: Of the bytes.
+            first_seen: When they were fetched.
+            publication: When the file was due.
+            stated: True when a person set the clock.
+
+        Returns:
+            The new version; None when the bytes are those of the key's latest version.
+
+        Raises:
+            LookAtDataError: The key cannot be a path; or the bytes are not of `size_bytes`.
+        """
+        new = Landing(
+            source=remote.source,
+            dataset=remote.dataset,
+            file_date=remote.file_date,
+            key=remote.key,
+            ordinal=1,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            etag=remote.etag,
+            last_modified=remote.last_modified,
+            first_seen=first_seen,
+            known_from=first_seen,
+            known_basis=KnownBasis.OBSERVED,
+            rule=publication.rule,
+        )
+        path_of(new)
+        self.store.add_object(temporary, sha256, size_bytes)
+        while True:
+            states = self.state.read(lambda db: lookup.states_of_key(db, new.source, new.key))
+            if states and states[-1].landing.sha256 == sha256:
+                return None
+            version = _placed(new, states, publication, stated=stated)
+            if self._make(version):
+                return version
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the sources that anything landed from, in order of their names."""
+        return self.state.read(lookup.sources)
+
+    def datasets(self) -> tuple[tuple[str, str], ...]:
+        """Return each (source, dataset) that anything landed of, in order."""
+        return self.state.read(lookup.datasets)
+
+    def states(
+        self, source: str, dataset: str, start: date | None = None, end: date | None = None
+    ) -> tuple[LandingState, ...]:
+        """Return the versions filed in `[start, end)`, by file date, key and ordinal."""
+        return self.state.read(lambda db: lookup.states_of_dataset(db, source, dataset, start, end))
+
+    def in_force(
+        self,
+        source: str,
+        dataset: str,
+        at: datetime,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> tuple[Landing, ...]:
+        """Return the latest version in force at `at` of each file filed in `[start, end)`."""
+        return known.in_force(self.states(source, dataset, start, end), at)
+
+    def change_points(
+        self, source: str, dataset: str, file_dates: Collection[date]
+    ) -> tuple[tuple[datetime, tuple[Landing, ...]], ...]:
+        """Return the instants at which what is in force of these file dates changes.
+
+        Ascending, each with the versions in force from then on; a unit of history is made of them.
+        """
+        if not file_dates:
+            return ()
+        wanted = frozenset(file_dates)
+        end = max(wanted) + timedelta(days=1)
+        states = self.states(source, dataset, min(wanted), end)
+        return known.change_points(s for s in states if s.landing.file_date in wanted)
+
+    def find(self, landing_id: int | str) -> LandingState:
+        """Return the version with this id, or whose id begins with it; the minus may be left out.
+
+        Raises:
+            QueryError: No version has it, or several begin with it; the message names the nearest.
+        """
+        text = str(landing_id).strip()
+        ids = self.state.read(lookup.landing_ids)
+        exact = [i for i in ids if text in {str(i), str(abs(i))}]
+        found = exact or [i for i in ids if text and _begins(i, text)]
+        if len(found) != 1:
+            raise QueryError(_which(text, [str(i) for i in found], [str(i) for i in ids]))
+        state = self.state.read(lambda db: lookup.state(db, found[0]))
+        if state is None:
+            raise QueryError(_which(text, [], [str(i) for i in ids]))
+        return state
+
+    def decide(
+        self, landing_id: int | str, decision: Decision, *, at: datetime, by: str
+    ) -> LandingState:
+        """Record what a person says of a held version, and return the version as it stands now.
+
+        An accepted one is in force from `at`.
+
+        Raises:
+            QueryError: There is no such version, it is not held, or it was decided before.
+        """
+        state = self.find(landing_id)
+        landing = state.landing
+        if state.decision is None and state.outcome is not Outcome.HELD:
+            became = state.outcome or "landed, not loaded yet"
+            raise QueryError(
+                f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) is not "
+                f"held: it is {became}. Only held versions wait for a decision; see them with: "
+                "ingot landings"
+            )
+        record = Decided(
+            source=landing.source,
+            key=landing.key,
+            ordinal=landing.ordinal,
+            landing_id=landing.landing_id,
+            decision=decision,
+            at=max(at, landing.known_from),
+            by=by,
+        )
+        if state.decision is not None or not self._make(record):
+            decided = self.find(landing.landing_id)
+            raise QueryError(
+                f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) was "
+                f"{decided.decision} at {decided.decided_at}; a decision is made once."
+            )
+        return self.find(landing.landing_id)
+
+    def is_done(self, unit: Unit) -> Done | None:
+        """Return the unit's done record while its rows are the ones in the table.
+
+        None when it was never done, a rollback undid it, or another unit replaced its scope since.
+        """
+        done = self.last_done(unit.table, unit.scope)
+        return done if done is not None and done.unit == unit else None
+
+    def last_done(self, table: str, scope: Scope) -> Done | None:
+        """Return the record of the unit whose rows the scope holds now."""
+        return self.state.read(lambda db: lookup.last_done(db, table, scope))
+
+    def done_all(
+        self, table: str, *, source: str | None = None, dataset: str | None = None
+    ) -> tuple[Done, ...]:
+        """Return, for each scope of a table, the record of the unit whose rows it holds now."""
+        return self.state.read(lambda db: lookup.effective(db, table, source, dataset))
+
+    def record_done(self, done: Done) -> None:
+        """Record that a unit was done; it is the last one of its scope from now on.
+
+        Raises:
+            LookAtDataError: The unit's name cannot be a path.
+        """
+        while True:
+            last = self.store.last_number(done.unit.table, done.unit.scope)
+            if self._make(NumberedDone(last + 1, done)):
+                return
+
+    def record_quarantine(self, unit: Unit, rows: Sequence[RefusedRow], layer: str) -> int:
+        """Write the rows that a unit refused, before its data are committed; return how many.
+
+        Args:
+            unit: The unit; they count once it is recorded as done (or refused) with
+                `rows_refused` above zero.
+            rows: The refused rows.
+            layer: bronze or silver.
+        """
+        if not rows and self.store.quarantine_path(unit) is None:
+            return 0
+        from ingot.storage.quarantine import to_parquet  # noqa: PLC0415  (pyarrow)
+
+        self.store.add_quarantine(unit, to_parquet(rows, layer))
+        return len(rows)
+
+    def quarantined(
+        self,
+        source: str | None = None,
+        dataset: str | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Return refused rows filed in `[start, end)`, in the columns of ops.quarantine.
+
+        By source, dataset, date, table, version and row number; at most `limit` of them.
+        """
+        from ingot.storage.quarantine import read_rows  # noqa: PLC0415  (pyarrow)
+
+        dones = self.state.read(lambda db: lookup.refusing(db, source, dataset, start, end))
+        return read_rows(self._quarantine_paths(dones), start=start, end=end, limit=limit)
+
+    def refused_keys(self, landing_ids: Collection[int]) -> pa.Table:
+        """Return landing_id, symbol, bar_start_ns of bronze rows refused in these versions.
+
+        Each key once, and only keys that could be read.
+        """
+        from ingot.storage.quarantine import read_keys  # noqa: PLC0415  (pyarrow)
+
+        dones = self.state.read(lambda db: lookup.refusing_landings(db, landing_ids))
+        return read_keys(self._quarantine_paths(dones))
+
+    def void(
+        self,
+        table: str,
+        ancestors: Callable[[], Collection[int]],
+        *,
+        head: str | None = None,
+    ) -> tuple[Done, ...]:
+        """Find the units whose rows a rollback of the table took away; they count as undone.
+
+        Args:
+            table: Name of the table.
+            ancestors: Reads the ids of the head snapshot and all before it. It is called after
+                the records are read, so that a commit made meanwhile is not taken for undone.
+            head: The table's pointer, read before this call; see `checked_head`.
+
+        Returns:
+            The units that are undone now and were not before.
+        """
+        return voiding.void(self.state, table, ancestors, head)
+
+    def checked_head(self, table: str) -> str | None:
+        """Return the pointer that the table had when `void` last looked at it.
+
+        While it is the same, `void` need not be called. None after state.db was rebuilt.
+        """
+        return self.state.read(lambda db: voiding.checked_head(db, table))
+
+    def record_expired(self, table: str, snapshot_ids: Iterable[int]) -> None:
+        """Record ancestors of the head that expiry is about to remove: their units stay done."""
+        ids = tuple(sorted(set(snapshot_ids)))
+        while ids:
+            number = self.store.last_expired(table) + 1
+            if self._make(Expired(table, number, ids)):
+                return
+
+    def settled_until(self, refinements: Iterable[Refinement]) -> datetime | None:
+        """Return the least moment from which something landed is not refined yet.
+
+        Answers as known before it are final; None when everything landed is refined. Versions
+        that are held, rejected or refused, or that never came into force, do not count.
+        """
+        moments = [moment for r in refinements for moment in self._unrefined(r)]
+        return min(moments, default=None)
+
+    def _unrefined(self, refinement: Refinement) -> Iterable[datetime]:
+        source, dataset, table = refinement.source, refinement.dataset, refinement.table
+        states = self.states(source, dataset)
+        yield from (s.landing.known_from for s in states if s.outcome is None)
+        if table is None:
+            return
+        read = self.state.read(lambda db: lookup.refined(db, table, source, dataset))
+        ever = known.ever_in_force(states)
+        for state in states:
+            landing_id, since = state.landing.landing_id, state.in_force_from
+            if since is not None and landing_id in ever:
+                dates = refinement.trade_dates(state.landing.file_date)
+                if any((day, landing_id) not in read for day in dates):
+                    yield since
+
+    def unprojected(self) -> tuple[Unprojected, ...]:
+        """Return the months of ops tables that changed since they were projected, in order."""
+        return self.state.read(index.unprojected)
+
+    def mark_projected(self, projected: Sequence[Unprojected]) -> None:
+        """Record that these months were projected as `unprojected` named them."""
+        self.state.write(lambda db: index.mark_projected(db, projected))
+
+    def rebuild(self) -> int:
+        """Build state.db anew from the store; return how many records that has.
+
+        Raises:
+            CorruptFileError: A record of the store is damaged.
+        """
+        return self.state.rebuild()
+
+    def mend(self) -> tuple[Damage, ...]:
+        """Read every object again; set aside what is damaged and have it fetched again.
+
+        Returns:
+            What was damaged. Bytes that the vendor still has come back with the next ingest.
+        """
+        found = tuple(self.store.damaged())
+        for damage in found:
+            self.store.set_aside(damage)
+        hashes = {damage.sha256 for damage in found}
+        for landing in self.store.all_versions():
+            if landing.sha256 in hashes:
+                self.forget_listing(landing.source, [landing.key])
+        return found
+
+    def _make(self, record: Record) -> bool:
+        """Announce, make and take a record; False when its name was taken, which is then known."""
+        path = path_of(record)
+        kind = path.partition("/")[0]
+        self.state.announce(path)
+        self._boundary(f"{kind}.announced")
+        made = self.store.write(record)
+        self._boundary(f"{kind}.made")
+        self.state.take(path, record if made else self.store.read(path))
+        self._boundary(f"{kind}.taken")
+        return made
+
+    def _quarantine_paths(self, dones: Iterable[Done]) -> Iterable[Path]:
+        paths = (self.store.quarantine_path(done.unit) for done in dones)
+        return (path for path in paths if path is not None)
+
+
+def _placed(
+    new: Landing, states: Sequence[LandingState], publication: Publication, *, stated: bool
+) -> Landing:
+    """Return `new` as the next version after `states`, its known time fixed."""
+    counting = [s.landing for s in states if s.outcome is None or s.in_force_from is not None]
+    placed = known.known_time(
+        publication,
+        new.file_date,
+        first_seen=new.first_seen,
+        last_modified=new.last_modified,
+        previous=counting[-1].known_from if counting else None,
+        stated=stated,
+    )
+    return replace(
+        new,
+        ordinal=states[-1].landing.ordinal + 1 if states else 1,
+        known_from=placed.known_from,
+        known_basis=placed.basis,
+    )
+
+
+def _begins(landing_id: int, text: str) -> bool:
+    return str(landing_id).startswith(text) or str(abs(landing_id)).startswith(text)
+
+
+def _which(text: str, found: Sequence[str], ids: Sequence[str]) -> str:
+    if found:
+        return f"Landing id {text!r} begins {len(found)} ids: {', '.join(found[:5])}. Write more."
+    near = get_close_matches(text, ids, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See them with: ingot landings"
+    return f"There is no landing {text!r}. {hint}"

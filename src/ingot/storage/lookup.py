@@ -1,0 +1,264 @@
+"""Questions to state.db, answered as values of the model."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ingot.model.landing import (
+    Decision,
+    KnownBasis,
+    Landing,
+    LandingState,
+    Outcome,
+    RemoteObject,
+)
+from ingot.storage.index import QUARANTINE_REACH, from_us, scope_key, to_us
+from ingot.storage.records import NumberedDone, done_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ingot.model.work import Done, Scope
+
+_VERSION = (
+    "v.source, v.dataset, v.file_date, v.key, v.ordinal, v.sha256, v.size_bytes, v.etag, "
+    "v.last_modified_us, v.first_seen_us, v.known_from_us, v.known_basis, v.rule"
+)
+_COLUMNS = 13
+# A decision is made of held versions only: loading one again must not date it back.
+_STATE = f"""
+    SELECT {_VERSION},
+        CASE WHEN d.decision IS NOT NULL AND l.outcome = 'done' THEN 'held' ELSE l.outcome END,
+        d.decision, d.decided_us, l.rows_out, l.rows_refused, l.reason
+    FROM versions v LEFT JOIN loaded l ON l.landing_id = v.landing_id
+        LEFT JOIN decisions d ON d.landing_id = v.landing_id
+"""
+_LAST = "ORDER BY number DESC, digest DESC LIMIT 1"
+
+
+def listing(
+    connection: sqlite3.Connection, source: str, location: str
+) -> dict[tuple[str, str], tuple[str, int, int | None]]:
+    """Return (dataset, key) -> (etag, size, last modified in us) as remembered of a location."""
+    found = connection.execute(
+        "SELECT dataset, key, etag, size_bytes, last_modified_us FROM listing "
+        "WHERE source = ? AND location = ?",
+        (source, location),
+    )
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in found}
+
+
+def seen_as(remote: RemoteObject) -> tuple[str, int, int | None]:
+    """Return what `listing` remembers of an object."""
+    modified = remote.last_modified
+    return remote.etag, remote.size_bytes, None if modified is None else to_us(modified)
+
+
+def remember(
+    connection: sqlite3.Connection, source: str, location: str, remotes: Iterable[RemoteObject]
+) -> None:
+    """Remember these objects as landed the way they are listed."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(source, location, r.dataset, r.key, *seen_as(r)) for r in remotes],
+    )
+
+
+def forget(connection: sqlite3.Connection, source: str, keys: Iterable[str]) -> None:
+    """Forget how these keys were listed, wherever."""
+    connection.executemany(
+        "DELETE FROM listing WHERE source = ? AND key = ?", [(source, key) for key in keys]
+    )
+
+
+def sources(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the sources that anything landed from."""
+    found = connection.execute("SELECT DISTINCT source FROM versions ORDER BY source")
+    return tuple(source for (source,) in found)
+
+
+def datasets(connection: sqlite3.Connection) -> tuple[tuple[str, str], ...]:
+    """Return each (source, dataset) that anything landed of."""
+    return tuple(
+        connection.execute(
+            "SELECT DISTINCT source, dataset FROM versions ORDER BY source, dataset"
+        ).fetchall()
+    )
+
+
+def states_of_dataset(
+    connection: sqlite3.Connection,
+    source: str,
+    dataset: str,
+    start: date | None,
+    end: date | None,
+) -> tuple[LandingState, ...]:
+    """Return the versions filed in `[start, end)`, by file date, key and ordinal."""
+    found = connection.execute(
+        f"{_STATE} WHERE v.source = ? AND v.dataset = ? AND v.file_date >= ? AND v.file_date < ? "
+        "ORDER BY v.file_date, v.key, v.ordinal",
+        (source, dataset, *_bounds(start, end)),
+    )
+    return tuple(_state(row) for row in found)
+
+
+def states_of_key(
+    connection: sqlite3.Connection, source: str, key: str
+) -> tuple[LandingState, ...]:
+    """Return the versions of one key, by ordinal."""
+    found = connection.execute(
+        f"{_STATE} WHERE v.source = ? AND v.key = ? ORDER BY v.ordinal", (source, key)
+    )
+    return tuple(_state(row) for row in found)
+
+
+def state(connection: sqlite3.Connection, landing_id: int) -> LandingState | None:
+    """Return the version with this id."""
+    row = connection.execute(f"{_STATE} WHERE v.landing_id = ?", (landing_id,)).fetchone()
+    return None if row is None else _state(row)
+
+
+def landing_ids(connection: sqlite3.Connection) -> tuple[int, ...]:
+    """Return the id of every version, ascending."""
+    found = connection.execute("SELECT landing_id FROM versions ORDER BY landing_id")
+    return tuple(found_id for (found_id,) in found)
+
+
+def states_first_seen(
+    connection: sqlite3.Connection, start_us: int, end_us: int
+) -> Iterator[tuple[LandingState, int, int, str]]:
+    """Yield versions first seen in `[start_us, end_us)` with rows, rows refused and reason."""
+    found = connection.execute(
+        f"{_STATE} WHERE v.first_seen_us >= ? AND v.first_seen_us < ? "
+        "ORDER BY v.source, v.dataset, v.file_date, v.key, v.ordinal",
+        (start_us, end_us),
+    )
+    for row in found:
+        rows, refused, reason = row[_COLUMNS + 3 :]
+        yield _state(row), rows or 0, refused or 0, reason or ""
+
+
+def _state(row: Sequence[Any]) -> LandingState:
+    outcome, decision, decided_us = row[_COLUMNS : _COLUMNS + 3]
+    return LandingState(
+        _landing(row[:_COLUMNS]),
+        None if outcome is None else Outcome(outcome),
+        None if decision is None else Decision(decision),
+        None if decided_us is None else from_us(decided_us),
+    )
+
+
+def _landing(row: Sequence[Any]) -> Landing:
+    source, dataset, file_date, key, ordinal, sha256, size_bytes, etag, *rest = row
+    last_modified_us, first_seen_us, known_from_us, known_basis, rule = rest
+    return Landing(
+        source=source,
+        dataset=dataset,
+        file_date=date.fromisoformat(file_date),
+        key=key,
+        ordinal=ordinal,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        etag=etag,
+        last_modified=None if last_modified_us is None else from_us(last_modified_us),
+        first_seen=from_us(first_seen_us),
+        known_from=from_us(known_from_us),
+        known_basis=KnownBasis(known_basis),
+        rule=rule,
+    )
+
+
+def last_done(connection: sqlite3.Connection, table: str, scope: Scope) -> Done | None:
+    """Return the record of the unit that holds the scope's rows now."""
+    row = connection.execute(
+        "SELECT text FROM units WHERE table_name = ? AND source = ? AND dataset = ? AND start = ? "
+        f"AND end = ? AND landing_id IS ? AND NOT is_void {_LAST}",
+        (table, *scope_key(scope)),
+    ).fetchone()
+    return None if row is None else done_of(row[0])
+
+
+def effective(
+    connection: sqlite3.Connection,
+    table: str | None = None,
+    source: str | None = None,
+    dataset: str | None = None,
+) -> tuple[Done, ...]:
+    """Return the record of each scope's unit that holds its rows now, by scope."""
+    found = connection.execute(
+        "SELECT text FROM effective WHERE table_name = coalesce(?, table_name) "
+        "AND source = coalesce(?, source) AND dataset = coalesce(?, dataset) "
+        "ORDER BY table_name, source, dataset, start, end, number, digest",
+        (table, source, dataset),
+    )
+    return tuple(done_of(text) for (text,) in found)
+
+
+def refusing(
+    connection: sqlite3.Connection,
+    source: str | None,
+    dataset: str | None,
+    start: date | None,
+    end: date | None,
+) -> tuple[Done, ...]:
+    """Return the effective units that refused rows which may be filed in `[start, end)`."""
+    found = connection.execute(
+        "SELECT text FROM effective WHERE rows_refused > 0 "
+        "AND source = coalesce(?, source) AND dataset = coalesce(?, dataset) "
+        "AND end > ? AND start < ? ORDER BY source, dataset, start, table_name, number, digest",
+        (
+            source,
+            dataset,
+            "" if start is None else (start - QUARANTINE_REACH).isoformat(),
+            "~" if end is None else (end + QUARANTINE_REACH).isoformat(),
+        ),
+    )
+    return tuple(done_of(text) for (text,) in found)
+
+
+def refusing_landings(connection: sqlite3.Connection, ids: Iterable[int]) -> tuple[Done, ...]:
+    """Return the effective bronze units of these versions that refused rows, by version."""
+    wanted = set(ids)
+    found = connection.execute(
+        "SELECT landing_id, text FROM effective WHERE rows_refused > 0 "
+        "AND landing_id IS NOT NULL AND table_name GLOB 'bronze.*' ORDER BY landing_id"
+    )
+    return tuple(done_of(text) for landing_id, text in found if landing_id in wanted)
+
+
+def refined(
+    connection: sqlite3.Connection, table: str, source: str, dataset: str
+) -> frozenset[tuple[date, int]]:
+    """Return (date, landing id) for each version that the table's rows of a date were made of."""
+    found = connection.execute(
+        "SELECT e.start, e.end, r.landing_id FROM effective e "
+        "JOIN reads r ON r.table_name = e.table_name AND r.name = e.name AND r.number = e.number "
+        "WHERE e.table_name = ? AND e.source = ? AND e.dataset = ? AND e.outcome = 'done'",
+        (table, source, dataset),
+    )
+    return frozenset(
+        (day, landing_id) for start, end, landing_id in found for day in _days(start, end)
+    )
+
+
+def runs(connection: sqlite3.Connection, start_us: int, end_us: int) -> tuple[NumberedDone, ...]:
+    """Return every done record that began in `[start_us, end_us)`, by start and unit."""
+    found = connection.execute(
+        "SELECT number, text FROM units WHERE started_us >= ? AND started_us < ? "
+        "ORDER BY started_us, table_name, name, number",
+        (start_us, end_us),
+    )
+    return tuple(NumberedDone(number, done_of(text)) for number, text in found)
+
+
+def _bounds(start: date | None, end: date | None) -> tuple[str, str]:
+    return "" if start is None else start.isoformat(), "~" if end is None else end.isoformat()
+
+
+def _days(start: str, end: str) -> Iterator[date]:
+    day, last = date.fromisoformat(start), date.fromisoformat(end)
+    while day < last:
+        yield day
+        day += timedelta(days=1)

@@ -1,0 +1,272 @@
+"""The landing store's records as values, as JSON text and as paths."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ingot.errors import CorruptFileError, LookAtDataError
+from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
+from ingot.model.work import Done, Scope, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORD_NAME: Final = re.compile(r"[1-9][0-9]*\.json")
+"""File name of a record: its number."""
+_LONGEST_PART_BYTES: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person said of one held version."""
+
+    source: str
+    key: str
+    ordinal: int
+    landing_id: int
+    decision: Decision
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedDone:
+    """A done record with its number, by which records of one scope are ordered."""
+
+    number: int
+    done: Done
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Snapshots that expiry removed, though they were ancestors of the table's head."""
+
+    table: str
+    number: int
+    snapshot_ids: tuple[int, ...]
+
+
+Record = Landing | Decided | NumberedDone | Expired
+
+
+def safe_path(name: str, what: str) -> str:
+    """Return `name` if it may be used as a relative path of the landing store.
+
+    Raises:
+        LookAtDataError: A part of it is empty, `.` or `..`, holds control characters, is too
+            long, or reads like a record's own file name.
+    """
+    for part in name.split("/"):
+        if reason := _unsafe(part):
+            raise LookAtDataError(
+                f"The {what} {name!r} cannot be stored: its part {part!r} {reason}. Nothing of it "
+                "was landed. Have the source list it under another name, or leave it out."
+            )
+    return name
+
+
+def _unsafe(part: str) -> str:
+    if part in {"", ".", ".."}:
+        return "is no name (an absolute path, or one that climbs out)"
+    if not part.isprintable():
+        return "holds characters that cannot be printed"
+    if RECORD_NAME.fullmatch(part):
+        return "reads like the file name of a version"
+    if len(part.encode()) > _LONGEST_PART_BYTES:
+        return f"is longer than {_LONGEST_PART_BYTES} bytes"
+    return ""
+
+
+def safe_part(name: str, what: str) -> str:
+    """Return `name` if it is one safe part of a path.
+
+    Raises:
+        LookAtDataError: It is not.
+    """
+    if "/" in name:
+        raise LookAtDataError(f"The {what} was {name!r}; it must not hold a slash.")
+    return safe_path(name, what)
+
+
+def path_of(record: Record) -> str:
+    """Return the record's path below the landing store.
+
+    Raises:
+        LookAtDataError: A name in it is not safe as a path.
+    """
+    match record:
+        case Landing():
+            return f"{versions_folder(record.source, record.key)}/{record.ordinal}.json"
+        case Decided():
+            folder = f"{safe_part(record.source, 'source')}/{safe_path(record.key, 'key')}"
+            return f"decisions/{folder}/{record.ordinal}.json"
+        case NumberedDone():
+            unit = record.done.unit
+            return f"units/{unit_path(unit)}/{record.number}.json"
+        case Expired():
+            return f"expired/{safe_part(record.table, 'table')}/{record.number}.json"
+
+
+def versions_folder(source: str, key: str) -> str:
+    """Return the folder of a key's versions below the landing store."""
+    return f"versions/{safe_part(source, 'source')}/{safe_path(key, 'key')}"
+
+
+def unit_path(unit: Unit) -> str:
+    """Return a unit's path below `units` and `quarantine`: `<table>/<unit name>`."""
+    return f"{safe_part(unit.table, 'table')}/{safe_path(unit.name, 'unit')}"
+
+
+def to_text(record: Record) -> str:
+    """Return the record as JSON with sorted keys, times in UTC, and a newline at the end."""
+    body: dict[str, Any]
+    match record:
+        case Landing():
+            body = _landing_body(record)
+        case Decided():
+            body = {name: getattr(record, name) for name in Decided.__slots__}
+        case NumberedDone():
+            body = {"number": record.number, **_done_body(record.done)}
+        case Expired():
+            body = {"table": record.table, "number": record.number}
+            body["snapshot_ids"] = list(record.snapshot_ids)
+    return json.dumps(body, default=_plain, indent=1, sort_keys=True) + "\n"
+
+
+def done_text(done: Done) -> str:
+    """Return a done record on one line; `done_of` gives it back exactly."""
+    return json.dumps(_done_body(done), default=_plain, sort_keys=True)
+
+
+def _landing_body(landing: Landing) -> dict[str, Any]:
+    body = {name: getattr(landing, name) for name in Landing.__slots__}
+    return {**body, "landing_id": landing.landing_id}
+
+
+def _done_body(done: Done) -> dict[str, Any]:
+    body = {name: getattr(done, name) for name in Done.__slots__ if name != "unit"}
+    scope = {name: getattr(done.unit.scope, name) for name in Scope.__slots__}
+    unit = {"table": done.unit.table, "scope": scope, "digest": done.unit.digest}
+    return {**body, "details": dict(done.details), "unit": unit}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no zone; records hold instants")
+        text = value.astimezone(UTC).isoformat(timespec="microseconds")
+        return text.removesuffix("+00:00") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
+
+
+def from_text(path: str, text: str) -> Record:
+    """Return the record that a file of the landing store holds.
+
+    Args:
+        path: The file's path below the landing store; its first part says what it holds.
+        text: The file's text.
+
+    Raises:
+        CorruptFileError: The text is not what was written there.
+    """
+    try:
+        record = _READERS[path.partition("/")[0]](json.loads(text))
+        sound = path_of(record) == path
+    except (ValueError, KeyError, TypeError, AttributeError, LookAtDataError) as exc:
+        raise CorruptFileError(_damaged(path, f"{type(exc).__name__}: {exc}")) from exc
+    if not sound:
+        raise CorruptFileError(_damaged(path, f"it holds the record of {path_of(record)}"))
+    return record
+
+
+def _damaged(path: str, why: str) -> str:
+    return (
+        f"The record landing/{path} is not what was written there ({why}). Records never change: "
+        "restore it from a backup, or move it out of the lake and run: ingot repair"
+    )
+
+
+def done_of(text: str) -> Done:
+    """Return the done record of a text made by `done_text`."""
+    return _done(json.loads(text))
+
+
+def _done(body: dict[str, Any]) -> Done:
+    unit = body["unit"]
+    scope = unit["scope"]
+    return Done(
+        unit=Unit(
+            unit["table"],
+            Scope(
+                scope["source"],
+                scope["dataset"],
+                date.fromisoformat(scope["start"]),
+                date.fromisoformat(scope["end"]),
+                scope["landing_id"],
+            ),
+            unit["digest"],
+        ),
+        outcome=Outcome(body["outcome"]),
+        run=body["run"],
+        started=datetime.fromisoformat(body["started"]),
+        ended=datetime.fromisoformat(body["ended"]),
+        snapshot_id=body["snapshot_id"],
+        rows_in=body["rows_in"],
+        rows_out=body["rows_out"],
+        rows_refused=body["rows_refused"],
+        symbols=body["symbols"],
+        landing_ids=tuple(body["landing_ids"]),
+        reason=body["reason"],
+        details=body["details"],
+        code_version=body["code_version"],
+    )
+
+
+def _landing(body: dict[str, Any]) -> Landing:
+    modified = body["last_modified"]
+    landing = Landing(
+        source=body["source"],
+        dataset=body["dataset"],
+        file_date=date.fromisoformat(body["file_date"]),
+        key=body["key"],
+        ordinal=body["ordinal"],
+        sha256=body["sha256"],
+        size_bytes=body["size_bytes"],
+        etag=body["etag"],
+        last_modified=None if modified is None else datetime.fromisoformat(modified),
+        first_seen=datetime.fromisoformat(body["first_seen"]),
+        known_from=datetime.fromisoformat(body["known_from"]),
+        known_basis=KnownBasis(body["known_basis"]),
+        rule=body["rule"],
+    )
+    if landing.landing_id != body["landing_id"]:
+        raise ValueError(f"landing_id {body['landing_id']} does not belong to its other values")
+    return landing
+
+
+def _decided(body: dict[str, Any]) -> Decided:
+    decision, at = Decision(body["decision"]), datetime.fromisoformat(body["at"])
+    return Decided(**{**body, "decision": decision, "at": at})
+
+
+def _numbered_done(body: dict[str, Any]) -> NumberedDone:
+    return NumberedDone(body["number"], _done(body))
+
+
+def _expired(body: dict[str, Any]) -> Expired:
+    return Expired(body["table"], body["number"], tuple(body["snapshot_ids"]))
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
+    "versions": _landing,
+    "decisions": _decided,
+    "units": _numbered_done,
+    "expired": _expired,
+}
+RECORD_FOLDERS: Final = tuple(_READERS)
