@@ -55,7 +55,7 @@ lint: .venv/.dev  ## Check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: format
 format: .venv/.dev  ## Rewrite the code in the house's format

@@ -6,6 +6,7 @@ Run by `make docs`; tests/docs holds the committed pages to what this writes.
 from __future__ import annotations
 
 import inspect
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,19 +119,26 @@ def table_section(table: Table) -> str:
 
 
 def settings_page() -> str:
-    """Return the page of every setting."""
+    """Return the page of every setting, the lake's own first and then each vendor's."""
     lead = (
-        "Settings stand in `ingot.toml` in the lake's folder, in the environment (`INGOT_` and the "
-        "name in capitals, `__` between a section and its setting), or after `--set`; the last of "
-        "these wins. An unknown name is an error that names the nearest known one. A secret may "
-        "only come from the environment or a secrets file."
+        f"Settings stand in `{config.FILE}` in the lake's folder; the environment goes before the "
+        "file, and `--set name=value` before both. An unknown name is an error that names the "
+        "nearest known one. A vendor's settings are a section of its name; its secrets may only "
+        f"come from the environment or from `{config.SECRETS_FILE}` beside the file."
     )
-    rows = (
-        (code(s.name), s.type, code(s.default), code(s.environment), s.doc)
-        for s in config.describe()
-    )
-    return page(
-        "Settings", lead, [grid(("setting", "type", "default", "environment", "meaning"), rows)]
+    parts = [settings_grid(config.describe())]
+    for entry in sorted(entry_points(group="ingot.connectors"), key=lambda e: e.name):
+        settings = config.describe_vendor(entry.name, entry.load().settings)
+        if settings:
+            parts.append(f"## [{entry.name}]\n\n{settings_grid(settings)}")
+    return page("Settings", lead, parts)
+
+
+def settings_grid(settings: Iterable[config.SettingDoc]) -> str:
+    """Return settings as a Markdown table."""
+    return grid(
+        ("setting", "type", "default", "environment", "meaning"),
+        ((code(s.name), s.type, code(s.default), code(s.environment), s.doc) for s in settings),
     )
 
 
