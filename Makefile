@@ -95,34 +95,34 @@ $(UV): requirements/uv.txt
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make" \
 		"environments. On Debian and Ubuntu: apt-get install -y python3-venv"; exit 1; }
 	@echo "Preparing .tools (uv)"
-	"$(PYTHON)" -m venv .tools
-	.tools/bin/python -m pip install --quiet --disable-pip-version-check \
+	@"$(PYTHON)" -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes --only-binary :all: -r requirements/uv.txt
 	@touch $@
 
 .venv/.base: $(UV) requirements/base.txt pyproject.toml
 	@echo "Installing Ingot into .venv"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" .venv
-	$(INSTALL) --python $(BIN)/python -r requirements/base.txt
-	$(PROJECT) --python $(BIN)/python
+	@$(INSTALL) --python $(BIN)/python -r requirements/base.txt
+	@$(PROJECT) --python $(BIN)/python
 	@touch $@
 
 .venv/.dev: .venv/.base requirements/dev.txt
 	@echo "Installing the test tools into .venv"
-	$(SYNC) --python $(BIN)/python requirements/dev.txt
-	$(PROJECT) --python $(BIN)/python
+	@$(SYNC) --python $(BIN)/python requirements/dev.txt
+	@$(PROJECT) --python $(BIN)/python
 	@touch $@
 
 $(SERVICES)/.installed: $(UV) requirements/spark.txt pyproject.toml
 	@echo "Installing Ingot with Spark into $(SERVICES)"
 	@test -x $(SERVICES)/bin/python || $(UV) venv --quiet --python "$(PYTHON)" $(SERVICES)
-	$(SYNC) --python $(SERVICES)/bin/python requirements/spark.txt
-	$(PROJECT) --python $(SERVICES)/bin/python
+	@$(SYNC) --python $(SERVICES)/bin/python requirements/spark.txt
+	@$(PROJECT) --python $(SERVICES)/bin/python
 	@touch $@
 
 $(BENCH)/.installed: $(UV) requirements/bench.txt pyproject.toml
 	@echo "Installing Ingot and its peers into $(BENCH)"
 	@test -x $(BENCH)/bin/python || $(UV) venv --quiet --python "$(PYTHON)" $(BENCH)
-	$(SYNC) --python $(BENCH)/bin/python requirements/bench.txt
-	$(PROJECT) --python $(BENCH)/bin/python
+	@$(SYNC) --python $(BENCH)/bin/python requirements/bench.txt
+	@$(PROJECT) --python $(BENCH)/bin/python
 	@touch $@
