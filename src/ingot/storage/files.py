@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -24,6 +24,7 @@ _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NOT_ALLOWED: Final = frozenset(
     {
         errno.EACCES,
+        errno.EEXIST,
         errno.EPERM,
         errno.EROFS,
         errno.ENOENT,
@@ -102,7 +103,9 @@ def make_folders(path: Path) -> None:
             make_folders(path.parent)
         with translated(path, "make the folder"):
             path.mkdir(exist_ok=True)
-    fsync_folder(path.parent)
+    # Above a lake may lie folders that its user can pass but not open; they are not ours to sync.
+    if os.access(path.parent, os.R_OK):
+        fsync_folder(path.parent)
 
 
 def link_once(source: Path, path: Path, *, boundary: Boundary = calm, step: str = "file") -> bool:
@@ -114,14 +117,14 @@ def link_once(source: Path, path: Path, *, boundary: Boundary = calm, step: str 
         True when this call made the name; False when it was there. Either way the name is
         durable on return.
     """
-    fsync_file(source)
-    make_folders(path.parent)
-    boundary(f"{step}.before_link")
     with translated(path, "write"):
+        fsync_file(source)
+        make_folders(path.parent)
+        boundary(f"{step}.before_link")
         linked = _link(source, path)
-    boundary(f"{step}.after_link")
-    fsync_folder(path.parent)
-    boundary(f"{step}.after_sync")
+        boundary(f"{step}.after_link")
+        fsync_folder(path.parent)
+        boundary(f"{step}.after_sync")
     return linked
 
 
@@ -166,18 +169,19 @@ def write_once(
     Raises:
         StorageFullError, ConfigError, StorageUnavailableError: See `translated`.
     """
-    boundary(f"{step}.before_write")
-    if isinstance(data, Path):
-        return link_once(data, path, boundary=boundary, step=step)
-    folder = temporary_folder or path.parent
-    make_folders(folder)
-    temporary = folder / f".{uuid4().hex}.tmp"
-    try:
-        with translated(path, "write"):
+    with translated(path, "write"):
+        boundary(f"{step}.before_write")
+        if isinstance(data, Path):
+            return link_once(data, path, boundary=boundary, step=step)
+        folder = temporary_folder or path.parent
+        make_folders(folder)
+        temporary = folder / f".{uuid4().hex}.tmp"
+        try:
             temporary.write_bytes(data)
-        return link_once(temporary, path, boundary=boundary, step=step)
-    finally:
-        temporary.unlink(missing_ok=True)
+            return link_once(temporary, path, boundary=boundary, step=step)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 class Scratch:

@@ -12,6 +12,7 @@ from ingot.model import known
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage import index, lookup, voiding
 from ingot.storage.boundary import calm
+from ingot.storage.files import translated
 from ingot.storage.landing import LandingStore
 from ingot.storage.records import Decided, Expired, NumberedDone, path_of
 from ingot.storage.state import StateCache
@@ -412,12 +413,13 @@ class Ledger:
         """Announce, make and take a record; False when its name was taken, which is then known."""
         path = path_of(record)
         kind = path.partition("/")[0]
-        self.state.announce(path)
-        self._boundary(f"{kind}.announced")
-        made = self.store.write(record)
-        self._boundary(f"{kind}.made")
-        self.state.take(path, record if made else self.store.read(path))
-        self._boundary(f"{kind}.taken")
+        with translated(self.store.root / path, "record"):
+            self.state.announce(path)
+            self._boundary(f"{kind}.announced")
+            made = self.store.write(record)
+            self._boundary(f"{kind}.made")
+            self.state.take(path, record if made else self.store.read(path))
+            self._boundary(f"{kind}.taken")
         return made
 
     def _quarantine_paths(self, dones: Iterable[Done]) -> Iterable[Path]:

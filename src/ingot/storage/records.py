@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import CorruptFileError, LookAtDataError
@@ -122,7 +123,7 @@ def unit_path(unit: Unit) -> str:
 
 
 def to_text(record: Record) -> str:
-    """Return the record as JSON with sorted keys, times in UTC, and a newline at the end."""
+    """Return the record as JSON with sorted keys, times in UTC, and a checksum of the rest."""
     body: dict[str, Any]
     match record:
         case Landing():
@@ -134,7 +135,14 @@ def to_text(record: Record) -> str:
         case Expired():
             body = {"table": record.table, "number": record.number}
             body["snapshot_ids"] = list(record.snapshot_ids)
+    body["checksum"] = _checksum(body)
     return json.dumps(body, default=_plain, indent=1, sort_keys=True) + "\n"
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    """Return the SHA-256 of a record's values as JSON with sorted keys and no white space."""
+    text = json.dumps(body, default=_plain, separators=(",", ":"), sort_keys=True)
+    return sha256(text.encode()).hexdigest()
 
 
 def done_text(done: Done) -> str:
@@ -176,12 +184,16 @@ def from_text(path: str, text: str) -> Record:
         CorruptFileError: The text is not what was written there.
     """
     try:
-        record = _READERS[path.partition("/")[0]](json.loads(text))
-        sound = path_of(record) == path
+        body = json.loads(text)
+        checksum = body.pop("checksum")
+        record = _READERS[path.partition("/")[0]](body)
+        belongs = path_of(record)
     except (ValueError, KeyError, TypeError, AttributeError, LookAtDataError) as exc:
         raise CorruptFileError(_damaged(path, f"{type(exc).__name__}: {exc}")) from exc
-    if not sound:
-        raise CorruptFileError(_damaged(path, f"it holds the record of {path_of(record)}"))
+    if belongs != path:
+        raise CorruptFileError(_damaged(path, f"it holds the record of {belongs}"))
+    if checksum != _checksum(body):
+        raise CorruptFileError(_damaged(path, "its values do not give its checksum"))
     return record
 
 

@@ -111,7 +111,8 @@ class StateCache:
         if self._connection is not None and self._is_in_place():
             return self._connection
         self.close()
-        make_folders(self.path.parent)
+        if not self.path.parent.is_dir():
+            make_folders(self.path.parent)
         with self._alone():
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
