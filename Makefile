@@ -24,7 +24,7 @@ PEERS ?= polars,duckdb,clickhouse,spark
 
 # A time zone that no correct result depends on.
 TEST := TZ=Asia/Kathmandu PYTHONHASHSEED=random
-PYTEST := python -m pytest -n $(WORKERS)
+PYTEST := python -m pytest -n $(WORKERS) --dist loadgroup
 
 # uv does not read pip's settings; an index chosen in the environment counts for both.
 ifdef PIP_INDEX_URL
@@ -47,8 +47,7 @@ test: .venv/.dev  ## Run the hermetic tests: no network, no JVM, random order
 test-services: $(SERVICES)/.installed  ## Run the tests that start real servers (Java needed)
 	@command -v java >/dev/null || { echo "There is no java, which Spark needs." \
 		"Install it, for example: apt-get install -y openjdk-17-jre-headless"; exit 1; }
-	$(TEST) INGOT_TESTS_NETWORK=1 $(SERVICES)/$(subst -n $(WORKERS),-n 0,bin/$(PYTEST)) \
-		-m services $(ARGS)
+	$(TEST) INGOT_TESTS_NETWORK=1 $(SERVICES)/bin/$(PYTEST) -m services $(ARGS)
 
 .PHONY: lint
 lint: .venv/.dev  ## Check style, types and the direction of imports
