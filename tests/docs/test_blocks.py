@@ -1,4 +1,7 @@
-"""Blocks marked `run` run, page by page, each page in a folder of its own."""
+"""Blocks marked `run` run, page by page, each page in a folder of its own.
+
+A page with a block marked `demo` finds there what `make demo` leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,9 @@ def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
     page: Path, tmp_path: Path
 ) -> None:
     printed = ""
+    if any("demo" in block.words for block in markdown.blocks(page)):
+        script = (markdown.ROOT / "examples" / "demo.sh").read_text(encoding="utf-8")
+        run(markdown.Block(page, 0, "sh", (), script), tmp_path)
     for block in markdown.blocks(page):
         if "run" in block.words:
             printed = run(block, tmp_path)
@@ -65,16 +72,45 @@ def test_python_on_a_page_is_python(block: markdown.Block) -> None:
 
 @pytest.mark.parametrize("block", [b for b in ALL_BLOCKS if b.language == "sh"], ids=str)
 def test_every_command_in_a_block_exists_with_its_options(block: markdown.Block) -> None:
-    for line in block.text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["ingot"]:
-            assert unknown(words[1:]) == [], f"{block}: {line}"
+    for words in statements(block.text):
+        if words[0] == "ingot":
+            assert unknown(words[1:]) == [], f"{block}: {' '.join(words)}"
+
+
+def statements(text: str) -> list[list[str]]:
+    """Return a script's lines as words; a quoted text may span lines."""
+    found, pending = [], ""
+    for line in text.replace("\\\n", " ").splitlines():
+        pending += line + "\n"
+        with suppress(ValueError):
+            found.append(shlex.split(pending, comments=True))
+            pending = ""
+    assert pending == "", "a quotation is not closed"
+    return [words for words in found if words]
 
 
 @pytest.mark.parametrize("page", markdown.pages(), ids=lambda p: p.name)
 def test_every_command_named_in_the_text_exists(page: Path) -> None:
     for named in re.findall(r"`ingot ([^`]+)`", markdown.prose(page)):
         assert unknown(shlex.split(named)) == [], f"{page.name}: ingot {named}"
+
+
+def test_the_readme_shows_the_example_that_is_shipped() -> None:
+    shipped = (markdown.ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
+    readme = markdown.blocks(markdown.ROOT / "README.md")
+    shown = [block.text for block in readme if block.language == "python"]
+    assert shown == [shipped.partition('"""\n\n')[2]]
+
+
+def test_every_make_target_named_on_a_page_exists() -> None:
+    makefile = (markdown.ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE))
+    named = {
+        target
+        for page in markdown.pages()
+        for target in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {"demo", "test"} <= named <= targets
 
 
 def unknown(words: list[str]) -> list[str]:

@@ -40,7 +40,7 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
             continue
         name, usage, help_text = section.split("\n\n")[:3]
         assert usage.startswith(f"    {name}")
-        assert help_text.endswith("."), name
+        assert help_text.strip().endswith("."), name
         for line in section.splitlines():
             if line.startswith("| `"):
                 assert line.split(" | ")[-1].strip(" |"), f"{name}: {line}"
