@@ -115,6 +115,7 @@ def test_every_make_target_named_on_a_page_exists() -> None:
 
 def unknown(words: list[str]) -> list[str]:
     """Return the command and option names in `words` that do not exist."""
+    words = words[: words.index("--")] if "--" in words else words
     path, options = "ingot", options_of("ingot")
     for word in words:
         if f"{path} {word}" in COMMANDS:
