@@ -54,6 +54,7 @@ def test_each_calendar_is_a_dataset_of_silver_sessions(source: FileSource) -> No
         "XNYS": "silver.sessions",
         "24/7": "silver.sessions",
     }
+    assert connector.datasets == source.datasets
 
 
 def test_what_is_listed_is_what_is_fetched(source: FileSource, tmp_path: Path) -> None:

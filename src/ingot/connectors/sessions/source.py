@@ -55,10 +55,7 @@ class SessionsSource:
     @property
     def datasets(self) -> Mapping[str, Dataset]:
         """One dataset per calendar of the rulebook; its rows go straight to silver.sessions."""
-        return {
-            market.name: Dataset(market.name, SESSIONS, market.name, FIRST_DATE)
-            for market in self.rulebook.markets
-        }
+        return _datasets(self.rulebook)
 
     def published_at(self, file_date: date) -> datetime:
         """Return the start of the span's first date in New York."""
@@ -123,6 +120,11 @@ class SessionsConnector:
     name: str = NAME
     settings: type[BaseModel] = SessionsSettings
 
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """One dataset per calendar of the shipped rulebook."""
+        return _datasets(load_rulebook())
+
     def open(self, location: str, settings: BaseModel) -> SessionsSource:
         """Return the source with the rulebook at `location`; "" takes the settings' rulebook.
 
@@ -140,6 +142,13 @@ class SessionsConnector:
 
 
 connector: Final = SessionsConnector()
+
+
+def _datasets(rulebook: Rulebook) -> dict[str, Dataset]:
+    return {
+        market.name: Dataset(market.name, SESSIONS, market.name, FIRST_DATE)
+        for market in rulebook.markets
+    }
 
 
 def _write_parquet(calendar: Calendar, to: Path) -> None:
