@@ -84,7 +84,7 @@ lock: $(UV)  ## Resolve requirements/*.txt again, with hashes
 clean:  ## Remove environments, caches and the demo's lake
 	rm -rf .venv .venv-services .venv-bench .tools demo build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests docs examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Environments. Each stamp is newer than the lock that it was installed from.
 
