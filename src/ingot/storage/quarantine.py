@@ -47,7 +47,7 @@ def keys_schema() -> pa.Schema:
 
 def to_parquet(rows: Sequence[RefusedRow], layer: str) -> bytes:
     """Return the rows as one Parquet file, the same bytes for the same rows in any order."""
-    ordered = sorted(rows, key=lambda r: (r.landing_id, r.row_number, r.rule, r.raw))
+    ordered = sorted(rows, key=_order)
     columns: dict[str, list[Any]] = {
         "source": [r.source for r in ordered],
         "dataset": [r.dataset for r in ordered],
@@ -63,6 +63,11 @@ def to_parquet(rows: Sequence[RefusedRow], layer: str) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pydict(columns, schema=schema()), sink, compression="zstd")
     return bytes(sink.getvalue())
+
+
+def _order(row: RefusedRow) -> tuple[int, int, str, str, str, int]:
+    key = row.symbol or "", row.bar_start_ns or 0
+    return (row.landing_id, row.row_number, row.rule, row.raw, *key)
 
 
 def _readable(text: str) -> str:
