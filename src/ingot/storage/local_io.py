@@ -1,0 +1,132 @@
+"""PyIceberg's file access on a local disk, where a closed file is a durable file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pyiceberg.io import FileIO, InputFile, OutputFile
+from pyiceberg.typedef import EMPTY_DICT
+
+from ingot.storage.boundary import calm
+from ingot.storage.files import fsync_folder, make_folders
+from ingot.storage.locations import Locations
+
+if TYPE_CHECKING:
+    from io import BufferedReader, BufferedWriter
+    from types import TracebackType
+    from typing import Self
+
+    from pyiceberg.io import InputStream, OutputStream
+    from pyiceberg.typedef import Properties
+
+    from ingot.storage.boundary import Boundary
+
+RECORDED: Final = "ingot.recorded"
+ROOT: Final = "ingot.root"
+"""Catalog properties that carry a `Locations` to wherever PyIceberg makes file access."""
+_STATE_SUFFIX: Final = ".metadata.json"
+
+
+class LocalFileIO(FileIO):
+    """Reads and writes the files of one lake by their locations."""
+
+    def __init__(self, properties: Properties = EMPTY_DICT, *, boundary: Boundary = calm) -> None:
+        super().__init__(properties)
+        self._locations = Locations(properties[RECORDED], Path(properties[ROOT]))
+        self._boundary = boundary
+
+    def new_input(self, location: str) -> InputFile:
+        """Return the file to read."""
+        return _LocalInput(location, self._locations.path(location))
+
+    def new_output(self, location: str) -> OutputFile:
+        """Return the file to write; closing it makes it durable."""
+        return _LocalOutput(location, self._locations.path(location), self._boundary)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        """Remove the file."""
+        name = location if isinstance(location, str) else location.location
+        self._locations.path(name).unlink()
+
+
+class _LocalInput(InputFile):
+    def __init__(self, location: str, path: Path) -> None:
+        super().__init__(location)
+        self._path = path
+
+    def __len__(self) -> int:
+        return self._path.stat().st_size
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def open(self, seekable: bool = True) -> InputStream:
+        del seekable
+        stream: BufferedReader = self._path.open("rb")
+        return stream
+
+
+class _LocalOutput(OutputFile):
+    def __init__(self, location: str, path: Path, boundary: Boundary) -> None:
+        super().__init__(location)
+        self._path = path
+        self._boundary = boundary
+
+    def __len__(self) -> int:
+        return self._path.stat().st_size
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def to_input_file(self) -> InputFile:
+        return _LocalInput(self.location, self._path)
+
+    def create(self, overwrite: bool = False) -> OutputStream:
+        make_folders(self._path.parent)
+        self._boundary("metadata.before_write")
+        return _DurableStream(self._path, "wb" if overwrite else "xb", self._boundary)
+
+
+class _DurableStream:
+    """A file that is on the disk when it is closed.
+
+    A table's metadata file is the last one written before its pointer moves, so closing it also
+    syncs the folder that it shares with the manifests.
+    """
+
+    def __init__(self, path: Path, mode: str, boundary: Boundary) -> None:
+        self._path = path
+        self._boundary = boundary
+        self._stream: BufferedWriter = path.open(mode)  # type: ignore[assignment]  # wb or xb
+
+    def write(self, b: bytes) -> int:
+        return self._stream.write(b)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        if self._stream.closed:
+            return
+        try:
+            self._stream.flush()
+            self._boundary("metadata.before_fsync")
+            os.fsync(self._stream.fileno())
+        finally:
+            self._stream.close()
+        if self._path.name.endswith(_STATE_SUFFIX):
+            fsync_folder(self._path.parent)
+            self._boundary("metadata.after_fsync")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,120 @@
+"""Files that nothing refers to, and snapshots that may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from os import walk
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import CorruptFileError
+from ingot.storage.lineage import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ingot.storage.locations import Locations
+    from ingot.storage.metadata import TableState
+    from ingot.storage.reader import Reader
+    from ingot.tables.contract import Table
+
+MIN_AGE_S: Final = 24 * 3600.0
+_STATISTICS: Final = ("statistics", "partition-statistics")
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What looking after one table needs."""
+
+    table: Table
+    reader: Reader
+    locations: Locations
+    folder: Path
+    """The table's folder, which holds data/ and metadata/."""
+
+
+def orphans(place: Upkeep, *, min_age_s: float, now_s: float | None) -> tuple[Path, ...]:
+    """Return files in data/ and metadata/ that no snapshot of the table refers to, sorted.
+
+    The table is read after the folder, so that a file committed in between counts as referred to.
+
+    Args:
+        place: The table.
+        min_age_s: Files changed less than this many seconds ago are left out: a commit that is on
+            its way writes them before it names them.
+        now_s: Seconds since 1970; by default the machine's clock, which also dates files.
+    """
+    limit = (time() if now_s is None else now_s) - min_age_s
+    old = [path for path in _files(place.folder) if _changed_before(path, limit)]
+    if not old:
+        return ()
+    named = set(_references(place))
+    return tuple(sorted(path for path in old if path not in named))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for part in ("data", "metadata"):
+        for parent, _, names in walk(folder / part):
+            yield from (Path(parent, name) for name in names)
+
+
+def _changed_before(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime < limit
+    except FileNotFoundError:
+        return False
+
+
+def _references(place: Upkeep) -> Iterator[Path]:
+    """Yield the path of every file that some snapshot, or the state itself, refers to.
+
+    Raises:
+        CorruptFileError: A manifest that a snapshot names is missing: nothing is an orphan then.
+    """
+    location = place.reader.pointer(place.table)
+    state = place.reader.state_at(place.table, location)
+    for name in (location, *_named_in_metadata(state)):
+        yield place.locations.path(name)
+    seen: set[str] = set()
+    try:
+        for snapshot in state.snapshots.values():
+            for manifest in place.reader.manifests(snapshot):
+                if manifest.location not in seen:
+                    seen.add(manifest.location)
+                    yield place.locations.path(manifest.location)
+                    yield from place.reader.paths_in(place.table, state, manifest)
+    except FileNotFoundError as exc:
+        raise CorruptFileError(
+            f"{exc.filename}, which a snapshot of {place.table.name} names, is missing. Restore it "
+            "from a backup before any clean-up; nothing was removed."
+        ) from exc
+
+
+def _named_in_metadata(state: TableState) -> Iterator[str]:
+    for entry in state.document.get("metadata-log", ()):
+        yield entry["metadata-file"]
+    for snapshot in state.snapshots.values():
+        yield snapshot.manifest_list
+    for kind in _STATISTICS:
+        for entry in state.document.get(kind, ()):
+            yield entry["statistics-path"]
+
+
+def expirable(state: TableState, *, keep_last: int, before: datetime) -> tuple[int, ...]:
+    """Return the ids of snapshots that may expire, oldest first.
+
+    Kept are the last `keep_last` of the head, those made at or after `before`, and those that a
+    branch or tag names.
+    """
+    kept = {snapshot.snapshot_id for snapshot in islice(chain(state), keep_last)}
+    kept |= state.references
+    limit_ms = before.timestamp() * 1000
+    going = [
+        s
+        for s in state.snapshots.values()
+        if s.snapshot_id not in kept and s.timestamp_ms < limit_ms
+    ]
+    return tuple(s.snapshot_id for s in sorted(going, key=lambda s: s.timestamp_ms))

@@ -1,0 +1,167 @@
+"""PyIceberg's SQL catalog on the lake's own file: everything that moves a pointer.
+
+Import this module late: PyIceberg's catalog and SQLAlchemy take more than a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.serializers import FromInputFile
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.typedef import EMPTY_DICT
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from ingot.errors import StorageUnavailableError
+from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
+from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
+from ingot.storage.schema import iceberg_schema, partition_spec, properties, sort_order
+from ingot.tables.catalog import ALL_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyiceberg.io import FileIO
+    from pyiceberg.table import CommitTableResponse
+    from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.update import TableRequirement, TableUpdate
+    from pyiceberg.typedef import Identifier, Properties
+
+    from ingot.storage.boundary import Boundary
+    from ingot.storage.locations import Locations
+    from ingot.tables.contract import Table
+
+_KEPT: Final = 32
+_IO: Final = f"{LocalFileIO.__module__}.{LocalFileIO.__qualname__}"
+
+
+class CommitCatalog(Protocol):
+    """What a commit needs of a catalog; the boundary to other catalogs, and to tests."""
+
+    def load_table(self, identifier: str | Identifier) -> IcebergTable:
+        """Return the table's current state."""
+        ...
+
+    def commit_table(
+        self,
+        table: IcebergTable,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> CommitTableResponse:
+        """Move the pointer if the requirements hold; raise otherwise."""
+        ...
+
+
+class LakeCatalog(SqlCatalog):
+    """The catalog of one lake: durable files, parsed metadata kept by its name."""
+
+    def __init__(self, locations: Locations, *, boundary: Boundary, create: bool = False) -> None:
+        path = locations.root / CATALOG_FILE
+        self._io_properties = {RECORDED: locations.recorded, ROOT: str(locations.root)}
+        self._io = LocalFileIO(self._io_properties, boundary=boundary)
+        self._parsed: OrderedDict[str, TableMetadata] = OrderedDict()
+        self._parsed_lock = threading.Lock()
+        super().__init__(
+            CATALOG_NAME,
+            uri=f"sqlite:///{path}?timeout={TIMEOUT_S:g}",
+            warehouse=locations.warehouse,
+            init_catalog_tables=str(create).lower(),
+            **{"py-io-impl": _IO, **self._io_properties},
+        )
+        self._pointers = Pointers(path)
+
+    def load_table(self, identifier: str | Identifier) -> IcebergTable:
+        """Return the table's current state; its metadata is parsed once per process."""
+        names = Catalog.identifier_to_tuple(identifier)
+        location = self._pointers.get(".".join(names))
+        if location is None:
+            raise NoSuchTableError(f"Table does not exist: {'.'.join(names)}")
+        return IcebergTable(
+            identifier=names,
+            metadata=self._metadata(location),
+            metadata_location=location,
+            io=self._io,
+            catalog=self,
+        )
+
+    def close(self) -> None:
+        """Release the connections."""
+        super().close()
+        self._pointers.close()
+
+    def _metadata(self, location: str) -> TableMetadata:
+        with self._parsed_lock:
+            if found := self._parsed.get(location):
+                return found
+        metadata = FromInputFile.table_metadata(self._io.new_input(location))
+        with self._parsed_lock:
+            self._parsed[location] = metadata
+            while len(self._parsed) > _KEPT:
+                self._parsed.popitem(last=False)
+        return metadata
+
+    def _load_file_io(
+        self, properties: Properties = EMPTY_DICT, location: str | None = None
+    ) -> FileIO:
+        del properties, location
+        return self._io
+
+
+def create_lake(locations: Locations, *, boundary: Boundary) -> None:
+    """Make the catalog file and all tables where they are not there yet.
+
+    Raises:
+        StorageUnavailableError: The catalog file could not be written.
+    """
+    try:
+        catalog = LakeCatalog(locations, boundary=boundary, create=True)
+    except SQLAlchemyError:
+        # Two processes made it at once; the other one's tables are there now.
+        catalog = LakeCatalog(locations, boundary=boundary)
+    try:
+        create_tables(catalog, ALL_TABLES)
+    finally:
+        catalog.close()
+
+
+def create_tables(catalog: LakeCatalog, tables: Iterable[Table]) -> None:
+    """Make the namespaces and tables that are not there yet.
+
+    Raises:
+        StorageUnavailableError: The catalog file could not be written.
+    """
+    try:
+        for table in tables:
+            _create_namespace(catalog, table.namespace)
+            if not catalog.table_exists(table.name):
+                _create(catalog, table)
+    except SQLAlchemyError as exc:
+        raise StorageUnavailableError(
+            f"The catalog could not be written: {exc}. Run the command again."
+        ) from exc
+
+
+def _create_namespace(catalog: LakeCatalog, namespace: str) -> None:
+    try:
+        catalog.create_namespace_if_not_exists(namespace)
+    except IntegrityError:
+        if not catalog.namespace_exists(namespace):
+            raise  # else another process made it first
+
+
+def _create(catalog: LakeCatalog, table: Table) -> None:
+    try:
+        catalog.create_table(
+            table.name,
+            schema=iceberg_schema(table),
+            partition_spec=partition_spec(table),
+            sort_order=sort_order(table),
+            properties=properties(table),
+        )
+    except TableAlreadyExistsError:
+        return  # another process made it first

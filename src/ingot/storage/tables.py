@@ -1,0 +1,474 @@
+"""The tables of a lake: the one door through which the app reads and writes Iceberg."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import ConfigError, LakeNotFoundError
+from ingot.model.work import Scope
+from ingot.storage import lineage, maintenance
+from ingot.storage.boundary import calm
+from ingot.storage.catalog import CATALOG_FILE, Pointers
+from ingot.storage.files import fsync_folder, make_folders
+from ingot.storage.locations import WAREHOUSE, Locations
+from ingot.storage.reader import Reader
+from ingot.storage.replacement import Replacement, Unplanned
+from ingot.tables.catalog import ALL_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import date
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import pyarrow as pa
+    from pyiceberg.table import Table as IcebergTable
+
+    from ingot.storage.boundary import Boundary
+    from ingot.storage.commit import Committer, Proposal, Settled
+    from ingot.storage.lineage import SnapshotFacts
+    from ingot.storage.metadata import TableState
+    from ingot.storage.producers import Workplace
+    from ingot.storage.reader import FilePlan
+    from ingot.storage.sql_catalog import CommitCatalog, LakeCatalog
+    from ingot.storage.staged import StagedFile
+    from ingot.tables.contract import Table
+
+__all__ = ["Replacement", "TableStats", "TableStore", "Unplanned", "table_stats"]
+
+_DIGEST_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TableStats:
+    """How big a table is, from its head's summary: no data and no manifest is read."""
+
+    rows: int
+    size_bytes: int
+    files: int
+    snapshots: int
+    last_commit: datetime | None
+    """UTC; None while nothing was committed."""
+
+
+class TableStore:
+    """All tables of one lake. Cheap to open; PyIceberg is imported at the first write.
+
+    It may be used from any thread. Commits to one table wait for each other inside a process;
+    between processes the catalog decides, and who loses plans again.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        boundary: Boundary = calm,
+        catalog: Callable[[LakeCatalog], CommitCatalog] | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        """Open the tables of the lake in `root`; see `open` and `create`.
+
+        Args:
+            root: The lake folder.
+            boundary: Told of each durable step.
+            catalog: Wraps the catalog that commits go to.
+            attempts: How often a commit is planned before it is given up.
+        """
+        self._root = root.resolve()
+        self._boundary = boundary
+        self._wrap = catalog
+        self._attempts = attempts
+        self._pointers = Pointers(self._root / CATALOG_FILE)
+        self._locations = self._pointers.locations()
+        self._reader = Reader(self._pointers, self._locations)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._current: set[str] = set()
+
+    @classmethod
+    def create(cls, root: Path, *, boundary: Boundary = calm) -> TableStore:
+        """Make catalog and all tables in `root` where they are not there yet, and open them.
+
+        Raises:
+            ConfigError: The folder cannot be used.
+            StorageFullError, StorageUnavailableError: The disk failed.
+        """
+        from ingot.storage.sql_catalog import create_lake  # noqa: PLC0415 - takes a second
+
+        make_folders(root)
+        create_lake(Locations.of_new_lake(root), boundary=boundary)
+        fsync_folder(root)
+        return cls(root, boundary=boundary)
+
+    @classmethod
+    def open(cls, root: Path, *, boundary: Boundary = calm) -> TableStore:
+        """Open the tables of a lake; those that a newer Ingot has added are made.
+
+        Raises:
+            LakeNotFoundError: There is no lake in `root`.
+        """
+        store = cls(root, boundary=boundary)
+        there = store._pointers.all()
+        if not there:
+            raise LakeNotFoundError(root)
+        if missing := [table for table in ALL_TABLES if table.name not in there]:
+            store._create_missing(missing)
+        return store
+
+    def pointer(self, table: Table) -> str:
+        """Return the location of the table's metadata file: one query, well under a millisecond.
+
+        It names the exact state of the table and changes with every commit: a cache key.
+
+        Raises:
+            QueryError: The lake has no such table.
+        """
+        return self._reader.pointer(table)
+
+    def head(self, table: Table) -> int | None:
+        """Return the id of the current snapshot; None while nothing was committed."""
+        return self._reader.state(table).head
+
+    def plan(
+        self,
+        table: Table,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        source: str | None = None,
+        dataset: str | None = None,
+        landing_ids: Collection[int] | None = None,
+        snapshot_id: int | None = None,
+    ) -> FilePlan:
+        """Return the files that can hold the rows asked for; they may hold others too.
+
+        Args:
+            table: The table to read.
+            start: First date of the table's date column, inside; None from the beginning.
+            end: The day after the last date; None without end.
+            source: The connector; None or empty for all.
+            dataset: The vendor's dataset; None or empty for all.
+            landing_ids: The versions wanted; None for all.
+            snapshot_id: A past state of the table; None for the current one.
+
+        Raises:
+            QueryError: There is no such table or snapshot.
+        """
+        return self._reader.plan(
+            table,
+            start=start,
+            end=end,
+            source=source,
+            dataset=dataset,
+            landing_ids=landing_ids,
+            snapshot_id=snapshot_id,
+        )
+
+    def staging_path(self, table: Table, scope: Scope, unit_digest: str) -> Path:
+        """Return a fresh path for a data file of a unit; its folder exists.
+
+        The file lies at its final place and nothing names it until a commit does.
+        """
+        from ingot.storage.writer import data_path  # noqa: PLC0415 - imports pyarrow
+
+        path = data_path(
+            self._data_folder(table),
+            table,
+            scope.start,
+            f"{scope.start.isoformat()}-{_label(scope, unit_digest)}",
+        )
+        make_folders(path.parent)
+        return path
+
+    def adopt(self, table: Table, scope: Scope, path: Path) -> StagedFile:
+        """Take over a Parquet file that another module wrote at a staging path.
+
+        Raises:
+            ContractBrokenError: It does not keep the contract: columns, types, field ids,
+                not-null, row groups, partition, scope.
+            CorruptFileError: It is not a whole Parquet file.
+            ConfigError: It does not lie in the table's folder.
+        """
+        from ingot.storage.staged import inspect  # noqa: PLC0415 - imports pyarrow
+        from ingot.storage.writer import make_durable  # noqa: PLC0415 - imports pyarrow
+
+        if not path.resolve().is_relative_to(self._data_folder(table)):
+            raise ConfigError(
+                f"{path} does not lie in the data folder of {table.name}. Write it to a path from "
+                "staging_path."
+            )
+        found = inspect(table, path.resolve(), scope=scope)
+        make_durable(path, self._boundary)
+        return found
+
+    def write(
+        self, table: Table, scope: Scope, unit_digest: str, batches: pa.RecordBatchReader
+    ) -> tuple[StagedFile, ...]:
+        """Write rows as durable data files, one per date; () when there are no rows.
+
+        Rows keep the order in which they come; files of rows in the table's sort order are
+        recorded as sorted. Memory is bounded by a few row groups per date.
+
+        Raises:
+            ContractBrokenError: The rows do not keep the contract or leave the scope.
+            StorageFullError: The disk is full.
+        """
+        from ingot.storage.writer import write_batches  # noqa: PLC0415 - imports pyarrow
+
+        return write_batches(
+            table,
+            self._data_folder(table),
+            batches,
+            scope=scope,
+            label=_label(scope, unit_digest),
+            boundary=self._boundary,
+        )
+
+    def replace(
+        self,
+        table: Table,
+        replacements: Sequence[Replacement],
+        *,
+        run: str,
+        planned_on: int | Unplanned | None = Unplanned.UNPLANNED,
+    ) -> int | None:
+        """Give each scope its new rows, all in one snapshot; other rows stay as they are.
+
+        Whatever the scopes hold when the commit lands is dropped, so doing it again, or after an
+        outcome that was unknown, leaves the rows there exactly once.
+
+        Args:
+            table: The table to change.
+            replacements: Scopes that do not overlap, each with its files.
+            run: Id of the command's run.
+            planned_on: The head on which the new rows were computed; when given, a change of the
+                same scopes since then is a conflict instead of being overwritten.
+
+        Returns:
+            The snapshot's id; None when nothing had to change.
+
+        Raises:
+            CommitConflictError: Other writers were faster too often, or changed the scopes after
+                `planned_on`: compute the rows again.
+            CommitStateUnknownError: The reply was lost and the table cannot be read.
+            ContractBrokenError: Scopes overlap, or a file was not made for its scope.
+            StorageFullError, StorageUnavailableError: The disk failed; the table is unchanged.
+        """
+        from ingot.storage.producers import Replace  # noqa: PLC0415 - imports PyIceberg
+
+        if not replacements:
+            return None
+        change = Replace(self._place(table), replacements, run=run, planned_on=planned_on)
+        return self._commit(table, change.propose)
+
+    def rewrite(
+        self, table: Table, remove: Iterable[str], add: Sequence[StagedFile], *, run: str
+    ) -> int | None:
+        """Put files in the place of others that hold the same rows (compaction).
+
+        Lands beside live writers as long as the files to remove are still in the table.
+
+        Args:
+            table: The table to change.
+            remove: Paths of planned files.
+            add: The files that hold their rows now.
+            run: Id of the command's run.
+
+        Raises:
+            CommitConflictError: An input was replaced meanwhile: plan the rewrite again.
+            ContractBrokenError: The rows are not as many as before.
+            CommitStateUnknownError: The reply was lost and the table cannot be read.
+        """
+        from ingot.storage.producers import Rewrite  # noqa: PLC0415 - imports PyIceberg
+
+        change = Rewrite(self._place(table), remove=remove, add=add, run=run)
+        return self._commit(table, change.propose)
+
+    def ensure(self, table: Table) -> bool:
+        """Give the lake's table the nullable columns that its contract has gained.
+
+        Called by every commit; costs nothing when there is nothing to do.
+
+        Returns:
+            True when columns were added.
+
+        Raises:
+            ContractBrokenError: Lake and contract differ in anything else.
+        """
+        if table.name in self._current or self._reader.state(table).matches(table):
+            self._current.add(table.name)
+            return False
+        from ingot.storage.evolution import grow  # noqa: PLC0415 - imports PyIceberg
+
+        self._committer.commit(table.name, lambda found: grow(table, found))
+        self._current.add(table.name)
+        return True
+
+    def ancestors(self, table: Table) -> frozenset[int]:
+        """Return the ids of the head and its ancestors that have not expired."""
+        return lineage.ancestors(self._reader.state(table))
+
+    def history(self, table: Table) -> tuple[SnapshotFacts, ...]:
+        """Return what the head's snapshots say of the work that made them, oldest first."""
+        state = self._reader.state(table)
+        return tuple(reversed([lineage.facts(s) for s in lineage.chain(state)]))
+
+    def snapshots_of_run(self, table: Table, run: str) -> tuple[SnapshotFacts, ...]:
+        """Return the head's snapshots that a run made, oldest first."""
+        return lineage.of_run(self._reader.state(table), run)
+
+    def stats(self, table: Table) -> TableStats:
+        """Return the table's size, from its head's summary."""
+        return table_stats(self._reader.state(table))
+
+    def orphans(
+        self, table: Table, *, min_age_s: float = maintenance.MIN_AGE_S, now_s: float | None = None
+    ) -> tuple[Path, ...]:
+        """Return files below the table's folder that no snapshot refers to and that are old.
+
+        Args:
+            table: The table to look at.
+            min_age_s: Younger files may belong to a commit that is on its way.
+            now_s: The file system's present, seconds since 1970; by default the machine's clock.
+        """
+        return maintenance.orphans(self._upkeep(table), min_age_s=min_age_s, now_s=now_s)
+
+    def delete_orphans(
+        self, table: Table, *, min_age_s: float = maintenance.MIN_AGE_S, now_s: float | None = None
+    ) -> tuple[Path, ...]:
+        """Remove the table's orphans and return them."""
+        found = self.orphans(table, min_age_s=min_age_s, now_s=now_s)
+        for path in found:
+            path.unlink(missing_ok=True)
+        return found
+
+    def expirable(self, table: Table, *, keep_last: int, before: datetime) -> tuple[int, ...]:
+        """Return the ids of snapshots that may expire, oldest first.
+
+        All but the last `keep_last` of the head, those made at or after `before` (UTC), and those
+        that a branch or tag names. Record the ids in the landing store before `expire`.
+        """
+        state = self._reader.state(table)
+        return maintenance.expirable(state, keep_last=keep_last, before=before)
+
+    def expire(self, table: Table, snapshot_ids: Collection[int]) -> None:
+        """Forget snapshots; their files become orphans once nothing else refers to them.
+
+        Raises:
+            CommitConflictError, CommitStateUnknownError: As for any commit.
+        """
+        from ingot.storage.evolution import expiry  # noqa: PLC0415 - imports PyIceberg
+
+        if snapshot_ids:
+            self._commit(table, lambda found: expiry(found, snapshot_ids))
+
+    def compact(
+        self, table: Table, *, source: str, dataset: str, start: date, end: date, run: str
+    ) -> int | None:
+        """Merge the files of one source, dataset and partition into few, sorted by symbol.
+
+        Args:
+            table: A table with a sort order.
+            source: The connector.
+            dataset: The vendor's dataset.
+            start: First date, inside; with `end` it must lie in one partition.
+            end: The day after the last date.
+            run: Id of the command's run.
+
+        Returns:
+            The snapshot's id; None when there was nothing to merge.
+
+        Raises:
+            CommitConflictError: An input was replaced meanwhile: compact again.
+        """
+        from ingot.storage.compaction import compacted  # noqa: PLC0415 - imports pyarrow
+
+        scope = Scope(source, dataset, start, end)
+        files = self._reader.current_files(table, start=start, end=end)
+        inputs, outputs = compacted(self._place(table), scope, files)
+        return self.rewrite(table, inputs, outputs, run=run) if inputs else None
+
+    def close(self) -> None:
+        """Release the connections to the catalog."""
+        if "_catalog" in self.__dict__:
+            self._catalog.close()
+        self._pointers.close()
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    @cached_property
+    def _catalog(self) -> LakeCatalog:
+        from ingot.storage.sql_catalog import LakeCatalog  # noqa: PLC0415 - takes a second
+
+        return LakeCatalog(self._locations, boundary=self._boundary)
+
+    @cached_property
+    def _committer(self) -> Committer:
+        from ingot.storage.commit import ATTEMPTS, Committer  # noqa: PLC0415 - imports PyIceberg
+
+        return Committer(
+            self._wrap(self._catalog) if self._wrap else self._catalog,
+            boundary=self._boundary,
+            attempts=self._attempts or ATTEMPTS,
+        )
+
+    def _commit(
+        self, table: Table, propose: Callable[[IcebergTable], Proposal | Settled]
+    ) -> int | None:
+        self.ensure(table)
+        with self._locks[table.name]:
+            return self._committer.commit(table.name, propose)
+
+    def _create_missing(self, tables: Sequence[Table]) -> None:
+        from ingot.storage.sql_catalog import create_tables  # noqa: PLC0415 - takes a second
+
+        create_tables(self._catalog, tables)
+
+    def _place(self, table: Table) -> Workplace:
+        from ingot.storage.producers import Workplace  # noqa: PLC0415 - imports PyIceberg
+
+        return Workplace(
+            table, self._reader, self._locations, self._data_folder(table), self._boundary
+        )
+
+    def _upkeep(self, table: Table) -> maintenance.Upkeep:
+        return maintenance.Upkeep(table, self._reader, self._locations, self._folder(table))
+
+    def _folder(self, table: Table) -> Path:
+        return self._root / WAREHOUSE / table.namespace / table.name.partition(".")[2]
+
+    def _data_folder(self, table: Table) -> Path:
+        return self._folder(table) / "data"
+
+
+def table_stats(state: TableState) -> TableStats:
+    """Return a table's size as its head's summary tells it."""
+    head = state.snapshot()
+    summary = head.summary if head else {}
+    return TableStats(
+        rows=int(summary.get("total-records", "0")),
+        size_bytes=int(summary.get("total-files-size", "0")),
+        files=int(summary.get("total-data-files", "0")),
+        snapshots=len(state.snapshots),
+        last_commit=datetime.fromtimestamp(head.timestamp_ms / 1000, UTC) if head else None,
+    )
+
+
+def _label(scope: Scope, unit_digest: str) -> str:
+    return f"{scope.source or 'all'}-{unit_digest[:_DIGEST_SHOWN]}"
