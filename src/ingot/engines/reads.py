@@ -1,0 +1,200 @@
+"""Reads with SQL of our own: DuckDB kept open with its footers cached, Polars for plain rows.
+
+The SQL here is written by this package and is not screened; what a user typed goes to the
+`sandbox`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingot.engines.bound import select
+from ingot.engines.limits import Limits, out_of_memory, out_of_time, too_many_rows
+from ingot.errors import QueryError
+from ingot.tables.relation import ArrowRelation, FileRelation
+from ingot.tables.view import name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from ingot.tables.view import Condition, View
+
+_BATCH_ROWS: Final = 65_536
+_NARROW: Final = frozenset({"symbol", "bar_start_ns"})
+"""Columns whose conditions let Polars skip most of a file."""
+
+
+class Reads:
+    """Runs trusted SQL over views; safe to use from several threads."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Open DuckDB in memory with these limits; several reads share them."""
+        self._limits = limits
+        self._connection = duckdb.connect(":memory:")
+        for setting, value in {
+            "TimeZone": "'UTC'",
+            "memory_limit": f"'{limits.memory_mb}MB'",
+            "threads": str(limits.threads),
+            "temp_directory": "''",
+            "parquet_metadata_cache": "true",
+            "python_enable_replacements": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }.items():
+            self._connection.execute(f"SET GLOBAL {setting} = {value}")
+
+    def run(self, sql: str, views: Mapping[str, View]) -> pa.Table:
+        """Return the result of `sql`, which names each view by its dotted name, unquoted.
+
+        Raises:
+            QueryError: It is beyond a limit; the message names the setting.
+        """
+        cursor = self._connection.cursor()
+        timer = threading.Timer(self._limits.timeout_s, cursor.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            text = _with(cursor, sql, views)
+            with cursor.sql(text).to_arrow_reader(_BATCH_ROWS) as reader:
+                return self._collected(reader)
+        except (duckdb.InterruptException, OSError) as exc:
+            if isinstance(exc, duckdb.InterruptException) or "INTERRUPT" in str(exc):
+                raise out_of_time(self._limits) from exc
+            raise QueryError(f"The data could not be read. {exc}") from exc
+        except duckdb.OutOfMemoryException as exc:
+            raise out_of_memory(self._limits) from exc
+        except duckdb.Error as exc:
+            raise QueryError(f"The bars could not be read. {exc}") from exc
+        finally:
+            timer.cancel()
+            cursor.close()
+
+    def rows(self, view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table:
+        """Return a view's rows, these columns in this order.
+
+        Polars reads the few row groups that narrow conditions leave; DuckDB reads the rest, and
+        all files whose columns no longer have the names of the snapshot. Both give equal rows.
+
+        Raises:
+            QueryError: It is beyond a limit; the message names the setting.
+        """
+        if _is_narrow(view):
+            found = _scanned(view, columns, order)
+            if found.num_rows > self._limits.max_rows:
+                raise too_many_rows(self._limits)
+            return found
+        shown, by = (", ".join(map(name, names)) for names in (columns, order))
+        return self.run(f"SELECT {shown} FROM {view.name} ORDER BY {by}", {view.name: view})
+
+    def close(self) -> None:
+        """Release everything; the reads cannot be used afterwards."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """Return the reads themselves."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close them."""
+        self.close()
+
+    def _collected(self, reader: pa.RecordBatchReader) -> pa.Table:
+        batches, rows = [], 0
+        for batch in reader:
+            rows += batch.num_rows
+            if rows > self._limits.max_rows:
+                raise too_many_rows(self._limits)
+            batches.append(batch)
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]) -> str:
+    """Return `sql` with each dotted name replaced by a common table of the view's rows."""
+    parts, names = [], {}
+    for view in views.values():
+        own = view.name.replace(".", "__")
+        registered = None
+        if isinstance(view.relation, ArrowRelation):
+            registered = f"rows_{secrets.token_hex(8)}"
+            cursor.register(registered, view.relation.data)
+        parts.append(f"{own} AS NOT MATERIALIZED ({select(view, arrow=registered)})")
+        names[view.name] = own
+    if not parts:
+        return sql
+    any_name = re.compile("|".join(rf"\b{re.escape(n)}\b" for n in sorted(names, key=len)[::-1]))
+    text = any_name.sub(lambda found: names[found[0]], sql)
+    rest = f", {text.removeprefix('WITH ')}" if text.startswith("WITH ") else f" {text}"
+    return f"WITH {', '.join(parts)}{rest}"
+
+
+def _is_narrow(view: View) -> bool:
+    relation = view.relation
+    return (
+        isinstance(relation, FileRelation)
+        and relation.where is None
+        and view.cut is None
+        and bool(relation.paths)
+        and any(c.column in _NARROW for c in view.conditions)
+        and all(_names_in(path) == _names_of(relation) for path in relation.paths)
+    )
+
+
+def _scanned(view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table:
+    assert isinstance(view.relation, FileRelation)  # noqa: S101  # _is_narrow looked
+    frame = pl.scan_parquet(list(view.relation.paths), hive_partitioning=False, glob=False)
+    kept = frame.filter([_expression(c) for c in view.conditions])
+    found = kept.select([*columns, *(c for c in order if c not in columns)]).collect()
+    return _plain(found.sort(order).select(columns).to_arrow())
+
+
+_EXPRESSIONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
+    "=": lambda column, value: column == value,
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+}
+
+
+def _expression(condition: Condition) -> pl.Expr:
+    column = pl.col(condition.column)
+    if not isinstance(condition.value, tuple):
+        return _EXPRESSIONS[condition.operator](column, pl.lit(condition.value))
+    if len(condition.value) == 1:
+        return column == pl.lit(condition.value[0])
+    return column.is_in(list(condition.value))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return the table with the string type that DuckDB gives."""
+    wide = {pa.large_string(), pa.string_view()}
+    fields = [f.with_type(pa.string()) if f.type in wide else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+@lru_cache(maxsize=16_384)
+def _names_in(path: str) -> tuple[tuple[int, str], ...]:
+    """Return field ids and names of a data file; a file never changes."""
+    fields = pq.read_schema(path)
+    ids = ((f.metadata or {}).get(b"PARQUET:field_id", b"-1") for f in fields)
+    return tuple(sorted((int(i), f.name) for i, f in zip(ids, fields, strict=True)))
+
+
+def _names_of(relation: FileRelation) -> tuple[tuple[int, str], ...]:
+    return tuple(sorted((i, column) for i, (column, _) in relation.columns.items()))

@@ -1,0 +1,110 @@
+"""What a question returns: rows that speak Arrow, and what there is to know about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from ingot.errors import QueryError
+from ingot.query import formats, frames
+from ingot.query.printed import brief, html
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+_TIME = ("trade_date", "session", "bar_start")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows as known at a moment.
+
+    The rows are decimals in Arrow; Polars and pandas get float64 unless asked for `exact`.
+    """
+
+    data: pa.Table
+    known_at: datetime
+    """The moment whose knowledge was used, UTC."""
+    notices: tuple[str, ...] = ()
+    """What a reader should know beside the rows."""
+    settled: bool = True
+    """False where something landed by `known_at` is not yet refined, so that rows may change."""
+    sources: tuple[str, ...] = ()
+    """Connectors that the rows come from, where that is known."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self.data.column_names)
+
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as an Arrow table; decimals stay decimals."""
+        return self.data
+
+    def to_polars(self, *, exact: bool = False) -> pl.DataFrame:
+        """Return the rows as a Polars frame; decimals become float64 unless `exact`."""
+        return frames.to_polars(self.data, exact=exact)
+
+    def to_pandas(self, *, exact: bool = False) -> pd.DataFrame:
+        """Return the rows as a pandas frame; decimals become float64 unless `exact`."""
+        return frames.to_pandas(self.data, exact=exact)
+
+    def write(self, target: str | os.PathLike[str] | IO[bytes], form: str = "table") -> None:
+        """Write the rows as table, csv, json, parquet or arrow to a path or a binary stream.
+
+        Raises:
+            QueryError: The format is unknown, or the file cannot be written.
+        """
+        formats.write(self.data, target, form)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        rows: int = self.data.num_rows
+        return rows
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Hand the rows to any library that speaks Arrow."""
+        stream: object = self.data.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]  # pyarrow's
+        return stream
+
+    def __repr__(self) -> str:
+        """Show the first and last rows."""
+        unsettled = "" if self.settled else ", not settled"
+        return f"{brief(self.data)}, known at {self.known_at.isoformat()}{unsettled}"
+
+    def _repr_html_(self) -> str:
+        return html(self.data)
+
+
+def sources_in(data: pa.Table) -> tuple[str, ...]:
+    """Return the connectors named in the rows' source column, sorted."""
+    if "source" not in data.column_names:
+        return ()
+    return tuple(sorted(value for value in data["source"].unique().to_pylist() if value))
+
+
+def to_wide(data: pa.Table, value: str, *, symbols: Sequence[str] = ()) -> pa.Table:
+    """Return long bars as one row per time and one column per symbol, holding `value`.
+
+    Args:
+        data: Long bars, at most one per symbol and time.
+        value: The column shown.
+        symbols: Columns wanted even where there is no bar; others follow, sorted.
+
+    Raises:
+        QueryError: A symbol is called like a column of time.
+    """
+    index = [name for name in _TIME if name in data.column_names]
+    found = {str(symbol) for symbol in data["symbol"].unique().to_pylist()}
+    columns = [*dict.fromkeys(symbols), *sorted(found - set(symbols))]
+    if clash := set(columns) & set(index):
+        raise QueryError(
+            f"The symbol {clash.pop()} is called like a column; ask for the long form."
+        )
+    return frames.pivot(data, index=index, columns=columns, value=value)
