@@ -123,6 +123,16 @@ MINUTE_BARS = Table(
             "bar_start_ns % 60000000000 = 0",
             "A minute bar starts on a minute.",
         ),
+        Check(
+            "price_is_below_100_million",
+            "high < 100000000",
+            "Prices are below 10^8, so that sums of their millionths are exact.",
+        ),
+        Check(
+            "volume_is_below_500_million",
+            "volume < 500000000",
+            "A minute trades less than 5 x 10^8, so that a day's sum fits its type.",
+        ),
     ),
 )
 

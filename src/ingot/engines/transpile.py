@@ -1,0 +1,137 @@
+"""DuckDB's dialect to Spark's, and what keeps a text inside the portable subset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from ingot.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HUGE: Final = frozenset({exp.DataType.Type.INT128, exp.DataType.Type.BIGDECIMAL})
+_FLOATING: Final = (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT)
+_SUMS: Final = (exp.Sum, exp.Avg)
+_ENDS_IN_INTEGER: Final = (exp.Hour, exp.Minute, exp.Second, exp.Extract, exp.Year, exp.Month)
+
+
+def to_spark(sql: str) -> str:
+    """Return a text of the portable subset in Spark SQL.
+
+    HUGEINT becomes DECIMAL(38, 0), which holds what our texts put there; a VALUES list, `//`,
+    instants and the order of nulls are translated by sqlglot.
+
+    Raises:
+        QueryError: The text is not one statement of DuckDB's dialect.
+    """
+    tree = _parse(sql)
+    for kind in list(tree.find_all(exp.DataType)):
+        if kind.this in _HUGE:
+            kind.replace(exp.DataType.build("DECIMAL(38, 0)"))
+    return tree.sql(dialect="spark")
+
+
+def predicate_to_spark(sql: str) -> str:
+    """Return a predicate of DuckDB's dialect in Spark SQL.
+
+    >>> predicate_to_spark("day = DATE '2025-06-02' AND n // 2 = 1")
+    "day = CAST('2025-06-02' AS DATE) AND n DIV 2 = 1"
+
+    Raises:
+        QueryError: The text is not a predicate of DuckDB's dialect.
+    """
+    where = _parse(f"SELECT 1 WHERE {sql}").find(exp.Where)
+    if where is None:
+        raise QueryError(f"The predicate was {sql!r}: write an expression that is true or false.")
+    return str(where.this.sql(dialect="spark"))
+
+
+def check_portable(sql: str) -> None:
+    """Refuse a text that engines would understand differently, or not at all.
+
+    Raises:
+        QueryError: It has TIME, time_bucket, ASOF, an ordered list(), a sum or avg of floating
+            points, a sum or a part of a date that is not cast, or a star beside QUALIFY.
+    """
+    if problems := sorted(set(_problems(_parse(sql)))):
+        raise QueryError(
+            f"The text is outside the portable subset: {'; '.join(problems)}. "
+            "Write it so that every engine gives the same rows."
+        )
+
+
+def _parse(sql: str) -> exp.Expr:
+    try:
+        trees = sqlglot.parse(sql, read="duckdb")
+    except SqlglotError as exc:
+        raise QueryError(f"The text is not SQL of DuckDB's dialect: {exc}") from exc
+    if len(trees) != 1 or trees[0] is None:
+        raise QueryError(f"One statement was expected, there were {len(trees)}.")
+    return trees[0]
+
+
+def _problems(tree: exp.Expr) -> Iterator[str]:
+    for node in tree.walk():
+        if isinstance(node, exp.DataType) and node.this in {
+            exp.DataType.Type.TIME,
+            exp.DataType.Type.TIMETZ,
+        }:
+            yield "the type TIME (count minutes as integers)"
+        elif isinstance(node, exp.DateBin) or _called(node) in {"TIME_BUCKET", "DATE_BIN"}:
+            yield "time_bucket (divide integers)"
+        elif isinstance(node, exp.Join) and str(node.args.get("method", "")).upper() == "ASOF":
+            yield "ASOF (use a window over a union)"
+        elif isinstance(node, exp.ArrayAgg) and node.find(exp.Order):
+            yield "an ordered list() (the order is lost)"
+        elif isinstance(node, exp.Select) and node.args.get("qualify") and _has_star(node):
+            yield "a star beside QUALIFY (name the columns)"
+        elif isinstance(node, _SUMS):
+            yield from _sum_problems(node)
+        elif isinstance(node, _ENDS_IN_INTEGER) and not _is_cast(node):
+            yield "a part of a date that is not cast (engines differ in its width)"
+
+
+def _sum_problems(node: exp.Expr) -> Iterator[str]:
+    if isinstance(node, exp.Avg):
+        yield "avg (divide sums of integers, with a stated rounding)"
+    elif any(kind.this in _FLOATING for kind in _kinds_summed(node)):
+        yield "a sum of floating points (the order of rows would change it)"
+    elif not _is_cast(node):
+        yield "a sum that is not cast (engines differ in its type)"
+
+
+def _kinds_summed(node: exp.Expr) -> Iterator[exp.DataType]:
+    """Yield the types of the casts in a sum's argument that are not themselves cast again."""
+    for cast in node.this.find_all(exp.Cast):
+        inside_another = cast.find_ancestor(exp.Cast)
+        if inside_another is None or not _is_within(inside_another, node):
+            yield cast.to
+
+
+def _is_within(inner: exp.Expr, outer: exp.Expr) -> bool:
+    parent = inner.parent
+    while parent is not None:
+        if parent is outer:
+            return True
+        parent = parent.parent
+    return False
+
+
+def _is_cast(node: exp.Expr) -> bool:
+    """Say whether a cast stands around the value, or around the window or filter that it has."""
+    parent = node.parent
+    while isinstance(parent, (exp.Window, exp.Filter, exp.Paren, exp.Coalesce)):
+        parent = parent.parent
+    return isinstance(parent, exp.Cast)
+
+
+def _called(node: exp.Expr) -> str:
+    return str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
+
+
+def _has_star(select: exp.Select) -> bool:
+    return any(isinstance(e, exp.Star) or e.find(exp.Star) for e in select.expressions)

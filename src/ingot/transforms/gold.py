@@ -1,0 +1,53 @@
+"""Gold: daily bars made of minutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ingot.model.calendar import POST, PRE, REGULAR
+from ingot.model.time import FOREVER
+from ingot.tables import gold
+from ingot.transforms.history import versions_of_moments
+from ingot.transforms.literal import literal
+from ingot.transforms.transform import Transform, sql_text
+
+if TYPE_CHECKING:
+    from ingot.model.work import Scope
+
+DAILY_BARS: Final = Transform(
+    name="gold.daily_bars",
+    output=gold.DAILY_BARS,
+    inputs=("minutes", "sessions"),
+    sql=sql_text("daily_bars.sql"),
+)
+
+
+def daily_bars_sql(scope: Scope) -> str:
+    """Return the text of the history of gold.daily_bars on the trade dates of the scope.
+
+    It reads `minutes`, every version of silver.minute_bars of the scope, and `sessions`, whose
+    regular rows say which bar starts at the close. A day's change points are the bounds of its
+    minutes' known intervals.
+    """
+    output = gold.DAILY_BARS
+    key = ("symbol", "trade_date")
+    constants = {"source": literal(scope.source), "dataset": literal(scope.dataset)}
+    known = (output.KNOWN_FROM, output.KNOWN_TO)
+    values = tuple(n for n in output.column_names if n not in {*constants, *key, *known})
+    return versions_of_moments(
+        DAILY_BARS.fill(
+            **constants,
+            start=literal(scope.start),
+            end=literal(scope.end),
+            forever=literal(FOREVER),
+            regular=REGULAR,
+            pre=PRE,
+            post=POST,
+        ),
+        key=key,
+        values=values,
+        selected=", ".join(
+            f"{constants[n]} AS {n}" if n in constants else n for n in output.column_names
+        ),
+        sort=", ".join(output.sort),
+    )

@@ -1,0 +1,245 @@
+"""From one state to a history: the union of all states, collapsed to versions, as SQL text.
+
+A key's version is in force while consecutive states hold an equal row for it; a changed, new or
+vanished row opens or closes an interval `[known_from, known_to)`. A key that a state's files hold
+only as refused rows keeps its row of the state before, marked `stale_refused`, word for word; the
+values around it are made of accepted rows alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingot.model.time import FOREVER
+from ingot.transforms.literal import listed, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from ingot.transforms.transform import Transform
+
+_STALE = "stale_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a trade date was made of from a change point on: the files then in force."""
+
+    known_from: datetime
+    landing_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """A transform, the texts of the states that it went through, and how they become rows."""
+
+    transform: Transform
+    states: Sequence[State]
+    """Ascending by `known_from`, at least one."""
+    texts: Sequence[str]
+    """The transform's text of each state: its rows, without `derived` and known time."""
+    derived: Mapping[str, str]
+    """Output columns that the texts do not give, as expressions over those that they do."""
+    broken_rows: str
+    """Text that gives landing_id and key of the rows that break a check."""
+    prelude: str = ""
+    """CTEs that the texts read, if any."""
+    unchanged: str = ""
+    """Text of the rows that are the same in all states, if `texts` leave them out."""
+
+    def sql(self) -> str:
+        """Return the whole history in the output's column order and sort."""
+        if len(self.states) == 1:
+            return self._one_state()
+        return self._many_states()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Columns that tell rows of one state apart."""
+        given = (*self.derived, self.transform.output.KNOWN_FROM)
+        return tuple(n for n in self.transform.output.key if n not in given)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All columns that a state gives, the key's first."""
+        output = self.transform.output
+        given = {*self.derived, *self.key, _STALE, output.KNOWN_FROM, output.KNOWN_TO}
+        return (*self.key, *(n for n in output.column_names if n not in given))
+
+    def _one_state(self) -> str:
+        """Sort before the constants are added: fewer columns to move."""
+        selected = self._selected(
+            stale="FALSE", first=literal(self.states[0].known_from), until=literal(FOREVER)
+        )
+        return (
+            f"SELECT {selected}\nFROM (\nSELECT * FROM (\n{self.texts[0]}) AS one"
+            f"\nORDER BY {', '.join(self.key)}\n) AS sorted_rows"
+        )
+
+    def _many_states(self) -> str:
+        values, key = ", ".join(self.values), ", ".join(self.key)
+        union = "\nUNION ALL\n".join(
+            f"SELECT {number} AS state, {values} FROM (\n{text}) AS state_{number}"
+            for number, text in enumerate(self.texts, start=1)
+        )
+        kinds = [
+            f"SELECT {values}, first_state, end_state, FALSE AS {_STALE} FROM versions",
+            f"SELECT {values}, first_state, end_state, TRUE AS {_STALE} FROM stale",
+        ]
+        if self.unchanged:
+            kinds.append(
+                f"SELECT {values}, 1 AS first_state, {len(self.states) + 1} AS end_state, "
+                f"FALSE AS {_STALE} FROM (\n{self.unchanged}) AS unchanged"
+            )
+        selected = self._selected(
+            stale=_STALE, first=self._moments("first_state"), until=self._moments("end_state")
+        )
+        prelude = f"{self.prelude},\n" if self.prelude else ""
+        return (
+            f"WITH {prelude}accepted AS (\n{union}\n),\n{self._versions()},\n{self._stale()}\n"
+            f"SELECT {selected}\nFROM (\nSELECT * FROM (\n"
+            + "\nUNION ALL\n".join(kinds)
+            + f"\n) AS kinds\nORDER BY {key}, first_state\n) AS sorted_rows"
+        )
+
+    def _versions(self) -> str:
+        """Return CTEs that end in `versions`: runs of equal rows, `[first_state, end_state)`."""
+        count = len(self.states)
+        values, key = ", ".join(self.values), ", ".join(self.key)
+        same = " AND ".join(
+            f"LAG({name}) OVER per_key = {name}" for name in self.values if name not in self.key
+        )
+        return f"""marked AS (
+SELECT state, {values},
+  CASE WHEN LAG(state) OVER per_key = state - 1 AND {same} THEN 0 ELSE 1 END AS starts,
+  CASE WHEN state < {count} AND COALESCE(LEAD(state) OVER per_key, 0) <> state + 1
+    THEN 1 ELSE 0 END AS vanishes
+FROM accepted
+WINDOW per_key AS (PARTITION BY {key} ORDER BY state)
+),
+edges AS (
+SELECT state, {values}, starts, vanishes,
+  LEAD(state) OVER per_key AS next_state, LEAD(starts) OVER per_key AS next_starts
+FROM marked
+WHERE starts = 1 OR vanishes = 1
+WINDOW per_key AS (PARTITION BY {key} ORDER BY state)
+),
+versions AS (
+SELECT {values}, state AS first_state,
+  CASE WHEN vanishes = 1 THEN state + 1 WHEN next_state IS NULL THEN {count + 1}
+    WHEN next_starts = 1 THEN next_state ELSE next_state + 1 END AS end_state
+FROM edges
+WHERE starts = 1
+)"""
+
+    def _stale(self) -> str:
+        """Return CTEs that end in `stale`: for how long a refused key keeps the row before."""
+        key = ", ".join(self.key)
+        members = ", ".join(
+            f"({number}, {landing_id})"
+            for number, state in enumerate(self.states, start=1)
+            for landing_id in state.landing_ids
+        )
+        return f"""refused_keys AS (
+SELECT DISTINCT m.state, {self._of("r")}
+FROM (
+  SELECT landing_id, {key} FROM refused WHERE {self._all("{} IS NOT NULL")}
+  UNION ALL
+  SELECT landing_id, {key} FROM ({self.broken_rows}) AS broken
+) AS r
+JOIN (SELECT * FROM (VALUES {members}) AS v(state, landing_id)) AS m
+  ON r.landing_id = m.landing_id
+),
+missing AS (
+SELECT r.state, {self._of("r")}
+FROM refused_keys AS r
+LEFT JOIN versions AS v
+  ON {self._all("r.{0} = v.{0}")} AND v.first_state <= r.state AND r.state < v.end_state
+WHERE v.first_state IS NULL
+),
+islands AS (
+SELECT state, {key}, state - ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY state) AS island
+FROM missing
+),
+spans AS (
+SELECT {key}, MIN(state) AS first_state, MAX(state) + 1 AS end_state
+FROM islands
+GROUP BY {key}, island
+),
+stale AS (
+SELECT {self._of("v", self.values)}, s.first_state, s.end_state
+FROM spans AS s
+JOIN versions AS v ON {self._all("s.{0} = v.{0}")} AND v.end_state = s.first_state
+)"""
+
+    def _selected(self, *, stale: str, first: str, until: str) -> str:
+        output = self.transform.output
+        given = {
+            **self.derived,
+            _STALE: stale,
+            output.KNOWN_FROM: first,
+            output.KNOWN_TO: until,
+        }
+        return ",\n  ".join(
+            f"{given[name]} AS {name}" if given.get(name, name) != name else name
+            for name in output.column_names
+        )
+
+    def _moments(self, column: str) -> str:
+        """Return the change point that a state number stands for, FOREVER after the last."""
+        cases = " ".join(
+            f"WHEN {number} THEN {literal(state.known_from)}"
+            for number, state in enumerate(self.states, start=1)
+        )
+        return f"CASE {column} {cases} ELSE {literal(FOREVER)} END"
+
+    def _all(self, condition: str) -> str:
+        return " AND ".join(condition.format(name) for name in self.key)
+
+    def _of(self, relation: str, columns: tuple[str, ...] | None = None) -> str:
+        return ", ".join(f"{relation}.{name}" for name in columns or self.key)
+
+
+def landing_ids(states: Sequence[State]) -> str:
+    """Return the ids of all landings of the states, ascending, between commas."""
+    return listed(sorted({i for state in states for i in state.landing_ids}))
+
+
+def versions_of_moments(
+    text: str, *, key: tuple[str, ...], values: tuple[str, ...], selected: str, sort: str
+) -> str:
+    """Return the text that turns rows at change points into versions.
+
+    Args:
+        text: Gives `key`, `moment`, `present` (1, or 0 where the key has no row from the moment
+            on) and `values`, one row per key and change point.
+        key: Columns that name a series of versions.
+        values: Columns that, while equal, keep a version in force; nulls are equal.
+        selected: The select list over key, values, known_from and known_to.
+        sort: The order.
+    """
+    names = ", ".join((*key, *values))
+    same = " AND ".join(f"{name} IS NOT DISTINCT FROM LAG({name}) OVER per_key" for name in values)
+    window = f"WINDOW per_key AS (PARTITION BY {', '.join(key)} ORDER BY moment)"
+    return f"""WITH moments AS (
+{text}
+),
+marked AS (
+SELECT {names}, moment, present,
+  CASE WHEN present = 1 AND LAG(present) OVER per_key = 1 AND {same} THEN 0 ELSE 1 END AS starts
+FROM moments
+{window}
+),
+edges AS (
+SELECT {names}, present, moment AS known_from,
+  COALESCE(LEAD(moment) OVER per_key, {literal(FOREVER)}) AS known_to
+FROM marked
+WHERE starts = 1
+{window}
+)
+SELECT {selected}
+FROM edges
+WHERE present = 1
+ORDER BY {sort}"""

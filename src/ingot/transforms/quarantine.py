@@ -1,0 +1,93 @@
+"""Rows of bronze that silver refuses, as SQL text, and how many equal duplicates it dropped.
+
+A row that breaks a check is refused by the first check, in the contract's order, that it breaks.
+Of several rows of one key in one landing that differ, all but the winner are refused as
+`duplicate_conflict`; equal ones are one row, the others are counted and not refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ingot.transforms.literal import literal
+from ingot.transforms.transform import Transform, sql_text
+
+if TYPE_CHECKING:
+    from datetime import date
+
+DUPLICATE_CONFLICT: Final = "duplicate_conflict"
+_VALUES: Final = "open, high, low, close, volume, transactions"
+_DECIMALS: Final = ("volume", "open", "close", "high", "low")
+
+
+def quarantine_sql(
+    transform: Transform,
+    *,
+    named: str,
+    key: tuple[str, ...],
+    trade_date: date,
+    unique: bool,
+    in_sessions: bool,
+) -> str:
+    """Return the text that gives the refused rows of one trade date, by landing and row number.
+
+    Columns: landing_id, row_number, rule, raw (the row in the order of the vendor's header),
+    symbol, bar_start_ns. For a clean file that is `unique` it costs one scan of the checks.
+    """
+    rules = " ".join(
+        f"WHEN NOT ({check.sql}) THEN {literal(check.rule)}" for check in transform.output.checks
+    )
+    return Transform("quarantine", transform.output, (), sql_text("bars_quarantine.sql")).fill(
+        first_broken=rules,
+        raw=_raw(),
+        named=named,
+        checked=transform.checked,
+        losers="" if unique else _losers(named, transform.checked, key),
+        trade_date_of=("COALESCE(s.trade_date, q.file_date)" if in_sessions else "q.file_date"),
+        sessions=(
+            "LEFT JOIN sessions AS s ON q.bar_start_ns >= s.start_ns AND q.bar_start_ns < s.end_ns"
+            if in_sessions
+            else ""
+        ),
+        trade_date=literal(trade_date),
+    )
+
+
+def duplicates_sql(transform: Transform, *, named: str, key: tuple[str, ...]) -> str:
+    """Return the text that counts the equal duplicates dropped: landing_id, duplicates."""
+    return (
+        f"SELECT landing_id, COUNT(*) AS duplicates\nFROM ({_ranked(named, transform.checked, key)}"
+        ") AS ranked\nWHERE copy_number > 1\nGROUP BY landing_id\nORDER BY landing_id"
+    )
+
+
+def _losers(named: str, checked: str, key: tuple[str, ...]) -> str:
+    return (
+        "UNION ALL\n  SELECT landing_id, row_number, file_date, symbol, bar_start_ns,\n"
+        f"    {literal(DUPLICATE_CONFLICT)} AS rule, {_raw()} AS raw\n"
+        f"  FROM ({_ranked(named, checked, key)}) AS ranked\n"
+        "  WHERE place > 1 AND copy_number = 1"
+    )
+
+
+def _ranked(named: str, checked: str, key: tuple[str, ...]) -> str:
+    keys = ", ".join(key)
+    return (
+        f"SELECT landing_id, row_number, file_date, symbol, bar_start_ns, {_VALUES},\n"
+        f"    ROW_NUMBER() OVER (PARTITION BY landing_id, {keys} ORDER BY transactions DESC, "
+        "volume DESC, row_number DESC) AS place,\n"
+        f"    ROW_NUMBER() OVER (PARTITION BY landing_id, symbol, bar_start_ns, {_VALUES} "
+        f"ORDER BY row_number DESC) AS copy_number\n"
+        f"  FROM ({named}) AS named WHERE {checked}"
+    )
+
+
+def _raw() -> str:
+    """Return the row as text in the header's order; decimals without trailing zeros."""
+    parts = ["symbol", *(_plain(name) for name in _DECIMALS)]
+    parts += ["CAST(bar_start_ns AS VARCHAR)", "CAST(transactions AS VARCHAR)"]
+    return " || ',' || ".join(parts)
+
+
+def _plain(name: str) -> str:
+    return f"RTRIM(RTRIM(CAST({name} AS VARCHAR), '0'), '.')"

@@ -1,0 +1,179 @@
+"""Silver: minute and day bars with their history, made of every version of the vendor's files.
+
+The text that a function returns reads these relations:
+
+* `bars`: bronze rows of all landings of the states;
+* `sessions`: rows of silver.sessions that cover every file date of the scope (minute bars only);
+* `refused`: landing_id, symbol, bar_start_ns of the rows refused at bronze, maybe none (only a
+  text of several states reads it).
+
+A row takes part when it keeps every check of the contract and lies on the scope's trade date:
+that of the session that holds its start, else the date under which it was filed, with session
+`closed`. Day bars are labelled by their file's date and lie in no session. Of the rows of one key
+in one state, that with the greatest transactions, then volume, then row number counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from ingot.model.calendar import CLOSED
+from ingot.tables import silver
+from ingot.transforms import zones
+from ingot.transforms.history import History, State, landing_ids
+from ingot.transforms.literal import listed, literal
+from ingot.transforms.quarantine import duplicates_sql, quarantine_sql
+from ingot.transforms.transform import Transform, sql_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingot.model.work import Scope
+    from ingot.tables.contract import Table
+
+MINUTE_BARS: Final = Transform(
+    name="silver.minute_bars",
+    output=silver.MINUTE_BARS,
+    inputs=("bars", "sessions", "refused"),
+    sql=sql_text("minute_bars.sql"),
+)
+DAY_BARS: Final = Transform(
+    name="silver.day_bars",
+    output=silver.DAY_BARS,
+    inputs=("bars", "refused"),
+    sql=sql_text("day_bars.sql"),
+)
+_BAR_START: Final = "CAST(make_timestamp(bar_start_ns // 1000) AS TIMESTAMPTZ)"
+
+
+def transform_of(table: Table) -> Transform:
+    """Return the transform that makes a table of silver; KeyError if none does."""
+    return {t.output.name: t for t in (MINUTE_BARS, DAY_BARS)}[table.name]
+
+
+def minute_bars_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
+    """Return the text of the history of one trade date of silver.minute_bars.
+
+    Args:
+        scope: Source, dataset and trade date (`start`).
+        states: The states that the date went through, ascending, at least one.
+        unique: No key occurs twice among the rows of one state, so that nothing has to be
+            compared; the rows are the same either way.
+    """
+    return _history(MINUTE_BARS, scope, states, unique=unique).sql()
+
+
+def day_bars_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
+    """Return the text of the history of one trade date of silver.day_bars.
+
+    Args are those of `minute_bars_sql`.
+    """
+    return _history(DAY_BARS, scope, states, unique=unique).sql()
+
+
+def minute_bars_quarantine_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
+    """Return the text that gives the rows of bronze that silver.minute_bars refuses.
+
+    Rows: landing_id, row_number, rule, raw, symbol, bar_start_ns, of all landings of the states,
+    on the scope's trade date; by landing and row number. It reads `bars` and `sessions`.
+    """
+    return quarantine_sql(
+        MINUTE_BARS,
+        named=_named(states),
+        key=_key(MINUTE_BARS),
+        trade_date=scope.start,
+        unique=unique,
+        in_sessions=True,
+    )
+
+
+def day_bars_quarantine_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
+    """Return the text that gives the rows of bronze that silver.day_bars refuses.
+
+    Rows are those of `minute_bars_quarantine_sql`; it reads `bars`.
+    """
+    return quarantine_sql(
+        DAY_BARS,
+        named=_named(states),
+        key=_key(DAY_BARS),
+        trade_date=scope.start,
+        unique=unique,
+        in_sessions=False,
+    )
+
+
+def duplicates_counted_sql(table: Table, states: Sequence[State]) -> str:
+    """Return the text that counts equal duplicates per landing: landing_id, duplicates.
+
+    Landings without any give no row; a text for landings that are `unique` need not be run.
+    """
+    transform = transform_of(table)
+    return duplicates_sql(transform, named=_named(states), key=_key(transform))
+
+
+def _history(
+    transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
+) -> History:
+    key = _key(transform)
+
+    def text(number: int, state: State, joined: str = "") -> str:
+        return transform.fill(
+            state=number,
+            landing_ids=listed(state.landing_ids),
+            trade_date=literal(scope.start),
+            checked=transform.checked,
+            place="1" if unique else _place(key),
+            closed=CLOSED,
+            zones=joined,
+        )
+
+    whole = History(
+        transform,
+        states,
+        tuple(text(number, state) for number, state in enumerate(states, start=1)),
+        derived=_derived(scope),
+        broken_rows=(f"SELECT * FROM ({_named(states)}) AS named WHERE NOT ({transform.checked})"),
+    )
+    if transform is not MINUTE_BARS or not 1 < len(states) <= zones.MOST_STATES:
+        return whole
+    values = ", ".join(f"q.{name}" for name in whole.values)
+    return replace(
+        whole,
+        texts=tuple(
+            f"SELECT {values} FROM {zones.touched(text(number, state, zones.CONTEXT_JOIN))}"
+            for number, state in enumerate(states, start=1)
+        ),
+        prelude=zones.zones_sql(states),
+        unchanged=f"SELECT {values} FROM {zones.untouched(text(0, states[0]))}",
+    )
+
+
+def _derived(scope: Scope) -> dict[str, str]:
+    return {
+        "source": literal(scope.source),
+        "dataset": literal(scope.dataset),
+        "trade_date": literal(scope.start),
+        "bar_start": _BAR_START,
+    }
+
+
+def _key(transform: Transform) -> tuple[str, ...]:
+    """Return the columns that tell rows of one state of one trade date apart."""
+    return tuple(n for n in ("symbol", "bar_start_ns") if n in transform.output.key)
+
+
+def _named(states: Sequence[State]) -> str:
+    """Return the text of the bronze rows of all states, in silver's names."""
+    return (
+        "SELECT landing_id, row_number, file_date, ticker AS symbol, "
+        "window_start AS bar_start_ns, open, high, low, close, volume, transactions "
+        f"FROM bars WHERE landing_id IN ({landing_ids(states)})"
+    )
+
+
+def _place(key: tuple[str, ...]) -> str:
+    return (
+        f"ROW_NUMBER() OVER (PARTITION BY {', '.join(key)} ORDER BY transactions DESC, "
+        "volume DESC, row_number DESC, landing_id DESC)"
+    )
