@@ -31,6 +31,7 @@ def main() -> None:
     limits = Limits(**opened["limits"])
     questions = Questions(Path(opened["warehouse"]), limits)
     _confine(limits.memory_mb)
+    send(replies, Tag.DONE, b"")
     while True:
         try:
             tag, payload = receive(requests)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _GRACE_S: Final = 2.0
 """Time beyond the limit in which the process may still end a question by itself."""
 _START_S: Final = 30.0
-"""Time for a process to start and screen one text."""
+"""Time for a process to start, and to screen one text."""
 _CODE: Final = "import sys; sys.path[:] = {path!r}; from ingot.engines.cell import main; main()"
 _KEPT: Final = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 """Variables without which an interpreter may not start; none holds a secret."""
@@ -140,7 +140,24 @@ class Sandbox:
                 if cell.owner == os.getpid() and cell.is_alive:
                     return cell
                 cell.end()
-        return _Cell(self._warehouse, self._limits)
+        return _started(self._warehouse, self._limits)
+
+
+def _started(warehouse: Path, limits: Limits) -> _Cell:
+    """Start a process and wait until it is ready, which is no part of a question's time."""
+    cell = _Cell(warehouse, limits)
+    try:
+        with cell.ended_after(_START_S, limits):
+            cell.wait_until_ready()
+    except BaseException as exc:
+        cell.end()
+        if isinstance(exc, QueryError):
+            raise QueryError(
+                f"The process that answers questions did not start within {_START_S:g} s. "
+                f"Is {sys.executable} a whole Python with this package, and is memory left?"
+            ) from exc
+        raise
+    return cell
 
 
 class _Cell:
@@ -175,6 +192,9 @@ class _Cell:
     def _replies(self) -> IO[bytes]:
         assert self._process.stdout is not None  # noqa: S101  # opened as a pipe
         return self._process.stdout
+
+    def wait_until_ready(self) -> None:
+        self._reply(Tag.DONE)
 
     def tables_of(self, sql: str) -> frozenset[str]:
         send(self._requests, Tag.TABLES, sql.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import IO, TYPE_CHECKING
 
 from ingot.errors import QueryError
@@ -37,6 +38,17 @@ class Answer:
     """False where something landed by `known_at` is not yet refined, so that rows may change."""
     sources: tuple[str, ...] = ()
     """Connectors that the rows come from, where that is known."""
+
+    def __post_init__(self) -> None:
+        """Give columns of one name different ones: `a`, `a_1`."""
+        unique: list[str] = []
+        for name in self.data.column_names:
+            copies = (f"{name}_{i}" for i in count(1))
+            unique.append(
+                name if name not in unique else next(c for c in copies if c not in unique)
+            )
+        if unique != self.data.column_names:
+            object.__setattr__(self, "data", self.data.rename_columns(unique))
 
     @property
     def columns(self) -> tuple[str, ...]:

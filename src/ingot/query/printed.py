@@ -44,8 +44,7 @@ def html(data: pa.Table) -> str:
         for row in _cells(data.slice(0, _SHOWN))
     )
     return (
-        f"<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>{_size(data)}</p>"
+        f"<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table><p>{_size(data)}</p>"
     )
 
 
