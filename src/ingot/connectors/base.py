@@ -38,6 +38,10 @@ class Fetched:
 
     sha256: str
     size_bytes: int
+    etag: str | None = None
+    """The tag of the version that arrived; None when it is the one that was listed."""
+    last_modified: datetime | None = None
+    """When that version was last modified, UTC; None when it is the one that was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,12 @@ class FileSource(Protocol):
         """Write the object's bytes to `to` and return their hash; `advance` is told of bytes.
 
         Resumes after a break, retries with backoff and jitter, and notices when the object
-        changes under the download.
+        changes under the download: it then begins anew, `advance` is told of the bytes given up
+        as a negative number, and what arrived names the new version's tag.
 
         Raises:
-            EntitlementError, NotPublishedError, RateLimitedError, SourceUnavailableError
+            EntitlementError, NotPublishedError, RateLimitedError, SourceUnavailableError,
+            StorageFullError
         """
         ...
 
@@ -126,6 +132,11 @@ class Connector(Protocol):
     @property
     def settings(self) -> type[BaseModel]:
         """Model of the vendor's own section of the settings file."""
+        ...
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """What the vendor publishes, by name; known without opening anything."""
         ...
 
     def open(self, location: str, settings: BaseModel) -> FileSource:

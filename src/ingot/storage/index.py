@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with every change of the schema: a database of another version is built anew."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
@@ -49,6 +49,7 @@ _SCHEMA: Final = (
         PRIMARY KEY (table_name, name, number))""",
     """CREATE INDEX units_by_scope
         ON units (table_name, source, dataset, start, end, landing_id, number, digest)""",
+    "CREATE INDEX units_void ON units (is_void) WHERE is_void",
     "CREATE INDEX units_by_landing ON units (landing_id) WHERE landing_id IS NOT NULL",
     """CREATE TABLE reads (
         table_name TEXT, name TEXT, number INTEGER, landing_id INTEGER,

@@ -169,6 +169,14 @@ class Ledger:
         """Return the versions filed in `[start, end)`, by file date, key and ordinal."""
         return self.state.read(lambda db: lookup.states_of_dataset(db, source, dataset, start, end))
 
+    def stamp(self) -> str:
+        """Return a text that differs whenever what landed, was decided or is done differs."""
+        return self.state.read(lookup.stamp)
+
+    def next_known_from(self, after: datetime) -> datetime | None:
+        """Return the next moment after `after` from which a version is known; None without one."""
+        return self.state.read(lambda db: lookup.next_known_from(db, after))
+
     def in_force(
         self,
         source: str,

@@ -19,6 +19,7 @@ from ingot.storage.records import NumberedDone, done_of
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from ingot.model.work import Done, Scope
 
@@ -102,6 +103,26 @@ def states_of_dataset(
         (source, dataset, *_bounds(start, end)),
     )
     return tuple(_state(row) for row in found)
+
+
+def stamp(connection: sqlite3.Connection) -> str:
+    """Return a text that names what is known of versions, decisions and units."""
+    counts = connection.execute(
+        "SELECT (SELECT count(*) FROM versions), (SELECT count(*) FROM decisions), "
+        "(SELECT count(*) FROM units), (SELECT count(*) FROM units WHERE is_void)"
+    ).fetchone()
+    return "/".join(map(str, counts))
+
+
+def next_known_from(connection: sqlite3.Connection, after: datetime) -> datetime | None:
+    """Return the least known_from or decision later than `after`, if there is one."""
+    (found,) = connection.execute(
+        "SELECT min(moment) FROM (SELECT min(known_from_us) AS moment FROM versions "
+        "WHERE known_from_us > :after UNION ALL SELECT min(decided_us) FROM decisions "
+        "WHERE decided_us > :after)",
+        {"after": to_us(after)},
+    ).fetchone()
+    return None if found is None else from_us(found)
 
 
 def states_of_key(

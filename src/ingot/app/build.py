@@ -1,0 +1,176 @@
+"""From bronze to silver and gold: refine what is new, changed or stale, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ingot.app import ahead, machine, plan
+from ingot.app.batch import Batch, Finished
+from ingot.app.markets import markets_of
+from ingot.app.refine import Refinery
+from ingot.app.report import DayResult, LoadReport, Result
+from ingot.app.sessions import ensure_sessions
+from ingot.errors import IngotError
+from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
+from ingot.tables import gold
+from ingot.transforms import gold as gold_transforms
+from ingot.transforms import silver as silver_transforms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from ingot.app.machine import Profile
+    from ingot.app.markets import Market
+    from ingot.app.parts import Parts
+    from ingot.app.plan import GoldWork, SilverWork
+    from ingot.connectors.base import Dataset
+    from ingot.model.progress import Progress
+    from ingot.tables.contract import Table
+
+RAW: Final = "raw"
+"""The basis of performance while no corporate actions are loaded."""
+Work = TypeVar("Work", bound="SilverWork | GoldWork")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """Which trade dates to refine, half-open, and how."""
+
+    start: date
+    end: date
+    strategy: str = "auto"
+    workers: int | None = None
+
+
+def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -> LoadReport:
+    """Refine bronze into silver and gold for the trade dates asked for.
+
+    A unit is redone when its inputs, its transform or its sessions changed since it was done.
+    Running it again changes nothing.
+    """
+    began = monotonic()
+    ensure_sessions(parts, progress=progress)
+    results: list[DayResult] = []
+    for market in markets_of(parts):
+        results += _Builder(parts, request, progress).market(market)
+    return LoadReport(run=parts.run, days=tuple(results), seconds=monotonic() - began)
+
+
+class _Builder:
+    """One run over one request: the steps of a market, in the order that data goes down."""
+
+    def __init__(self, parts: Parts, request: BuildRequest, progress: Progress) -> None:
+        self._parts = parts
+        self._request = request
+        self._progress = progress
+
+    def market(self, market: Market) -> list[DayResult]:
+        """Refine a market's datasets, then its daily bars, then its performance."""
+        results = [r for dataset in market.datasets for r in self._silver(market, dataset)]
+        if market.minutes is not None:
+            results += self._daily(market, market.minutes)
+        return results + self._performance(market)
+
+    def _silver(self, market: Market, dataset: Dataset) -> list[DayResult]:
+        table = dataset.silver
+        if table is None:
+            return []
+        work = plan.silver_work(
+            self._parts,
+            market.source,
+            dataset,
+            silver_transforms.transform_of(table),
+            start=self._request.start,
+            end=self._request.end,
+        )
+        return self._each(table, dataset.name, tuple(work), lambda r, w: r.silver(w, dataset))
+
+    def _daily(self, market: Market, minutes: Dataset) -> list[DayResult]:
+        work = plan.daily_work(
+            self._parts,
+            market.source,
+            minutes,
+            gold_transforms.DAILY_BARS,
+            start=self._request.start,
+            end=self._request.end,
+        )
+        return self._each(gold.DAILY_BARS, minutes.name, tuple(work), Refinery.daily)
+
+    def _performance(self, market: Market) -> list[DayResult]:
+        inputs = [(d.silver, d.name) for d in market.datasets if d is market.days and d.silver]
+        if market.minutes is not None:
+            inputs.append((gold.DAILY_BARS, market.minutes.name))
+        work = plan.performance_work(
+            self._parts,
+            market.source,
+            market.name,
+            gold_transforms.PERFORMANCE,
+            inputs,
+            start=self._request.start,
+            end=self._request.end,
+        )
+        return self._each(
+            gold.PERFORMANCE,
+            market.name,
+            tuple(work),
+            lambda r, w: r.performance(w, market, basis=RAW),
+        )
+
+    def _each(
+        self,
+        table: Table,
+        dataset: str,
+        work: Sequence[Work],
+        produce: Callable[[Refinery, Work], Finished],
+    ) -> list[DayResult]:
+        """Produce each unit of work and commit them in batches; a failed one stops no other."""
+        if not work:
+            return []
+        step = f"{dataset} to {table.name}"
+        self._progress(StepStarted(step, len(work), "days"))
+        profile = self._profile(len(work))
+        refinery = Refinery(self._parts, profile)
+        batch = Batch(self._parts, table, profile, planned_on=self._parts.tables.head(table))
+        failed: list[DayResult] = []
+
+        def attempt(item: Work) -> Finished | IngotError:
+            try:
+                return produce(refinery, item)
+            except IngotError as error:
+                return error
+
+        try:
+            for item, made in ahead.map_ahead(attempt, work, workers=profile.workers):
+                if isinstance(made, Finished):
+                    batch.add(made)
+                else:
+                    failed.append(_failed(table, item, made))
+                self._progress(StepAdvanced(step, 1, item.unit.scope.start.isoformat()))
+            batch.flush()
+        finally:
+            refinery.close()
+        self._progress(StepEnded(step))
+        return batch.results + failed
+
+    def _profile(self, days: int) -> Profile:
+        return machine.choose(
+            machine.look(self._parts.root),
+            self._parts.settings,
+            strategy=self._request.strategy,
+            workers=self._request.workers,
+            days=days,
+        )
+
+
+def _failed(table: Table, work: SilverWork | GoldWork, error: IngotError) -> DayResult:
+    scope = work.unit.scope
+    return DayResult(
+        table=table.name,
+        dataset=scope.dataset,
+        date=scope.start,
+        result=Result.FAILED,
+        error=error,
+    )

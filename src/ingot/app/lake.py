@@ -1,0 +1,178 @@
+"""The front door: one lake, one method per question."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ingot.app import describe
+from ingot.app.parts import open_parts
+from ingot.app.query import Reader
+from ingot.errors import QueryError
+from ingot.query import listings
+from ingot.query.bars import BarsRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from ingot.app.parts import Parts
+    from ingot.config import Settings
+    from ingot.query.answer import Answer
+
+Moment = str | date | datetime | None
+
+
+def open_lake(path: str | Path, *, settings: Settings | None = None) -> Lake:
+    """Open the lake at `path`; nothing of it is read before the first question.
+
+    Args:
+        path: Folder of the lake.
+        settings: Taken as they are; None reads the lake's file and the environment.
+
+    Raises:
+        LakeNotFoundError: There is no lake at `path`.
+        ConfigError: A setting is wrong.
+    """
+    return Lake(open_parts(path, environ=os.environ, settings=settings))
+
+
+class Lake:
+    """One lake, for reading; safe to use from several threads.
+
+    Dates are trade dates, half-open: `start` inside, `end` outside. `known_at` is an instant with
+    offset, a date (00:00 New York of it), or None for now.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._parts)
+
+    def bars(
+        self,
+        *symbols: str,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        interval: str = "1d",
+        session: str | None = None,
+        basis: str = "raw",
+        known_at: Moment = None,
+        fill: str = "none",
+        form: str = "long",
+        value: str = "close",
+        source: str | None = None,
+    ) -> Answer:
+        """Return bars of these symbols (of every symbol, if none is named), oldest first.
+
+        Args:
+            *symbols: Source symbols, case-sensitive.
+            start: First trade date; the beginning by default.
+            end: The day after the last trade date; tomorrow by default.
+            interval: 1m, 5m, 15m, 30m, 1h or 1d.
+            session: overnight, pre, regular or post; all by default (1d: the vendor's day bars).
+            basis: raw.
+            known_at: The moment whose knowledge is used.
+            fill: none, or previous to fill gaps with the close before.
+            form: long (a row per symbol and bar) or wide (a column per symbol).
+            value: What the wide form shows.
+            source: Only this connector; by default one per symbol and day, by precedence.
+
+        Raises:
+            QueryError: A word is unknown, the range is empty, or the basis cannot be had.
+        """
+        first, last = self._span(start, end)
+        request = BarsRequest(
+            symbols=symbols,
+            start=first,
+            end=last,
+            interval=interval,
+            session=session,
+            basis=basis,
+            fill=fill,
+            form=form,
+            value=value,
+            source=source,
+        )
+        return self._reader.bars(request, known_at)
+
+    def sql(self, question: str, *, known_at: Moment = None) -> Answer:
+        """Return the answer to one SELECT over bronze, silver, gold and ops.
+
+        Raises:
+            QueryError: It is not one allowed SELECT, names what is not there, or passes a limit.
+        """
+        return self._reader.sql(question, known_at)
+
+    def symbols(
+        self,
+        *,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        known_at: Moment = None,
+    ) -> Answer:
+        """Return the symbols that have bars in the span, with first and last trade date."""
+        return self._reader.listing(listings.symbols(*self._span(start, end)), known_at)
+
+    def sessions(self, *, start: str | date | None = None, end: str | date | None = None) -> Answer:
+        """Return the sessions of the span: calendar, trade date, session, start and end."""
+        return self._reader.listing(listings.sessions(*self._span(start, end)), None)
+
+    def history(
+        self, symbol: str, *, date: str | date, interval: str = "1m", known_at: Moment = None
+    ) -> Answer:
+        """Return every version of a symbol's 1m or 1d bars of one trade date."""
+        listing = listings.history(symbol, _date("date", date), interval=interval)
+        return self._reader.listing(listing, known_at)
+
+    def tables(self) -> Answer:
+        """Return the lake's tables with rows, size and what one row is."""
+        return describe.tables(self._parts)
+
+    def describe(self, table: str) -> Answer:
+        """Return a table's columns with type, unit and meaning."""
+        return describe.columns(self._parts, table)
+
+    def today(self) -> date:
+        """Return the present date, UTC."""
+        return self._parts.clock.now().date()
+
+    def close(self) -> None:
+        """Release connections and processes."""
+        if "_reader" in self.__dict__:
+            self._reader.close()
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        """Return the lake itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _span(self, start: str | date | None, end: str | date | None) -> tuple[date, date]:
+        first = date.min if start is None else _date("start", start)
+        last = self.today() + timedelta(days=1) if end is None else _date("end", end)
+        return first, last
+
+
+def _date(name: str, value: str | date) -> date:
+    if isinstance(value, datetime):
+        raise QueryError(f"{name} was {value!r}: write a trade date, such as 2025-06-02.")
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError as exc:
+        raise QueryError(f"{name} was {value!r}: write a date such as 2025-06-02.") from exc

@@ -1,0 +1,143 @@
+"""The opened parts of one lake: what every use case needs, each opened when first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from ingot.config import load_settings
+from ingot.errors import ConfigError, LakeNotFoundError
+from ingot.model.time import SystemClock
+from ingot.storage.boundary import calm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ingot.config import Settings
+    from ingot.connectors.base import FileSource
+    from ingot.model.calendar import Calendar
+    from ingot.model.time import Clock
+    from ingot.storage.boundary import Boundary
+    from ingot.storage.ledger import Ledger
+    from ingot.storage.tables import TableStore
+
+MARKER = "ingot.toml"
+"""The file that makes a folder a lake: its settings."""
+
+
+class Parts:
+    """One lake, opened lazily: a command that needs no table opens none."""
+
+    def __init__(
+        self, root: Path, settings: Settings, *, clock: Clock, boundary: Boundary = calm
+    ) -> None:
+        self.root = root
+        self.settings = settings
+        self.clock = clock
+        self.boundary = boundary
+
+    @cached_property
+    def run(self) -> str:
+        """Id of this run: its start in UTC and four random bytes."""
+        return f"{self.clock.now():%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What landed, what is done, what was decided."""
+        from ingot.storage.ledger import Ledger
+
+        return Ledger(self.root, boundary=self.boundary)
+
+    @cached_property
+    def tables(self) -> TableStore:
+        """The Iceberg tables."""
+        from ingot.storage.tables import TableStore
+
+        return TableStore.open(self.root, boundary=self.boundary)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The sessions that this lake has landed, of the calendar in the settings; maybe none."""
+        from ingot.connectors.sessions import parse
+        from ingot.model.calendar import Calendar
+
+        name = self.settings.calendar
+        states = self.ledger.states("sessions", name)
+        latest = max((s.landing for s in states), key=lambda v: v.ordinal, default=None)
+        if latest is None:
+            return Calendar.of(name, (), "none")
+        return parse(self.ledger.object_path(latest.sha256).read_bytes())
+
+    def source(self, name: str, location: str) -> FileSource:
+        """Return the connector `name` opened at `location`.
+
+        Raises:
+            ConfigError: There is no such connector, or its settings are wrong.
+        """
+        from ingot.connectors.registry import connector
+
+        found = connector(name)
+        return found.open(location, self.settings.vendor(name, found.settings))
+
+    def close(self) -> None:
+        """Release what was opened."""
+        for name in ("ledger", "tables"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
+    def forget_calendar(self) -> None:
+        """Read the sessions again at the next use."""
+        self.__dict__.pop("calendar", None)
+
+
+def open_parts(
+    path: str | Path,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] | None = None,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    boundary: Boundary = calm,
+) -> Parts:
+    """Return the lake at `path`.
+
+    Raises:
+        LakeNotFoundError: `path` holds no lake.
+        ConfigError: Its settings are wrong.
+    """
+    root = Path(path).expanduser().resolve()
+    if not (root / MARKER).is_file():
+        raise LakeNotFoundError(path)
+    read = settings or load_settings(root, environ, overrides or {})
+    return Parts(root, read, clock=clock or SystemClock(), boundary=boundary)
+
+
+def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
+    """Make a lake at `path`; return False when it was one already.
+
+    Raises:
+        ConfigError: The folder holds something that is not a lake.
+    """
+    from ingot.config import render_default
+    from ingot.storage.files import write_once
+    from ingot.storage.tables import TableStore
+
+    root = Path(path).expanduser().resolve()
+    if root.is_file() or (root.is_dir() and not _may_become_lake(root)):
+        raise ConfigError(
+            f"{path} is not empty and is not a lake. Name an empty or new folder: "
+            "ingot --lake FOLDER init"
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    TableStore.create(root, boundary=boundary)
+    return write_once(root / MARKER, render_default().encode(), boundary=boundary)
+
+
+def _may_become_lake(root: Path) -> bool:
+    """Say whether the folder is empty, a lake, or a lake whose `init` was cut off."""
+    ours = {MARKER, "catalog.db", "state.db", "warehouse", "landing"}
+    names = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")}
+    return all(name in ours or name.split(".db")[0] in {"catalog", "state"} for name in names)

@@ -1,0 +1,82 @@
+"""What landed, what was refused, what ran; and the decision on a held version."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Final
+
+from ingot.app.query import Reader
+from ingot.app.run import project
+from ingot.model.landing import Decision
+from ingot.query.listings import Listing
+from ingot.tables import ops
+from ingot.tables.view import Condition
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from ingot.app.parts import Parts
+    from ingot.query.answer import Answer
+
+_DECISIONS: Final = {"accept": Decision.ACCEPTED, "reject": Decision.REJECTED}
+
+
+def landings(parts: Parts, *, start: date, end: date, limit: int) -> Answer:
+    """Return the versions filed in `[start, end)`, latest file date first."""
+    sql = (
+        "SELECT landing_id, source, dataset, file_date, ordinal AS version, status, rows, "
+        "rows_refused, known_from, known_basis, in_force_from, first_seen, size_bytes, key, reason "
+        f"FROM {ops.LANDINGS.name} ORDER BY file_date DESC, dataset, ordinal DESC LIMIT {limit}"
+    )
+    return _listed(parts, sql, ops.LANDINGS.name, _between("file_date", start, end))
+
+
+def quarantine(parts: Parts, *, start: date, end: date, limit: int) -> Answer:
+    """Return refused rows filed in `[start, end)`, latest file date first."""
+    sql = (
+        "SELECT dataset, file_date, row_number, layer, rule, raw, landing_id "
+        f"FROM {ops.QUARANTINE.name} "
+        f"ORDER BY file_date DESC, dataset, landing_id, row_number LIMIT {limit}"
+    )
+    return _listed(parts, sql, ops.QUARANTINE.name, _between("file_date", start, end))
+
+
+def runs(parts: Parts, *, limit: int) -> Answer:
+    """Return the units of work that were finished, latest first."""
+    sql = (
+        "SELECT run, table_name, dataset, date, outcome, rows_in, rows_out, rows_refused, "
+        "started, ended, snapshot_id, code_version "
+        f"FROM {ops.RUNS.name} ORDER BY ended DESC, table_name, date DESC LIMIT {limit}"
+    )
+    return _listed(parts, sql, ops.RUNS.name, ())
+
+
+def decide(parts: Parts, verdict: str, landing_id: str) -> str:
+    """Accept or reject a held version, and say what follows.
+
+    Raises:
+        QueryError: There is no such version, it is not held, or it was decided before.
+    """
+    decision = _DECISIONS[verdict]
+    state = parts.ledger.decide(landing_id, decision, at=parts.clock.now(), by=getpass.getuser())
+    project(parts)
+    landing = state.landing
+    named = f"{landing.key} version {landing.ordinal} ({landing.landing_id}) is {decision.value}"
+    if decision is Decision.REJECTED:
+        return f"{named}; the version before it stays in force"
+    return (
+        f"{named} and in force from {state.in_force_from:%Y-%m-%d %H:%M:%S} UTC; run: ingot build"
+    )
+
+
+def _between(column: str, start: date, end: date) -> tuple[Condition, ...]:
+    return (Condition(column, ">=", start), Condition(column, "<", end))
+
+
+def _listed(parts: Parts, sql: str, table: str, conditions: tuple[Condition, ...]) -> Answer:
+    project(parts)
+    reader = Reader(parts)
+    try:
+        return reader.listing(Listing(sql, (table,), conditions), None)
+    finally:
+        reader.close()

@@ -1,0 +1,228 @@
+"""Runs transforms: reads planned files, stages what the engine gives, keeps refused rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock, local
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from ingot.app.batch import Finished
+from ingot.engines.duckdb import DuckDBEngine
+from ingot.model.landing import Outcome
+from ingot.model.time import new_york, to_ns
+from ingot.model.work import Done, RefusedRow
+from ingot.tables import gold, silver
+from ingot.tables.arrow import arrow_schema
+from ingot.tables.relation import ArrowRelation
+from ingot.transforms import gold as gold_transforms
+from ingot.transforms import silver as silver_transforms
+from ingot.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+
+    from ingot.app.machine import Profile
+    from ingot.app.markets import Market
+    from ingot.app.parts import Parts
+    from ingot.app.plan import GoldWork, SilverWork
+    from ingot.connectors.base import Dataset
+    from ingot.model.work import Scope, Unit
+    from ingot.tables.contract import Table
+    from ingot.tables.relation import Relation
+
+_AROUND: Final = timedelta(days=5)
+"""Sessions this far from a trade date can hold a bar of its files."""
+_ONE_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one unit's text reads, and when it began."""
+
+    table: Table
+    unit: Unit
+    inputs: Mapping[str, Relation]
+    started: datetime
+    rows_in: int = 0
+    landing_ids: tuple[int, ...] = ()
+    began: float = field(default_factory=monotonic)
+
+
+class Refinery:
+    """One run's engines, one per worker thread, and where they read and write."""
+
+    def __init__(self, parts: Parts, profile: Profile) -> None:
+        self._parts = parts
+        self._profile = profile
+        self._thread = local()
+        self._engines: list[DuckDBEngine] = []
+        self._lock = Lock()
+
+    def close(self) -> None:
+        """Close every engine."""
+        for engine in self._engines:
+            engine.close()
+        self._engines.clear()
+
+    def silver(self, work: SilverWork, dataset: Dataset) -> Finished:
+        """Refine one trade date of a dataset into its silver table, with its whole history."""
+        table = dataset.silver or silver.MINUTE_BARS
+        scope = work.unit.scope
+        ids = sorted({i for state in work.states for i in state.landing_ids})
+        bars = self._parts.tables.plan(
+            dataset.bronze,
+            start=work.file_dates[0],
+            end=work.file_dates[-1] + _ONE_DAY,
+            source=scope.source,
+            dataset=scope.dataset,
+            landing_ids=ids,
+        )
+        job = _Job(
+            table=table,
+            unit=work.unit,
+            started=self._parts.clock.now(),
+            inputs={
+                "bars": bars.relation(),
+                "sessions": self._sessions(scope.start),
+                "refused": ArrowRelation(self._parts.ledger.refused_keys(ids)),
+            },
+            rows_in=bars.rows,
+            landing_ids=tuple(ids),
+        )
+        minutes = table is silver.MINUTE_BARS
+        quarantine = (
+            silver_transforms.minute_bars_quarantine_sql
+            if minutes
+            else silver_transforms.day_bars_quarantine_sql
+        )
+        history = silver_transforms.minute_bars_sql if minutes else silver_transforms.day_bars_sql
+        refused = self._refused(job, quarantine(scope, work.states, unique=work.unique))
+        return self._run(job, history(scope, work.states, unique=work.unique), refused)
+
+    def daily(self, work: GoldWork) -> Finished:
+        """Make one trade date of gold.daily_bars from its minutes."""
+        scope = work.unit.scope
+        minutes = self._planned(silver.MINUTE_BARS, scope, scope.dataset, scope.start)
+        job = _Job(
+            table=gold.DAILY_BARS,
+            unit=work.unit,
+            started=self._parts.clock.now(),
+            inputs={"minutes": minutes, "sessions": self._sessions(scope.start)},
+        )
+        return self._run(job, gold_transforms.daily_bars_sql(scope), ())
+
+    def performance(self, work: GoldWork, market: Market, *, basis: str) -> Finished:
+        """Make one month of gold.performance from the closes that its windows reach."""
+        scope = work.unit.scope
+        day_dataset = market.days.name if market.days else ""
+        minute_dataset = market.minutes.name if market.minutes else ""
+        job = _Job(
+            table=gold.PERFORMANCE,
+            unit=work.unit,
+            started=self._parts.clock.now(),
+            inputs={
+                "day_bars": self._planned(silver.DAY_BARS, scope, day_dataset, work.reads_from),
+                "daily_bars": self._planned(
+                    gold.DAILY_BARS, scope, minute_dataset, work.reads_from
+                ),
+                "actions": self._parts.tables.plan(silver.CORPORATE_ACTIONS).relation(),
+                "calendar": self._trade_dates(work.reads_from, scope.end),
+            },
+        )
+        text = gold_transforms.performance_sql(
+            scope, basis=basis, risk_free_rate=self._parts.settings.risk_free_rate
+        )
+        return self._run(job, text, ())
+
+    def _planned(self, table: Table, scope: Scope, dataset: str, start: date) -> Relation:
+        """Return a table's files of the scope's source from `start` to the scope's end."""
+        plan = self._parts.tables.plan(
+            table, start=start, end=scope.end, source=scope.source, dataset=dataset
+        )
+        where = f"source = '{scope.source}' AND dataset = '{dataset}'"
+        return plan.relation(where=where)
+
+    def _sessions(self, trade_date: date) -> ArrowRelation:
+        first = to_ns(new_york(trade_date - _AROUND))
+        last = to_ns(new_york(trade_date + _AROUND))
+        calendar = self._parts.calendar
+        rows = [
+            (s.calendar, s.trade_date, s.session, s.start_ns, s.end_ns, calendar.digest)
+            for s in calendar.sessions
+            if first <= s.start_ns < last
+        ]
+        schema = arrow_schema(silver.SESSIONS)
+        columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+        arrays = [
+            pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)
+        ]
+        return ArrowRelation(pa.table(arrays, schema=schema))
+
+    def _trade_dates(self, start: date, end: date) -> ArrowRelation:
+        days = self._parts.calendar.between(start, end)
+        return ArrowRelation(
+            pa.table(
+                {
+                    "trade_date": pa.array(days, pa.date32()),
+                    "session_index": pa.array(range(len(days)), pa.int32()),
+                }
+            )
+        )
+
+    def _refused(self, job: _Job, text: str) -> tuple[RefusedRow, ...]:
+        scope = job.unit.scope
+        reader = self._engine().run(text, job.inputs)
+        return tuple(
+            RefusedRow(
+                source=scope.source,
+                dataset=scope.dataset,
+                file_date=scope.start,
+                landing_id=row["landing_id"],
+                row_number=row["row_number"],
+                rule=row["rule"],
+                raw=row["raw"],
+                symbol=row["symbol"],
+                bar_start_ns=row["bar_start_ns"],
+            )
+            for batch in reader
+            for row in batch.to_pylist()
+        )
+
+    def _run(self, job: _Job, text: str, refused: tuple[RefusedRow, ...]) -> Finished:
+        reader = self._engine().run(text, job.inputs)
+        unit = job.unit
+        files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
+        self._parts.ledger.record_quarantine(unit, refused, layer="silver")
+        done = Done(
+            unit=unit,
+            outcome=Outcome.DONE,
+            run=self._parts.run,
+            started=job.started,
+            ended=self._parts.clock.now(),
+            snapshot_id=None,
+            rows_in=job.rows_in,
+            rows_out=sum(f.rows for f in files),
+            rows_refused=len(refused),
+            landing_ids=job.landing_ids,
+            code_version=__version__,
+        )
+        return Finished(done, files, monotonic() - job.began)
+
+    def _engine(self) -> DuckDBEngine:
+        """Return this thread's engine; engines share the memory budget evenly."""
+        engine: DuckDBEngine | None = getattr(self._thread, "engine", None)
+        if engine is None:
+            engine = DuckDBEngine(
+                memory_limit_mb=max(256, self._profile.engine_memory_mb // self._profile.workers),
+                threads=self._profile.engine_threads,
+                temp_directory=self._parts.root / "tmp",
+            )
+            self._thread.engine = engine
+            with self._lock:
+                self._engines.append(engine)
+        return engine

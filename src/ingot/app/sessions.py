@@ -1,0 +1,115 @@
+"""The market's sessions: landed as bytes like any other source, then silver.sessions."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+from ingot.app import fetch
+from ingot.app.plan import digest
+from ingot.errors import ContractBrokenError
+from ingot.model.landing import Outcome
+from ingot.model.progress import Notice, silent
+from ingot.model.work import Done, Scope, Unit
+from ingot.storage.replacement import Replacement
+from ingot.tables import silver
+from ingot.version import __version__
+
+if TYPE_CHECKING:
+    from ingot.app.parts import Parts
+    from ingot.connectors.base import FileSource
+    from ingot.model.calendar import Calendar
+    from ingot.model.landing import Landing
+    from ingot.model.progress import Progress
+
+_SOURCE: Final = "sessions"
+_FIRST: Final = date(2003, 1, 1)
+"""The oldest vendor history in Ingot begins in 2003."""
+_AHEAD: Final = timedelta(days=400)
+_ENOUGH: Final = timedelta(days=30)
+_NAMED_DATES: Final = 10
+
+
+def ensure_sessions(parts: Parts, *, progress: Progress = silent) -> None:
+    """Land the calendar if there is none, it runs out soon, or its rules have changed.
+
+    A change of rules tells which dates differ; what stands on those dates is then stale.
+    """
+    today = parts.clock.now().date()
+    old = parts.calendar
+    if not _is_current(old, today):
+        _land(parts, today)
+        parts.forget_calendar()
+        _tell_changes(old, parts.calendar, progress)
+    latest = _latest(parts)
+    if latest is not None:
+        _write_table(parts, latest)
+
+
+def _latest(parts: Parts) -> Landing | None:
+    states = parts.ledger.states(_SOURCE, parts.settings.calendar)
+    return max((s.landing for s in states), key=lambda landing: landing.ordinal, default=None)
+
+
+def _is_current(calendar: Calendar, today: date) -> bool:
+    """Say whether the sessions are those of the installed rules, and reach far enough."""
+    from ingot.connectors.sessions import calendar_digest
+
+    reaches = bool(calendar.trade_dates) and calendar.trade_dates[-1] >= today + _ENOUGH
+    return reaches and calendar.digest == calendar_digest(calendar.name)
+
+
+def _source(parts: Parts) -> FileSource:
+    return parts.source(_SOURCE, "")
+
+
+def _land(parts: Parts, today: date) -> None:
+    source = _source(parts)
+    (remote,) = source.list(parts.settings.calendar, _FIRST, today + _AHEAD)
+    temporary = parts.ledger.temporary("sessions")
+    fetched = source.fetch(remote, temporary, lambda _: None)
+    fetch.land_one(parts, source, remote, fetched, temporary)
+
+
+def _tell_changes(old: Calendar, new: Calendar, progress: Progress) -> None:
+    from ingot.connectors.sessions import diff
+
+    if not old.sessions:
+        return
+    changed = [day for day in diff(old, new) if day <= old.trade_dates[-1]]
+    if changed:
+        named = ", ".join(day.isoformat() for day in changed[:_NAMED_DATES])
+        more = f" and {len(changed) - _NAMED_DATES} more" if len(changed) > _NAMED_DATES else ""
+        progress(Notice(f"the sessions of {new.name} changed on {named}{more}"))
+
+
+def _write_table(parts: Parts, landing: Landing) -> None:
+    """Make silver.sessions hold the landed sessions, once."""
+    scope = Scope(_SOURCE, landing.dataset, landing.file_date, date.max)
+    unit = Unit(silver.SESSIONS.name, scope, digest(landing.sha256))
+    if parts.ledger.is_done(unit) is not None:
+        return
+    started = parts.clock.now()
+    to = parts.tables.staging_path(silver.SESSIONS, scope, unit.digest)
+    content = parts.ledger.object_path(landing.sha256)
+    parsed = _source(parts).parse(landing, content, to, limit_pct=0.0)
+    if parsed.path is None:
+        raise ContractBrokenError(f"The calendar {landing.dataset} landed without a session.")
+    staged = parts.tables.adopt(silver.SESSIONS, scope, parsed.path)
+    snapshot = parts.tables.replace(
+        silver.SESSIONS, [Replacement(scope=scope, files=(staged,), unit=unit.name)], run=parts.run
+    )
+    parts.ledger.record_done(
+        Done(
+            unit=unit,
+            outcome=Outcome.DONE,
+            run=parts.run,
+            started=started,
+            ended=parts.clock.now(),
+            snapshot_id=snapshot,
+            rows_in=parsed.rows,
+            rows_out=parsed.rows,
+            landing_ids=(landing.landing_id,),
+            code_version=__version__,
+        )
+    )

@@ -1,0 +1,164 @@
+"""How a lake stands: per table freshness, size, stale and missing days."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ingot.app import machine, plan
+from ingot.app.listed import listed
+from ingot.app.markets import markets_of, refinements
+from ingot.model.landing import KnownBasis, Outcome
+from ingot.tables import gold, ops, silver
+from ingot.tables.catalog import ALL_TABLES
+from ingot.transforms import gold as gold_transforms
+from ingot.transforms import silver as silver_transforms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingot.app.parts import Parts
+    from ingot.model.landing import Landing
+    from ingot.query.answer import Answer
+    from ingot.tables.contract import Table
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+_COLUMNS = (
+    ("table", pa.string()),
+    ("rows", pa.int64()),
+    ("size_bytes", pa.int64()),
+    ("files", pa.int64()),
+    ("snapshots", pa.int64()),
+    ("last_commit", _INSTANT),
+    ("watermark", pa.date32()),
+    ("days", pa.int64()),
+    ("stale_days", pa.int64()),
+    ("missing_days", pa.int64()),
+    ("settled_until", _INSTANT),
+    ("orphans", pa.int64()),
+)
+
+
+def status(parts: Parts) -> Answer:
+    """Return one row per table: size, freshness, watermark, stale and missing days, orphans.
+
+    `watermark` is the last date that the table holds; `stale_days` are units whose inputs or
+    rules changed since they were done; `missing_days` are trade dates between first and last that
+    the table lacks; `settled_until` is null while everything landed is refined.
+    """
+    settled = parts.ledger.settled_until(refinements(parts))
+    stale = _stale(parts)
+    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in ALL_TABLES]
+    return listed(parts, _COLUMNS, rows, notices=tuple(_notices(parts)))
+
+
+def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tuple[Any, ...]:
+    stats = parts.tables.stats(table)
+    days = _days(parts, table)
+    missing = _missing(parts, days)
+    derived = table.namespace in {"silver", "gold"} and table is not silver.SESSIONS
+    return (
+        table.name,
+        stats.rows,
+        stats.size_bytes,
+        stats.files,
+        stats.snapshots,
+        stats.last_commit,
+        max(days, default=None),
+        len(days) or None,
+        stale if derived else None,
+        missing,
+        settled if derived else None,
+        len(parts.tables.orphans(table)),
+    )
+
+
+def _days(parts: Parts, table: Table) -> set[date]:
+    """Return the dates that a table's units have brought rows for."""
+    if table in ops.TABLES or table in {silver.SESSIONS, gold.PERFORMANCE}:
+        return set()
+    return {
+        done.unit.scope.start
+        for done in parts.ledger.done_all(table.name)
+        if done.outcome is not Outcome.REFUSED and done.rows_out
+    }
+
+
+def _missing(parts: Parts, days: set[date]) -> int | None:
+    if not days:
+        return None
+    expected = parts.calendar.between(min(days), max(days) + timedelta(days=1))
+    return sum(day not in days for day in expected)
+
+
+def _stale(parts: Parts) -> dict[str, int]:
+    """Count the units that a build would redo, by table."""
+    span = (date(1900, 1, 1), parts.clock.now().date() + timedelta(days=366))
+    counts: dict[str, int] = {}
+    for market in markets_of(parts):
+        for dataset in market.datasets:
+            if dataset.silver is None:
+                continue
+            transform = silver_transforms.transform_of(dataset.silver)
+            work = plan.silver_work(
+                parts, market.source, dataset, transform, start=span[0], end=span[1]
+            )
+            counts[dataset.silver.name] = sum(1 for _ in work)
+        if market.minutes is not None:
+            daily = plan.daily_work(
+                parts,
+                market.source,
+                market.minutes,
+                gold_transforms.DAILY_BARS,
+                start=span[0],
+                end=span[1],
+            )
+            counts[gold.DAILY_BARS.name] = sum(1 for _ in daily)
+    return counts
+
+
+def _notices(parts: Parts) -> Iterator[str]:
+    held = refused = late = 0
+    for source, dataset in parts.ledger.datasets():
+        for state in parts.ledger.states(source, dataset):
+            held += state.outcome is Outcome.HELD and state.decision is None
+            refused += state.outcome is Outcome.REFUSED
+            late += _modified_after_assumed(state.landing)
+    if held:
+        yield f"{held} versions are held; see: ingot landings"
+    if refused:
+        yield f"{refused} versions were refused whole; see: ingot landings"
+    if late:
+        yield (
+            f"{late} days with an assumed known time were modified at the vendor after it: their "
+            "content may be of a later correction (setting assumed_known)"
+        )
+
+
+def _modified_after_assumed(landing: Landing) -> bool:
+    if landing.known_basis is not KnownBasis.ASSUMED or landing.last_modified is None:
+        return False
+    return bool(landing.last_modified > landing.known_from)
+
+
+def profile(parts: Parts, *, strategy: str, workers: int | None) -> Answer:
+    """Return what the machine has, and how a backfill of many days would use it."""
+    seen = machine.look(parts.root)
+    chosen = machine.choose(seen, parts.settings, strategy=strategy, workers=workers, days=250)
+    rows = [
+        ("cores", str(seen.cores), "cores that this process may use"),
+        ("memory_mb", str(seen.memory_bytes >> 20), "memory of the machine or container"),
+        ("available_mb", str(seen.available_bytes >> 20), "memory that is free now"),
+        ("disk_free_mb", str(seen.disk_free_bytes >> 20), "disk free beside the lake"),
+        ("strategy", chosen.strategy, chosen.why),
+        ("workers", str(chosen.workers), "files worked on at once"),
+        ("memory_budget_mb", str(chosen.memory_budget_mb), "what a run may use"),
+        ("engine_memory_mb", str(chosen.engine_memory_mb), "DuckDB's share; beyond it spills"),
+        ("engine_threads", str(chosen.engine_threads), "threads of one transform"),
+        ("commit_days", str(chosen.commit_days), "days in one commit at most"),
+        ("commit_seconds", str(chosen.commit_seconds), "seconds that a finished day waits at most"),
+    ]
+    columns = (("what", pa.string()), ("value", pa.string()), ("why", pa.string()))
+    return listed(parts, columns, rows)

@@ -1,0 +1,221 @@
+"""Commands that bring data in: init, simulate, ingest, build, backfill."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ingot.cli.choices import From, HowStrategy, Strategy, To, Workers
+from ingot.cli.state import State, trade_dates
+from ingot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ingot.app.ingest import LoadRequest
+    from ingot.app.report import LoadReport
+
+Source = Annotated[
+    str,
+    typer.Option(
+        "--source", help="Folder that mirrors the vendor's tree, or s3://bucket[/prefix]."
+    ),
+]
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", help="Dataset such as us_stocks_sip/minute_aggs_v1; all by default."),
+]
+ingest_app = typer.Typer(
+    help="Land new and changed files and load them to bronze.", no_args_is_help=True
+)
+backfill_app = typer.Typer(
+    help="Ingest, then build: the whole way in one command.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(init)
+    app.command()(simulate)
+    app.add_typer(ingest_app, name="ingest")
+    app.command()(build)
+    app.add_typer(backfill_app, name="backfill")
+
+
+def init(context: typer.Context) -> None:
+    """Make a lake in the folder --lake."""
+    from ingot.app.parts import init as make
+
+    state: State = context.obj
+    made = make(state.lake)
+    typer.echo(f"{'made' if made else 'there already is'} a lake at {state.lake}", err=True)
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write the vendor's tree into.")],
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First date, included.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last date, included.")],
+    symbols: Annotated[
+        int, typer.Option("--symbols", min=1, help="Symbols; a real day has 11000.")
+    ] = 200,
+    seed: Annotated[int, typer.Option("--seed", help="The market's seed.")] = 1,
+    stage: Annotated[int, typer.Option("--stage", min=1, help="Which republication to write.")] = 1,
+    dataset: Datasets = None,
+    defect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--defect", metavar="DATE=NAME", help="Inject a vendor defect; may be repeated."
+        ),
+    ] = None,
+    truth: Annotated[bool, typer.Option(help="Write the truth as Parquet beside the tree.")] = True,
+) -> None:
+    """Write a synthetic market in the vendor's own format, with known truth."""
+    from ingot.app import simulate as simulation
+    from ingot.cli import progress
+
+    start, end = trade_dates(first, last, date.max)
+    with progress.shown() as shown:
+        written = simulation.simulate(
+            simulation.SimulationRequest(
+                out=out,
+                start=start,
+                end=end,
+                symbols=symbols,
+                seed=seed,
+                stage=stage,
+                datasets=tuple(dataset or ()),
+                defects=_defects(defect or []),
+                truth=truth,
+            ),
+            progress=shown,
+        )
+    typer.echo(
+        f"stage {written.stage}: {len(written.written)} files, {written.rows:,} rows, "
+        f"{written.size_bytes / 1e6:,.1f} MB written to {written.out}; "
+        f"{written.unchanged} unchanged, {len(written.defects)} defects",
+        err=True,
+    )
+
+
+def _defects(texts: list[str]) -> dict[date, tuple[str, ...]]:
+    found: dict[date, tuple[str, ...]] = {}
+    for text in texts:
+        day_text, equals, name = text.partition("=")
+        try:
+            day = date.fromisoformat(day_text)
+        except ValueError as exc:
+            raise ConfigError(f"--defect was {text!r}: write DATE=NAME.") from exc
+        if not equals or not name:
+            raise ConfigError(f"--defect was {text!r}: write DATE=NAME.")
+        found[day] = (*found.get(day, ()), name)
+    return found
+
+
+@ingest_app.command("massive")
+def ingest_massive(
+    context: typer.Context,
+    source: Source,
+    dataset: Datasets = None,
+    first: From = None,
+    last: To = None,
+    strategy: HowStrategy = Strategy.AUTO,
+    workers: Workers = None,
+) -> None:
+    """Load Massive (formerly Polygon.io) flat files to bronze."""
+    from ingot.app.ingest import ingest
+    from ingot.app.run import finished
+    from ingot.cli import progress
+
+    state: State = context.obj
+    parts = state.open()
+    request = _request(state, "massive", source, dataset, first, last, strategy, workers)
+    with progress.shown() as shown:
+        report = finished(parts, ingest(parts, request, progress=shown))
+    _close(report)
+
+
+def build(
+    context: typer.Context,
+    first: From = None,
+    last: To = None,
+    strategy: HowStrategy = Strategy.AUTO,
+    workers: Workers = None,
+) -> None:
+    """Refine bronze into silver and gold: what is new, changed or stale."""
+    from ingot.app.build import BuildRequest
+    from ingot.app.build import build as refine
+    from ingot.app.run import finished
+    from ingot.cli import progress
+
+    state: State = context.obj
+    parts = state.open()
+    start, end = trade_dates(first, last, parts.clock.now().date())
+    with progress.shown() as shown:
+        request = BuildRequest(start, end, strategy=strategy.value, workers=workers)
+        report = finished(parts, refine(parts, request, progress=shown))
+    _close(report)
+
+
+@backfill_app.command("massive")
+def backfill_massive(
+    context: typer.Context,
+    source: Source,
+    dataset: Datasets = None,
+    first: From = None,
+    last: To = None,
+    strategy: HowStrategy = Strategy.AUTO,
+    workers: Workers = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print days, bytes and disk needed, and stop.")
+    ] = False,
+) -> None:
+    """Load Massive (formerly Polygon.io) flat files all the way to gold."""
+    from ingot.app import backfill
+    from ingot.app.run import finished
+    from ingot.cli import progress, show
+    from ingot.cli.choices import Format
+
+    state: State = context.obj
+    parts = state.open()
+    request = _request(state, "massive", source, dataset, first, last, strategy, workers)
+    if plan:
+        show.rows(backfill.plan(parts, request), form=Format.TABLE, out=None)
+        return
+    with progress.shown() as shown:
+        report = finished(parts, backfill.backfill(parts, request, progress=shown))
+    _close(report)
+
+
+def _request(
+    state: State,
+    connector: str,
+    source: str,
+    dataset: list[str] | None,
+    first: str | None,
+    last: str | None,
+    strategy: Strategy,
+    workers: int | None,
+) -> LoadRequest:
+    from ingot.app.ingest import LoadRequest
+    from ingot.model.time import SystemClock
+
+    today = (state.clock() or SystemClock()).now().date()
+    start, end = trade_dates(first, last, today)
+    return LoadRequest(
+        source=connector,
+        location=source,
+        datasets=tuple(dataset or ()),
+        start=start,
+        end=end,
+        strategy=strategy.value,
+        workers=workers,
+    )
+
+
+def _close(report: LoadReport) -> None:
+    from ingot.cli import show
+
+    show.report(report)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)

@@ -1,0 +1,82 @@
+"""What the options before the command say, and the lake opened by them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ingot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ingot.app.parts import Parts
+    from ingot.model.time import Clock
+
+
+@dataclass(frozen=True)
+class State:
+    """Options that stand before the command."""
+
+    lake: Path
+    overrides: tuple[str, ...]
+    now: str | None
+
+    def open(self) -> Parts:
+        """Return the lake.
+
+        Raises:
+            LakeNotFoundError: There is none at `--lake`.
+            ConfigError: A setting is wrong.
+        """
+        from ingot.app.parts import open_parts
+
+        return open_parts(
+            self.lake, environ=os.environ, overrides=self.settings(), clock=self.clock()
+        )
+
+    def clock(self) -> Clock | None:
+        """Return the clock that `--now` sets, or None for the machine's."""
+        if self.now is None:
+            return None
+        from ingot.model.time import FixedClock
+
+        try:
+            moment = datetime.fromisoformat(self.now)
+        except ValueError as exc:
+            raise ConfigError(f"--now was {self.now!r}: write an ISO instant with offset.") from exc
+        if moment.tzinfo is None:
+            raise ConfigError(f"--now was {self.now!r}, without a UTC offset: add Z.")
+        return FixedClock(moment.astimezone(UTC))
+
+    def settings(self) -> dict[str, object]:
+        """Return the settings overridden with `--set`."""
+        pairs: dict[str, Any] = {}
+        for text in self.overrides:
+            key, equals, value = text.partition("=")
+            if not equals:
+                raise ConfigError(f"--set was {text!r}: write KEY=VALUE.")
+            pairs[key.strip()] = value.strip()
+        return pairs
+
+
+def trade_dates(first: str | None, last: str | None, today: date) -> tuple[date, date]:
+    """Return the half-open span of the dates `--from` and `--to`, both included.
+
+    Raises:
+        ConfigError: A date is malformed, or the last is before the first.
+    """
+    start = _date("--from", first) if first else date(1900, 1, 1)
+    end = _date("--to", last) if last else today
+    if end < start:
+        raise ConfigError(f"--to {end} is before --from {start}.")
+    return start, end + timedelta(days=1)
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as exc:
+        raise ConfigError(f"{option} was {text!r}: write a date such as 2025-06-02.") from exc
