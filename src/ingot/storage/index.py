@@ -58,11 +58,6 @@ _SCHEMA: Final = (
     """CREATE VIEW effective AS
         SELECT *, max(printf('%012d', number) || digest) AS latest FROM units WHERE NOT is_void
         GROUP BY table_name, source, dataset, start, end, landing_id""",
-    """CREATE VIEW loaded AS
-        SELECT landing_id, outcome, rows_out, rows_refused, reason,
-            max(printf('%012d', number) || digest) AS latest
-        FROM units WHERE NOT is_void AND landing_id IS NOT NULL AND table_name GLOB 'bronze.*'
-        GROUP BY landing_id""",
     """CREATE TABLE expired (
         table_name TEXT, snapshot_id INTEGER, PRIMARY KEY (table_name, snapshot_id))""",
     "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",

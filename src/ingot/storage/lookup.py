@@ -29,11 +29,16 @@ _VERSION = (
 )
 _COLUMNS = 13
 # A decision is made of held versions only: loading one again must not date it back.
+# The row of the unit that loaded a version last and was not undone: one step into an index.
+_LOADED = """(SELECT u.rowid FROM units u
+    WHERE u.landing_id = {0} AND NOT u.is_void AND u.table_name GLOB 'bronze.*'
+    ORDER BY u.number DESC, u.digest DESC LIMIT 1)"""
+# A decision is made of held versions only: loading one again must not date it back.
 _STATE = f"""
     SELECT {_VERSION},
         CASE WHEN d.decision IS NOT NULL AND l.outcome = 'done' THEN 'held' ELSE l.outcome END,
         d.decision, d.decided_us, l.rows_out, l.rows_refused, l.reason
-    FROM versions v LEFT JOIN loaded l ON l.landing_id = v.landing_id
+    FROM versions v LEFT JOIN units l ON l.rowid = {_LOADED.format("v.landing_id")}
         LEFT JOIN decisions d ON d.landing_id = v.landing_id
 """
 _LAST = "ORDER BY number DESC, digest DESC LIMIT 1"
@@ -240,13 +245,10 @@ def refusing(
 
 
 def refusing_landings(connection: sqlite3.Connection, ids: Iterable[int]) -> tuple[Done, ...]:
-    """Return the effective bronze units of these versions that refused rows, by version."""
-    wanted = set(ids)
-    found = connection.execute(
-        "SELECT landing_id, text FROM effective WHERE rows_refused > 0 "
-        "AND landing_id IS NOT NULL AND table_name GLOB 'bronze.*' ORDER BY landing_id"
-    )
-    return tuple(done_of(text) for landing_id, text in found if landing_id in wanted)
+    """Return the units that loaded these versions and refused rows of them, by version."""
+    question = f"SELECT text FROM units WHERE rowid = {_LOADED.format('?')} AND rows_refused > 0"
+    rows = (connection.execute(question, (i,)).fetchone() for i in sorted(set(ids)))
+    return tuple(done_of(row[0]) for row in rows if row is not None)
 
 
 def refined(
