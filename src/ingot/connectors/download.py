@@ -1,0 +1,152 @@
+"""Several objects fetched at once, within a budget of bytes; for any source of files."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Condition, Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+from ingot.errors import IngotError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from ingot.connectors.base import Fetched, FileSource
+    from ingot.model.landing import RemoteObject
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of one object that was to be fetched."""
+
+    remote: RemoteObject
+    path: Path
+    """Where its bytes are; incomplete or absent when `outcome` is an error."""
+    outcome: Fetched | IngotError
+
+
+class ByteBudget:
+    """Lets work begin only while the bytes under way stay within a limit.
+
+    Something larger than the whole limit runs alone, so that it can run at all.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = max(1, limit_bytes)
+        self._used = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def hold(self, size_bytes: int) -> Iterator[None]:
+        """Wait until `size_bytes` fit, and keep them until the block ends."""
+        share = min(max(1, size_bytes), self._limit)
+        with self._changed:
+            self._changed.wait_for(lambda: self._used + share <= self._limit)
+            self._used += share
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= share
+                self._changed.notify_all()
+
+
+class _StoppedError(BaseException):
+    """Nobody waits for the bytes any more; no retry may swallow it."""
+
+
+def fetch_all(
+    source: FileSource,
+    remotes: Sequence[RemoteObject],
+    destination: Callable[[RemoteObject], Path],
+    *,
+    workers: int,
+    bytes_in_flight: int,
+    advance: Callable[[int], None],
+) -> Iterator[Arrival]:
+    """Fetch each object to `destination(remote)` and yield it as it arrives, in no set order.
+
+    An object that fails is yielded with its error; the others go on. Leaving the loop early
+    (an error, Ctrl-C) stops the running transfers at their next piece and waits for them.
+
+    Args:
+        source: Where they are fetched from.
+        remotes: As `source.list` returned them; begun in this order.
+        destination: Where each one's bytes go; called once for each, in any thread.
+        workers: At most so many at once.
+        bytes_in_flight: At most so many bytes at once, by the listed sizes.
+        advance: Told of bytes as they arrive, from any thread; negative when given up.
+    """
+    pool = _Pool(source, remotes, destination, ByteBudget(bytes_in_flight), advance)
+    threads = [
+        Thread(target=pool.work, name=f"ingot-fetch-{n}", daemon=True)
+        for n in range(max(1, min(workers, len(remotes))))
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in remotes:
+            arrival = pool.arrivals.get()
+            if isinstance(arrival, BaseException):
+                raise arrival
+            yield arrival
+    finally:
+        pool.stopped.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+
+
+class _Pool:
+    """Threads that take one object after another."""
+
+    def __init__(
+        self,
+        source: FileSource,
+        remotes: Sequence[RemoteObject],
+        destination: Callable[[RemoteObject], Path],
+        budget: ByteBudget,
+        advance: Callable[[int], None],
+    ) -> None:
+        self._source = source
+        self._waiting = iter(remotes)
+        self._taking = Lock()
+        self._destination = destination
+        self._budget = budget
+        self._told = advance
+        self.stopped = Event()
+        self.arrivals: SimpleQueue[Arrival | BaseException] = SimpleQueue()
+
+    def work(self) -> None:
+        """Fetch until nothing waits or nobody wants it."""
+        try:
+            while (remote := self._take()) is not None:
+                with self._budget.hold(remote.size_bytes):
+                    self.arrivals.put(self._fetch(remote))
+        except _StoppedError:
+            return
+        except BaseException as exc:  # noqa: BLE001 (a thread's bug is raised where it is waited for)
+            self.arrivals.put(exc)
+
+    def _take(self) -> RemoteObject | None:
+        with self._taking:
+            return None if self.stopped.is_set() else next(self._waiting, None)
+
+    def _fetch(self, remote: RemoteObject) -> Arrival:
+        self._stop_if_unwanted()
+        path = self._destination(remote)
+        try:
+            return Arrival(remote, path, self._source.fetch(remote, path, self._advance))
+        except IngotError as error:
+            return Arrival(remote, path, error)
+
+    def _advance(self, count: int) -> None:
+        self._stop_if_unwanted()
+        self._told(count)
+
+    def _stop_if_unwanted(self) -> None:
+        if self.stopped.is_set():
+            raise _StoppedError

@@ -1,0 +1,126 @@
+"""A block of whole lines as Arrow rows: strict, all of it or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+
+from ingot.connectors.massive.datasets import COLUMNS
+from ingot.connectors.massive.inflate import BOM
+from ingot.connectors.massive.lines import SYMBOL, TICKER, WHOLE, WINDOW_START
+from ingot.tables.arrow import arrow_type
+from ingot.tables.contract import Price
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingot.model.time import Interval
+
+TICKER_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
+_LIMIT: Final = 10**Price.precision
+_SURELY_WITHIN: Final = 1 << 59
+"""No value below it, counted in millionths, is beyond DECIMAL(18,6)."""
+Key = tuple[str, int]
+"""Symbol and start of a bar."""
+
+
+class BlockRefusedError(Exception):
+    """At least one line of the block is not plain and good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of one block, and what is known of their order."""
+
+    rows: pa.RecordBatch
+    """The vendor's columns in the contract's order."""
+    symbols: tuple[str, ...]
+    """Distinct, in order of appearance."""
+    in_order: bool
+    """True when (symbol, window_start) rises strictly."""
+    first: Key
+    last: Key
+
+
+def read_block(text: bytes, columns: Sequence[str], span: Interval) -> Block:
+    """Return the rows of `text`, one for each line.
+
+    Arrow's reader converts decimals exactly and refuses short, long and blank lines, empty
+    fields, words, infinities and digits that six decimals cannot hold. What it lets pass is
+    looked for here: carriage returns and quotes, decimals beyond the column's precision, symbols
+    that are none, and times outside `span`.
+
+    Raises:
+        BlockRefusedError: A line is bad, or good but not plain.
+    """
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    if b"\r" in text or text.startswith(BOM):
+        raise BlockRefusedError
+    source: Any = pa.BufferReader(text)
+    try:
+        table = pa.csv.read_csv(
+            source,
+            read_options=pa.csv.ReadOptions(
+                column_names=list(columns), block_size=len(text) + 1, use_threads=False
+            ),
+            parse_options=_PARSE,
+            convert_options=_CONVERT,
+        )
+    except pa.ArrowInvalid as exc:
+        raise BlockRefusedError from exc
+    return _checked(table.select(list(COLUMNS)).to_batches()[0], span)
+
+
+_PARSE: Final = pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False)
+_CONVERT: Final = pa.csv.ConvertOptions(
+    column_types={
+        TICKER: TICKER_TYPE,
+        **{name: pa.int64() for name in WHOLE},
+        **{name: arrow_type(Price) for name in COLUMNS if name not in WHOLE | {TICKER}},
+    },
+    null_values=[],
+    strings_can_be_null=False,
+)
+
+
+def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
+    tickers: Any = rows.column(TICKER)
+    symbols = tuple(tickers.dictionary.to_pylist())
+    starts = np.asarray(rows.column(WINDOW_START))
+    within = span.start_ns <= starts.min() and starts.max() < span.end_ns
+    if not within or not all(map(SYMBOL.fullmatch, symbols)):
+        raise BlockRefusedError
+    if not all(_holds(column) for column in rows.columns if pa.types.is_decimal(column.type)):
+        raise BlockRefusedError
+    codes = np.asarray(tickers.indices)
+    return Block(
+        rows=rows,
+        symbols=symbols,
+        in_order=_rises(codes, starts) and all(a < b for a, b in pairwise(symbols)),
+        first=(symbols[codes[0]], int(starts[0])),
+        last=(symbols[codes[-1]], int(starts[-1])),
+    )
+
+
+def _holds(column: pa.Array[Any]) -> bool:
+    """Say whether every value keeps the column's precision: Arrow widens 10^12 without a word."""
+    buffer: Any = column.buffers()[1]
+    words = np.frombuffer(buffer, dtype=np.uint64)
+    low, high = words[0 : 2 * len(column) : 2], words[1 : 2 * len(column) : 2]
+    if not np.bitwise_or.reduce(high) and np.bitwise_or.reduce(low) < _SURELY_WITHIN:
+        return True
+    extremes: Any = pa.compute.min_max(column).as_py()
+    return all(abs(value).scaleb(Price.scale) < _LIMIT for value in extremes.values())
+
+
+def _rises(codes: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> bool:
+    """Say whether symbols come in the order of first appearance and times rise in each."""
+    steps = np.diff(codes)
+    return bool(((steps > 0) | ((steps == 0) & (np.diff(starts) > 0))).all())

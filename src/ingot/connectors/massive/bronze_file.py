@@ -1,0 +1,129 @@
+"""Rows on their way to one Parquet file of a bronze table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from ingot.connectors.massive.block import TICKER_TYPE
+from ingot.connectors.receive import full_disk
+from ingot.tables.arrow import arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from ingot.model.landing import Landing
+    from ingot.tables.contract import Table
+
+ROW_GROUP_ROWS: Final = 65_536
+_CONSTANT_TYPE: Final = pa.dictionary(pa.int8(), pa.string())
+# Chosen by measurement: a line's number is a straight line (2.7 bytes a row plain, 0 as deltas);
+# prices are smaller plain than as a dictionary, the other columns the other way round.
+_DELTAS: Final = dict.fromkeys(("file_date", "landing_id", "row_number"), "DELTA_BINARY_PACKED")
+_DICTIONARIES: Final[Any] = [
+    "source",
+    "dataset",
+    "ticker",
+    "volume",
+    "window_start",
+    "transactions",
+]
+_ZSTD_LEVEL: Final = 3
+
+
+class BronzeFile:
+    """One Parquet file in the contract's schema, with lineage, in the order of `append`.
+
+    Use it as a context; what was written of a file whose context ends in an error is removed.
+    """
+
+    def __init__(self, to: Path, table: Table, landing: Landing) -> None:
+        self._to = to
+        self._landing = landing
+        self._schema = _writer_schema(arrow_schema(table))
+        with full_disk(to):
+            self._writer = pa.parquet.ParquetWriter(
+                to,
+                self._schema,
+                compression="zstd",
+                compression_level=_ZSTD_LEVEL,
+                column_encoding=_DELTAS,
+                use_dictionary=_DICTIONARIES,
+                store_decimal_as_integer=True,
+                max_rows_per_page=ROW_GROUP_ROWS,
+                store_schema=False,  # readers see the contract's types, not the writer's
+            )
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        """Return the file itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the file; remove it after an error and when it holds no row."""
+        try:
+            with full_disk(self._to):
+                self._writer.close()
+        except BaseException:
+            self._to.unlink(missing_ok=True)
+            raise
+        if error is not None or not self.rows:
+            self._to.unlink(missing_ok=True)
+
+    def append(
+        self, rows: pa.RecordBatch, first_line: int, offsets: Sequence[int] | None = None
+    ) -> None:
+        """Write rows as one row group, or as several when they are more than 65,536.
+
+        Args:
+            rows: The vendor's columns in the contract's order; at least one row.
+            first_line: Number of the line from which `offsets` count, 1 for the file's first row.
+            offsets: Each row's line; None when they are 0, 1, 2 and so on.
+
+        Raises:
+            StorageFullError: The disk is full.
+        """
+        numbers = np.arange(rows.num_rows) if offsets is None else np.asarray(offsets)
+        lines = pa.array((numbers + first_line).astype(np.int32))
+        columns = [*self._lineage(rows.num_rows), lines, *rows.columns]
+        batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        with full_disk(self._to):
+            self._writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+        self.rows += rows.num_rows
+
+    def _lineage(self, rows: int) -> tuple[pa.Array[Any], ...]:
+        landing = self._landing
+        return (
+            _constant(landing.source, rows),
+            _constant(landing.dataset, rows),
+            pa.repeat(pa.scalar(landing.file_date, pa.date32()), rows),
+            pa.repeat(pa.scalar(landing.landing_id, pa.int64()), rows),
+        )
+
+
+def _constant(value: str, rows: int) -> pa.Array[Any]:
+    codes = pa.repeat(pa.scalar(0, pa.int8()), rows)
+    return pa.DictionaryArray.from_arrays(codes, pa.array([value]))
+
+
+def _writer_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the contract's schema with texts as dictionaries, which are written as plain text."""
+    for name, kind in (
+        ("source", _CONSTANT_TYPE),
+        ("dataset", _CONSTANT_TYPE),
+        ("ticker", TICKER_TYPE),
+    ):
+        position = schema.get_field_index(name)
+        schema = schema.set(position, schema.field(position).with_type(kind))
+    return schema

@@ -1,0 +1,68 @@
+"""The connector that the entry point names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ingot.connectors.massive.datasets import DATASETS, NAME
+from ingot.connectors.massive.settings import MassiveSettings
+from ingot.connectors.retry import Backoff
+from ingot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from ingot.connectors.base import Dataset, FileSource
+
+_SCHEME: Final = "://"
+_S3: Final = "s3://"
+
+
+class MassiveConnector:
+    """Opens a folder that mirrors the vendor's tree, or its bucket."""
+
+    @property
+    def name(self) -> str:
+        """The name of the entry point and of the settings section."""
+        return NAME
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """Model of the section `[massive]`."""
+        return MassiveSettings
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """The four datasets of aggregates."""
+        return DATASETS
+
+    def open(
+        self, location: str, settings: BaseModel, *, backoff: Backoff | None = None
+    ) -> FileSource:
+        """Return the source at `location`: a folder, or s3://bucket[/prefix].
+
+        `s3://` alone means the bucket of the settings. Nothing is read yet.
+
+        Raises:
+            ConfigError: The location is neither, or the bucket's key pair is missing.
+        """
+        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
+        if location.startswith(_S3):
+            from ingot.connectors.massive.bucket import open_bucket  # noqa: PLC0415 (loads obstore)
+
+            return open_bucket(location.removeprefix(_S3), own, policy)
+        if not location or _SCHEME in location:
+            raise ConfigError(
+                f"The location of massive was {location!r}. Name a folder that mirrors the "
+                "vendor's tree, or s3://bucket[/prefix]."
+            )
+        from ingot.connectors.massive.files import FolderSource  # noqa: PLC0415 (one of two)
+
+        return FolderSource(Path(location).expanduser().absolute(), own, policy)
+
+
+connector: Final = MassiveConnector()

@@ -1,0 +1,73 @@
+"""What Massive publishes as flat files, and when (massive.com/docs/flat-files).
+
+Bars are labelled by their start. Aggregates are as traded: neither splits nor dividends are
+applied. A minute without an eligible trade has no row.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from ingot.connectors.base import Dataset
+from ingot.model.time import new_york
+from ingot.tables import bronze, silver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+NAME: Final = "massive"
+COLUMNS: Final = (
+    "ticker",
+    "volume",
+    "open",
+    "close",
+    "high",
+    "low",
+    "window_start",
+    "transactions",
+)
+"""The header of all aggregates, in file order (note open, close, high, low)."""
+RULE: Final = "massive-flatfiles-11h-v1"
+_RULE_HOUR: Final = 11
+_CALENDAR: Final = "XNYS"
+_STOCKS_FROM: Final = date(2003, 9, 10)
+_OPTIONS_FROM: Final = date(2014, 6, 2)
+
+DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(
+    {
+        dataset.name: dataset
+        for dataset in (
+            Dataset(
+                "us_stocks_sip/minute_aggs_v1",
+                bronze.MINUTE_BARS,
+                _CALENDAR,
+                _STOCKS_FROM,
+                silver.MINUTE_BARS,
+            ),
+            Dataset(
+                "us_stocks_sip/day_aggs_v1",
+                bronze.DAY_BARS,
+                _CALENDAR,
+                _STOCKS_FROM,
+                silver.DAY_BARS,
+            ),
+            Dataset("us_options_opra/minute_aggs_v1", bronze.MINUTE_BARS, _CALENDAR, _OPTIONS_FROM),
+            Dataset("us_options_opra/day_aggs_v1", bronze.DAY_BARS, _CALENDAR, _OPTIONS_FROM),
+        )
+    }
+)
+
+
+def published_at(file_date: date) -> datetime:
+    """Return 11:00 New York on the calendar day after `file_date`, in UTC.
+
+    The vendor: "by about 11:00 AM ET the next day". Minute files may come later, and any file
+    may be replaced later.
+
+    >>> published_at(date(2025, 6, 2)).isoformat()
+    '2025-06-03T15:00:00+00:00'
+    """
+    return new_york(file_date + timedelta(days=1), _RULE_HOUR)

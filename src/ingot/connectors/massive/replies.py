@@ -1,0 +1,92 @@
+"""What the endpoint's failures mean for the caller, with every key taken out."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from obstore.exceptions import (
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+
+from ingot.errors import (
+    EntitlementError,
+    NotPublishedError,
+    RateLimitedError,
+    SourceUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import SecretStr
+
+    from ingot.errors import IngotError
+
+_SLOW_DOWN: Final = re.compile(r"status code: (429|503)\b|<Code>(SlowDown|RequestLimitExceeded)<")
+_MOST_WORDS: Final = 300
+
+
+class Reply(Enum):
+    """Kinds of failure, by what helps."""
+
+    FORBIDDEN = "forbidden"
+    ABSENT = "absent"
+    SLOW_DOWN = "slow down"
+    CHANGED = "changed"
+    """Asking anew helps at once."""
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether asking again is no use."""
+        return self in {Reply.FORBIDDEN, Reply.ABSENT}
+
+
+def reply_of(exc: Exception) -> Reply:
+    """Return the kind of a failure of the store."""
+    if isinstance(exc, (PermissionDeniedError, UnauthenticatedError)):
+        return Reply.FORBIDDEN
+    if isinstance(exc, FileNotFoundError):
+        return Reply.ABSENT
+    if isinstance(exc, (PreconditionError, NotSupportedError)):
+        return Reply.CHANGED
+    return Reply.SLOW_DOWN if _SLOW_DOWN.search(str(exc)) else Reply.FAILED
+
+
+def explain(reply: Reply, doing: str, words: str, *, retry_after_s: float) -> IngotError:
+    """Return the error to raise for a failure, told in `words`, that was met while `doing`."""
+    if reply is Reply.FORBIDDEN:
+        return EntitlementError(
+            f"{doing} was refused (HTTP 403). The plan does not cover it, or the key pair is "
+            "wrong: look at the plan, and at access_key_id and secret_access_key."
+        )
+    if reply is Reply.ABSENT:
+        return NotPublishedError(
+            f"{doing} found no such object (HTTP 404). The vendor has not published it, or has "
+            "taken it back; run the command again later."
+        )
+    if reply is Reply.SLOW_DOWN:
+        return RateLimitedError(
+            f"{doing} was put off by the endpoint again and again ({words}). Run the command "
+            "again later.",
+            retry_after_s=retry_after_s,
+        )
+    return SourceUnavailableError(
+        f"{doing} failed again and again ({words}). Look at the endpoint and the network, and "
+        "run the command again.",
+        retry_after_s=retry_after_s,
+    )
+
+
+def words_of(exc: Exception, secrets: Iterable[SecretStr | None]) -> str:
+    """Return what a failure says of itself in one short line, without any of `secrets`."""
+    text = str(exc).partition("Debug source")[0]
+    for secret in secrets:
+        if secret is not None and secret.get_secret_value():
+            text = text.replace(secret.get_secret_value(), "***")
+    return " ".join(text.split())[:_MOST_WORDS].strip(" .:")

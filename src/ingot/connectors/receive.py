@@ -1,0 +1,90 @@
+"""Bytes on their way to a file, hashed as they pass."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import StorageFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Turn the system's "no space left" into an error that says where and what to do.
+
+    Raises:
+        StorageFullError: The disk of `path`, or the user's share of it, is full.
+    """
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in _FULL:
+            raise
+        raise StorageFullError(
+            f"The disk is full while writing {path}. Free some space and run the command again; "
+            "loading goes on where it stopped."
+        ) from exc
+
+
+class Receiver:
+    """A file that is written from its start, and the hash of what it holds so far.
+
+    `advance` is told of each piece's size, and of the bytes given up, negative, by `restart`.
+    """
+
+    def __init__(self, path: Path, advance: Callable[[int], None]) -> None:
+        self._path = path
+        self._advance = advance
+        with full_disk(path):
+            self._file = path.open("wb")
+        self._hash = sha256()
+        self.size_bytes = 0
+
+    def __enter__(self) -> Self:
+        """Return the receiver itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file; a flush that finds the disk full says so."""
+        with full_disk(self._path):
+            self._file.close()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes so far, in hex."""
+        return self._hash.hexdigest()
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append one piece.
+
+        Raises:
+            StorageFullError: The disk is full.
+        """
+        with full_disk(self._path):
+            self._file.write(piece)
+        self._hash.update(piece)
+        self.size_bytes += len(piece)
+        self._advance(len(piece))
+
+    def restart(self) -> None:
+        """Give up what arrived and begin with an empty file."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._hash = sha256()
+        self._advance(-self.size_bytes)
+        self.size_bytes = 0
