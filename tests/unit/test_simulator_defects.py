@@ -34,6 +34,14 @@ ROW_DEFECTS = [
     "short_line",
     "timestamp_17_digits",
 ]
+RULES = {
+    "duplicate_rows_conflicting": "duplicate_conflict",
+    "malformed_number": "not_a_number",
+    "inf_value": "not_finite",
+    "blank_line": "blank_line",
+    "short_line": "column_count",
+    "timestamp_17_digits": "timestamp_out_of_range",
+}
 
 Key = tuple[str, int]
 Values = tuple[Decimal, ...]
@@ -137,6 +145,7 @@ def test_the_truth_names_each_bad_line_and_its_text(
     assert 1 <= len(noted) <= max(1, 0.005 * len(clean))
     for record in noted:
         assert record["defect"] == name
+        assert record["rule"] == RULES.get(name, "duplicate_equal")
         assert record["key"] == f"{MINUTES}/2025/06/{DAY}.csv.gz"
         assert found[record["line"]] == record["raw"]
         assert any(

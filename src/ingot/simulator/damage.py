@@ -55,11 +55,11 @@ class Damaged:
 
 _KEY_READABLE: Final = frozenset({Defect.MALFORMED_NUMBER, Defect.INF_VALUE})
 _RULES: Final = {
-    Defect.MALFORMED_NUMBER: "malformed_number",
+    Defect.MALFORMED_NUMBER: "not_a_number",
     Defect.INF_VALUE: "not_finite",
     Defect.BLANK_LINE: "blank_line",
-    Defect.SHORT_LINE: "short_line",
-    Defect.TIMESTAMP_17_DIGITS: "timestamp_range",
+    Defect.SHORT_LINE: "column_count",
+    Defect.TIMESTAMP_17_DIGITS: "timestamp_out_of_range",
     Defect.DUPLICATE_ROWS_CONFLICTING: "duplicate_conflict",
     Defect.DUPLICATE_ROWS_EQUAL: "duplicate_equal",
 }
