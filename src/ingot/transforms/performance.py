@@ -1,0 +1,183 @@
+"""Performance: returns, volatility, Sharpe ratio, year to date and drawdown, as they were known.
+
+Choices that the definitions leave open:
+
+* A key is (symbol, session) on one basis. It exists while the session has a close in force: the
+  vendor's day bar, else the bar made of minutes; the same table then gives the whole window.
+* Its window is the last `LOOKBACK_SESSIONS` sessions. A close carries over sessions without a
+  trade for as long as it lies in the window, and the return over a pause of more than
+  `LONGEST_PAUSE` sessions is no observation. So no value depends on how much was read.
+* Change points of a key are the first moment at which it was known and every later moment at
+  which a row of its window was added, changed or withdrawn. Consecutive equal versions are one.
+* The sums over returns and logarithms are sums of integers (10^-14 and 10^-15), exact in any order;
+  there is one division and one root at the end. A return above 1000 is no observation.
+* A return reaches from the last close before the window to the session's own; on an adjusted basis
+  closes are first multiplied by what one share has become (splits, and cash reinvested at the
+  close of the ex-date). Of several actions in one pause the cash is taken per new share.
+* Year to date starts at the last close of the previous calendar year; null if it has none in the
+  window. Sharpe is null where all returns are equal.
+* `suspect_action` looks at the return of the session itself, on basis raw only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import QueryError
+from ingot.model.time import FOREVER
+from ingot.tables import gold
+from ingot.transforms.history import versions_of_moments
+from ingot.transforms.literal import literal
+from ingot.transforms.transform import Transform, sql_text
+
+if TYPE_CHECKING:
+    from ingot.model.work import Scope
+
+LOOKBACK_SESSIONS: Final = 280
+"""Sessions before a key's own that its values may read; more than a year's, for closes to carry."""
+LONGEST_PAUSE: Final = LOOKBACK_SESSIONS - 90
+"""Sessions between two closes beyond which their return is no observation."""
+BASES: Final = ("raw", "split", "total_return")
+_RAW_LEVELS: Final = (
+    "levels AS (SELECT series, first_i, i, CAST(close AS DOUBLE) AS level FROM chosen)"
+)
+_ADJUSTED_LEVELS: Final = """steps AS (
+  SELECT series, first_i, i, close,
+    LAG(i) OVER (PARTITION BY series ORDER BY i) AS previous_i
+  FROM chosen
+),
+gains AS (
+  SELECT s.series, s.i,
+    CAST(SUM(CAST(CAST(FLOOR(LN(a.ratio) * 1e15 + 0.5) AS BIGINT) AS HUGEINT)) AS HUGEINT) AS split,
+    CAST(SUM(a.cash) AS DECIMAL(38, 9)) AS cash
+  FROM acting AS a
+  JOIN wanted AS w
+    ON a.symbol = w.symbol AND a.known_from < w.until AND w.until <= a.known_to
+  JOIN steps AS s ON s.series = w.series AND s.previous_i < a.i AND a.i <= s.i
+  GROUP BY s.series, s.i
+),
+grown AS (
+  SELECT s.series, s.first_i, s.i, s.close,
+    CASE WHEN g.split IS NULL THEN CAST(0 AS HUGEINT) ELSE g.split + CAST(CAST(FLOOR(
+      LN((CAST(s.close AS DOUBLE) + CAST(g.cash AS DOUBLE)) / CAST(s.close AS DOUBLE)) * 1e15 + 0.5
+    ) AS BIGINT) AS HUGEINT) END AS x
+  FROM steps AS s
+  LEFT JOIN gains AS g ON s.series = g.series AND s.i = g.i
+),
+levels AS (
+  SELECT series, first_i, i,
+    CAST(close AS DOUBLE) * EXP(CAST(SUM(x) OVER (
+      PARTITION BY series ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS DOUBLE) / 1e15) AS level
+  FROM grown
+)"""
+
+
+def performance_transform(
+    *, basis: str = "raw", risk_free_rate: float = 0.0, sessions_per_year: int = 252
+) -> Transform:
+    """Return the transform of gold.performance with these rules, which its digest names.
+
+    Args:
+        basis: raw, split or total_return. Raw reads no actions.
+        risk_free_rate: A year's, as a fraction.
+        sessions_per_year: 252; 365 for a market that never closes.
+
+    Raises:
+        QueryError: There is no such basis.
+    """
+    if basis not in BASES:
+        raise QueryError(f"The basis was {basis!r}: choose one of {', '.join(BASES)}.")
+    return Transform(
+        name="gold.performance",
+        output=gold.PERFORMANCE,
+        inputs=("day_bars", "daily_bars", "actions", "calendar"),
+        sql=sql_text("performance.sql"),
+        parameters={
+            "basis": basis,
+            "risk_free_rate": repr(float(risk_free_rate)),
+            "sessions_per_year": str(sessions_per_year),
+            "lookback_sessions": str(LOOKBACK_SESSIONS),
+            "levels": _levels(basis),
+            "actions": sql_text("performance_actions.sql"),
+        },
+    )
+
+
+def performance_sql(
+    scope: Scope,
+    *,
+    basis: str = "raw",
+    risk_free_rate: float = 0.0,
+    sessions_per_year: int = 252,
+) -> str:
+    """Return the text of the history of gold.performance on the trade dates of the scope.
+
+    It reads, each from `LOOKBACK_SESSIONS` sessions before the scope to its end: `day_bars` and
+    `daily_bars`, all versions of silver.day_bars and gold.daily_bars of the scope's source;
+    `actions`, all versions of silver.corporate_actions, one source per symbol, ex-date and kind
+    (basis raw reads none); `calendar`, the market's trade_date and session_index, which counts
+    sessions without a gap and covers the year before. The rows carry the scope's `dataset`.
+    """
+    transform = performance_transform(
+        basis=basis, risk_free_rate=risk_free_rate, sessions_per_year=sessions_per_year
+    )
+    output = transform.output
+    key = ("symbol", "trade_date")
+    constants = {
+        "source": literal(scope.source),
+        "dataset": literal(scope.dataset),
+        "basis": literal(basis),
+        "adjusted": "FALSE" if basis == "raw" else "TRUE",
+    }
+    given = {*constants, *key, output.KNOWN_FROM, output.KNOWN_TO}
+    return versions_of_moments(
+        transform.fill(
+            source=literal(scope.source),
+            start=literal(scope.start),
+            end=literal(scope.end),
+            forever=literal(FOREVER),
+            lookback=LOOKBACK_SESSIONS,
+            longest_pause=LONGEST_PAUSE,
+            per_year=f"{float(sessions_per_year)!r}",
+            risk_free=f"CAST({float(risk_free_rate)!r} AS DOUBLE)",
+            suspect="ABS(m.r) > 0.4" if basis == "raw" else "FALSE",
+            levels=_levels(basis),
+            **_action_parts(basis),
+        ),
+        key=key,
+        values=tuple(n for n in output.column_names if n not in given),
+        selected=", ".join(
+            f"{constants[n]} AS {n}" if n in constants else n for n in output.column_names
+        ),
+        sort="symbol, trade_date, known_from",
+    )
+
+
+def _levels(basis: str) -> str:
+    return _RAW_LEVELS if basis == "raw" else _ADJUSTED_LEVELS
+
+
+def _action_parts(basis: str) -> dict[str, str]:
+    """Return what the actions add to the text: nothing on basis raw."""
+    if basis == "raw":
+        return {"acting": "", "action_moments": "", "late_actions": ""}
+    kinds = "kind IN ('split', 'stock_dividend')"
+    cash = "CAST(0 AS DECIMAL(18, 9))"
+    if basis == "total_return":
+        kinds += " OR (kind = 'cash_dividend' AND COALESCE(currency, 'USD') = 'USD')"
+        cash = f"CASE WHEN kind = 'cash_dividend' THEN cash ELSE {cash} END"
+    acting = Transform("acting", gold.PERFORMANCE, (), sql_text("performance_actions.sql"))
+    return {
+        "acting": f"acting AS (\n{acting.fill(cash=cash, kinds=kinds)}),",
+        "action_moments": (
+            "UNION SELECT i, known_from AS moment FROM acting\n"
+            f"  UNION SELECT i, known_to AS moment FROM acting WHERE known_to < {literal(FOREVER)}"
+        ),
+        "late_actions": "\n  ".join(
+            f"UNION SELECT a.symbol, {tier} AS tier, a.i, a.{bound} AS moment\n"
+            f"  FROM acting AS a JOIN late_moments AS l ON a.i = l.i AND a.{bound} = l.moment"
+            for tier in (0, 1)
+            for bound in ("known_from", "known_to")
+        ),
+    }
