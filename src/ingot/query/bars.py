@@ -270,6 +270,8 @@ def _list(columns: Collection[str]) -> str:
 def _one_of(what: str, value: str, allowed: Collection[str]) -> None:
     if value in allowed:
         return
-    near = get_close_matches(value.lower(), allowed, n=1, cutoff=0.4)
+    word = value.lower()
+    begun = [known for known in allowed if word.startswith(known)]
+    near = begun or get_close_matches(word, allowed, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise QueryError(f"{what} was {value!r}. {hint}It is one of {', '.join(allowed)}.")
