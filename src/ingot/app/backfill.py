@@ -15,9 +15,9 @@ from ingot.model.progress import silent
 if TYPE_CHECKING:
     from datetime import date
 
-    from ingot.app.ingest import LoadRequest
     from ingot.app.parts import Parts
     from ingot.app.report import LoadReport
+    from ingot.app.request import LoadRequest
     from ingot.connectors.base import Dataset, FileSource
     from ingot.model.progress import Progress
     from ingot.query.answer import Answer
@@ -45,11 +45,10 @@ def backfill(parts: Parts, request: LoadRequest, *, progress: Progress = silent)
         ConfigError: The connector, its location or a dataset is wrong.
     """
     loaded = ingest(parts, request, progress=progress)
+    start, end = request.span(parts.clock.now().date())
     refined = build(
         parts,
-        BuildRequest(
-            request.start, request.end, strategy=request.strategy, workers=request.workers
-        ),
+        BuildRequest(start, end, strategy=request.strategy, workers=request.workers),
         progress=progress,
     )
     return loaded.joined(refined)
@@ -74,7 +73,7 @@ def plan(parts: Parts, request: LoadRequest) -> Answer:
 def _planned(
     parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest
 ) -> tuple[str, int, int, date | None, date | None, int, int]:
-    remotes = source.list(dataset.name, request.start, request.end)
+    remotes = source.list(dataset.name, *request.span(parts.clock.now().date()))
     changed = fetch.new_or_changed(parts, source, remotes)
     days = [r.file_date for r in remotes]
     size = sum(r.size_bytes for r in changed)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from ingot.app.ingest import LoadRequest
     from ingot.app.parts import Parts
+    from ingot.app.request import LoadRequest
     from ingot.connectors.base import Dataset, Fetched, FileSource
     from ingot.connectors.download import Arrival
     from ingot.model.landing import Landing, RemoteObject
@@ -61,12 +61,13 @@ def land_new(
 
     A listing or a file that fails is reported and does not stop the others.
     """
+    span = request.span(parts.clock.now().date())
     listed: set[tuple[str, date]] = set()
     errors: list[IngotError] = []
     wanted: list[RemoteObject] = []
     for dataset in datasets:
         try:
-            remotes = source.list(dataset.name, request.start, request.end)
+            remotes = source.list(dataset.name, *span)
         except IngotError as error:
             errors.append(error)
             continue

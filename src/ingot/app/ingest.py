@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -27,28 +27,15 @@ from ingot.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date, datetime
     from pathlib import Path
 
     from ingot.app.machine import Profile
     from ingot.app.parts import Parts
+    from ingot.app.request import LoadRequest
     from ingot.connectors.base import Dataset, FileSource, Parsed
     from ingot.model.landing import Landing, LandingState
     from ingot.model.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class LoadRequest:
-    """What to load: a connector, where its files are, which datasets and file dates."""
-
-    source: str
-    location: str
-    datasets: tuple[str, ...]
-    """Empty for all that the connector has."""
-    start: date
-    end: date
-    """Half-open."""
-    strategy: str = "auto"
-    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +105,8 @@ def _load(
     parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest, progress: Progress
 ) -> list[DayResult]:
     """Parse and commit each landing of the span that is not loaded; report what needs eyes."""
-    states = parts.ledger.states(source.name, dataset.name, request.start, request.end)
+    span = request.span(parts.clock.now().date())
+    states = parts.ledger.states(source.name, dataset.name, *span)
     pending = [s.landing for s in states if s.outcome is None]
     results = _standing(parts, dataset, states)
     if not pending:
@@ -130,7 +118,9 @@ def _load(
         workers=request.workers,
         days=len(pending),
     )
-    return results + _load_pending(parts, source, dataset, pending, profile, progress)
+    return results + _load_pending(
+        parts, source, dataset, pending, profile=profile, progress=progress
+    )
 
 
 def _load_pending(
@@ -138,6 +128,7 @@ def _load_pending(
     source: FileSource,
     dataset: Dataset,
     pending: Sequence[Landing],
+    *,
     profile: Profile,
     progress: Progress,
 ) -> list[DayResult]:
@@ -322,16 +313,21 @@ def _missing(
     request: LoadRequest,
     listed: frozenset[tuple[str, date]],
 ) -> list[DayResult]:
-    """Return the trade dates that should be out by now and are neither listed nor landed."""
+    """Return the trade dates that should be out by now and are neither listed nor landed.
+
+    Where the request leaves an end open, nothing is expected beyond what the source lists.
+    """
     now = parts.clock.now()
     there = {day for name, day in listed if name == dataset.name}
-    if not there:
+    if not there and not request.datasets:
         return []
+    start, end = request.span(now.date())
+    first = request.start or min(there, default=end)
+    last = end if request.end else max(there, default=start) + timedelta(days=1)
     there |= {
-        s.landing.file_date
-        for s in parts.ledger.states(source.name, dataset.name, request.start, request.end)
+        s.landing.file_date for s in parts.ledger.states(source.name, dataset.name, start, end)
     }
-    last = min(request.end, now.date() + timedelta(days=1))
+    last = min(last, now.date() + timedelta(days=1))
     return [
         DayResult(
             table=dataset.bronze.name,
@@ -339,11 +335,10 @@ def _missing(
             date=day,
             result=Result.MISSING,
             error=NotPublishedError(
-                f"{dataset.name} of {day} is not at {source.location}, though the vendor's rule "
-                f"says it is out since {source.published_at(day):%Y-%m-%d %H:%M} UTC. "
-                "Run the command again later."
+                f"not at {source.location}, though the vendor's rule says it is out since "
+                f"{source.published_at(day):%Y-%m-%d %H:%M} UTC; run the command again later"
             ),
         )
-        for day in parts.calendar.between(max(request.start, dataset.history_from), last)
+        for day in parts.calendar.between(max(first, dataset.history_from), last)
         if day not in there and source.published_at(day) <= now
     ]

@@ -179,10 +179,11 @@ class Reader:
         settled = settled_until is None or moment.known_at < settled_until
         notices: tuple[str, ...] = ()
         if not settled and settled_until is not None:
-            notices = (
+            text = (
                 f"not settled: versions known from {settled_until:%Y-%m-%d %H:%M} UTC on are "
-                "landed but not refined; run: ingot build",
+                "landed but not refined; run: ingot build"
             )
+            notices = (text,)
         return Answer(
             data=rows,
             known_at=moment.known_at,

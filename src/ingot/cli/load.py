@@ -13,8 +13,9 @@ from ingot.cli.state import State, trade_dates
 from ingot.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ingot.app.ingest import LoadRequest
+    from ingot.app.parts import Parts
     from ingot.app.report import LoadReport
+    from ingot.app.request import LoadRequest
 
 Source = Annotated[
     str,
@@ -57,7 +58,7 @@ def simulate(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First date, included.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last date, included.")],
     symbols: Annotated[
-        int, typer.Option("--symbols", min=1, help="Symbols; a real day has 11000.")
+        int, typer.Option("--symbols", min=20, max=40_000, help="Symbols; a real day has 11000.")
     ] = 200,
     seed: Annotated[int, typer.Option("--seed", help="The market's seed.")] = 1,
     stage: Annotated[int, typer.Option("--stage", min=1, help="Which republication to write.")] = 1,
@@ -132,7 +133,7 @@ def ingest_massive(
     request = _request(state, "massive", source, dataset, first, last, strategy, workers)
     with progress.shown() as shown:
         report = finished(parts, ingest(parts, request, progress=shown))
-    _close(report)
+    _close(parts, report)
 
 
 def build(
@@ -154,7 +155,7 @@ def build(
     with progress.shown() as shown:
         request = BuildRequest(start, end, strategy=strategy.value, workers=workers)
         report = finished(parts, refine(parts, request, progress=shown))
-    _close(report)
+    _close(parts, report)
 
 
 @backfill_app.command("massive")
@@ -184,7 +185,7 @@ def backfill_massive(
         return
     with progress.shown() as shown:
         report = finished(parts, backfill.backfill(parts, request, progress=shown))
-    _close(report)
+    _close(parts, report)
 
 
 def _request(
@@ -197,7 +198,7 @@ def _request(
     strategy: Strategy,
     workers: int | None,
 ) -> LoadRequest:
-    from ingot.app.ingest import LoadRequest
+    from ingot.app.request import LoadRequest
     from ingot.model.time import SystemClock
 
     today = (state.clock() or SystemClock()).now().date()
@@ -206,16 +207,16 @@ def _request(
         source=connector,
         location=source,
         datasets=tuple(dataset or ()),
-        start=start,
-        end=end,
+        start=start if first else None,
+        end=end if last else None,
         strategy=strategy.value,
         workers=workers,
     )
 
 
-def _close(report: LoadReport) -> None:
+def _close(parts: Parts, report: LoadReport) -> None:
     from ingot.cli import show
 
-    show.report(report)
+    show.report(parts, report)
     if report.exit_code:
         raise typer.Exit(report.exit_code)

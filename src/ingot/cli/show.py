@@ -9,8 +9,10 @@ from ingot.app.report import Result
 from ingot.cli.choices import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from ingot.app.parts import Parts
     from ingot.app.report import DayResult, LoadReport
     from ingot.query.answer import Answer
 
@@ -39,56 +41,33 @@ def notice(text: str) -> None:
     sys.stderr.write(f"note: {text}\n")
 
 
-def report(found: LoadReport) -> None:
+def report(parts: Parts, found: LoadReport) -> None:
     """Print the closing table of a run: what was loaded, and what failed and what to do."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(stderr=True, soft_wrap=False)
-    table = Table(title=f"run {found.run}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("table")
-    table.add_column("dataset")
-    for name in ("days", "rows", "refused rows", "held", "refused", "failed", "missing"):
-        table.add_column(name, justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column("rows/s", justify="right")
-    for (name, dataset), days in _grouped(found.days).items():
-        table.add_row(name, dataset, *_figures(days))
     if found.days:
-        console.print(table)
+        from ingot.app.summary import summary
+
+        summary(parts, found).write(sys.stderr.buffer)
     else:
-        console.print(f"run {found.run}: nothing new, changed or stale ({found.seconds:.1f} s)")
+        sys.stderr.write(f"nothing new, changed or stale ({found.seconds:.1f} s)\n")
     for text in found.notices:
         notice(text)
     for error in found.errors:
         sys.stderr.write(f"error: {error}\n")
-    for day in found.days:
-        if day.error is not None:
-            sys.stderr.write(f"{day.result.value}: {day.dataset} {day.date} -> {day.advice}\n")
+    for line in _troubles(found.days):
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"run {found.run}: {found.rows:,} rows in {found.seconds:.1f} s\n")
 
 
-def _grouped(days: tuple[DayResult, ...]) -> dict[tuple[str, str], list[DayResult]]:
-    grouped: dict[tuple[str, str], list[DayResult]] = {}
+def _troubles(days: tuple[DayResult, ...]) -> Iterator[str]:
+    """Yield a line per day that is not loaded; equal troubles of a dataset are one line."""
+    alike: dict[tuple[str, str, Result], list[DayResult]] = {}
     for day in days:
-        grouped.setdefault((day.table, day.dataset), []).append(day)
-    return grouped
-
-
-def _figures(days: list[DayResult]) -> tuple[str, ...]:
-    def count(result: Result) -> str:
-        return str(sum(d.result is result for d in days) or "")
-
-    loaded = [d for d in days if d.result in {Result.LOADED, Result.HELD}]
-    seconds = sum(d.seconds for d in days)
-    total = sum(d.rows for d in loaded)
-    return (
-        count(Result.LOADED),
-        f"{total:,}",
-        f"{sum(d.rows_refused for d in days):,}",
-        count(Result.HELD),
-        count(Result.REFUSED),
-        count(Result.FAILED),
-        count(Result.MISSING),
-        f"{seconds:.1f}",
-        f"{total / seconds:,.0f}" if seconds > 0 and total else "",
-    )
+        if day.error is not None:
+            told = "" if day.result is Result.MISSING else day.advice
+            alike.setdefault((day.dataset, told, day.result), []).append(day)
+    for (dataset, _, result), troubled in alike.items():
+        first, last = troubled[0], troubled[-1]
+        when = str(first.date)
+        if len(troubled) > 1:
+            when = f"{len(troubled)} days from {first.date} to {last.date}"
+        yield f"{result.value}: {dataset} {when}: {last.advice}"

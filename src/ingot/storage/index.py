@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised with every change of the schema: a database of another version is built anew."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
@@ -49,7 +49,6 @@ _SCHEMA: Final = (
         PRIMARY KEY (table_name, name, number))""",
     """CREATE INDEX units_by_scope
         ON units (table_name, source, dataset, start, end, landing_id, number, digest)""",
-    "CREATE INDEX units_void ON units (is_void) WHERE is_void",
     "CREATE INDEX units_by_landing ON units (landing_id) WHERE landing_id IS NOT NULL",
     """CREATE TABLE reads (
         table_name TEXT, name TEXT, number INTEGER, landing_id INTEGER,
@@ -60,6 +59,7 @@ _SCHEMA: Final = (
         GROUP BY table_name, source, dataset, start, end, landing_id""",
     """CREATE TABLE expired (
         table_name TEXT, snapshot_id INTEGER, PRIMARY KEY (table_name, snapshot_id))""",
+    "CREATE TABLE changes (stamp TEXT)",
     "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",
     """CREATE TABLE unprojected (
         table_name TEXT, month TEXT, stamp TEXT, PRIMARY KEY (table_name, month))""",
@@ -103,7 +103,19 @@ def create(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP {kind} "{name}"')
     for statement in (_PENDING, *_SCHEMA):
         connection.execute(statement)
+    connection.execute("INSERT INTO changes VALUES (?)", (uuid4().hex,))
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def stamp(connection: sqlite3.Connection) -> str:
+    """Return a name of what the tables hold: another after every record taken or made void."""
+    found: str = connection.execute("SELECT stamp FROM changes").fetchone()[0]
+    return found
+
+
+def change_stamp(connection: sqlite3.Connection) -> None:
+    """Say that the tables hold something else now."""
+    connection.execute("UPDATE changes SET stamp = ?", (uuid4().hex,))
 
 
 def announce(connection: sqlite3.Connection, path: str, owner: str) -> None:
@@ -124,6 +136,7 @@ def announced(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 def take(connection: sqlite3.Connection, record: Record) -> None:
     """Enter a record, and note which partitions of ops.* it changes; twice is once."""
     if enter(connection, record):
+        change_stamp(connection)
         mark_unprojected(connection, _partitions(connection, record))
 
 
@@ -292,8 +305,14 @@ def _month(instant: datetime) -> date:
 
 def _reached(start: str, end: str) -> Iterator[date]:
     """Yield the first day of each month that refused rows of a scope can be filed under."""
-    month = (date.fromisoformat(start) - QUARANTINE_REACH).replace(day=1)
-    last = date.fromisoformat(end) - timedelta(days=1) + QUARANTINE_REACH
-    while month <= last:
-        yield month
-        month = (month + timedelta(days=31)).replace(day=1)
+    first, last = widened(date.fromisoformat(start), date.fromisoformat(end))
+    for month in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
+        yield date(month // 12, month % 12 + 1, 1)
+
+
+def widened(start: date, end: date) -> tuple[date, date]:
+    """Return the dates that refused rows of the scope `[start, end)` can be filed under."""
+    reach = QUARANTINE_REACH
+    first = start - reach if start - date.min > reach else date.min
+    last = end + reach if date.max - end > reach else date.max
+    return first, last - timedelta(days=1)

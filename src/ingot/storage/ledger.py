@@ -155,6 +155,10 @@ class Ledger:
             if self._make(version):
                 return version
 
+    def stamp(self) -> str:
+        """Return a name of what the ledger says: another after every change, by any process."""
+        return self.state.read(index.stamp)
+
     def sources(self) -> tuple[str, ...]:
         """Return the sources that anything landed from, in order of their names."""
         return self.state.read(lookup.sources)
@@ -168,10 +172,6 @@ class Ledger:
     ) -> tuple[LandingState, ...]:
         """Return the versions filed in `[start, end)`, by file date, key and ordinal."""
         return self.state.read(lambda db: lookup.states_of_dataset(db, source, dataset, start, end))
-
-    def stamp(self) -> str:
-        """Return a text that differs whenever what landed, was decided or is done differs."""
-        return self.state.read(lookup.stamp)
 
     def next_known_from(self, after: datetime) -> datetime | None:
         """Return the next moment after `after` from which a version is known; None without one."""

@@ -13,7 +13,7 @@ from ingot.model.landing import (
     Outcome,
     RemoteObject,
 )
-from ingot.storage.index import QUARANTINE_REACH, from_us, scope_key, to_us
+from ingot.storage.index import from_us, scope_key, to_us, widened
 from ingot.storage.records import NumberedDone, done_of
 
 if TYPE_CHECKING:
@@ -108,15 +108,6 @@ def states_of_dataset(
         (source, dataset, *_bounds(start, end)),
     )
     return tuple(_state(row) for row in found)
-
-
-def stamp(connection: sqlite3.Connection) -> str:
-    """Return a text that names what is known of versions, decisions and units."""
-    counts = connection.execute(
-        "SELECT (SELECT count(*) FROM versions), (SELECT count(*) FROM decisions), "
-        "(SELECT count(*) FROM units), (SELECT count(*) FROM units WHERE is_void)"
-    ).fetchone()
-    return "/".join(map(str, counts))
 
 
 def next_known_from(connection: sqlite3.Connection, after: datetime) -> datetime | None:
@@ -230,16 +221,12 @@ def refusing(
     end: date | None,
 ) -> tuple[Done, ...]:
     """Return the effective units that refused rows which may be filed in `[start, end)`."""
+    first, last = widened(start or date.min, end or date.max)
     found = connection.execute(
         "SELECT text FROM effective WHERE rows_refused > 0 "
         "AND source = coalesce(?, source) AND dataset = coalesce(?, dataset) "
-        "AND end > ? AND start < ? ORDER BY source, dataset, start, table_name, number, digest",
-        (
-            source,
-            dataset,
-            "" if start is None else (start - QUARANTINE_REACH).isoformat(),
-            "~" if end is None else (end + QUARANTINE_REACH).isoformat(),
-        ),
+        "AND end > ? AND start <= ? ORDER BY source, dataset, start, table_name, number, digest",
+        (source, dataset, first.isoformat(), last.isoformat()),
     )
     return tuple(done_of(text) for (text,) in found)
 
