@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from ingot.model.known import Publication
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome, RemoteObject
@@ -288,7 +295,6 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_a_ledger_cut_off_anywhere_says_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
     # No power fails in this test, so nothing has to reach the disk.
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    LedgerMachine.TestCase.settings = settings(
-        max_examples=30, stateful_step_count=14, deadline=None
+    run_state_machine_as_test(
+        LedgerMachine, settings=settings(max_examples=30, stateful_step_count=14, deadline=None)
     )
-    LedgerMachine.TestCase().runTest()

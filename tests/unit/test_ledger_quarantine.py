@@ -134,6 +134,15 @@ def test_rows_are_chosen_by_file_date_and_dataset_and_limited(ledger: Ledger) ->
     assert numbers(ledger.quarantined("other")) == []
 
 
+def test_dates_may_reach_to_the_ends_of_the_calendar(ledger: Ledger) -> None:
+    landing = landed(ledger)
+    load(ledger, bronze(landing), [row(landing, 1)])
+    always = Scope("massive", DATASET, date.min, date.max)
+    load(ledger, Unit("silver.sessions", always, "aa"), [row(landing, 2)], layer="silver")
+    assert sorted(numbers(ledger.quarantined(start=date.min, end=date.max))) == [1, 2]
+    assert ledger.quarantined(start=date.max).num_rows == 0
+
+
 def test_a_row_of_the_evening_before_is_found_by_its_own_date(ledger: Ledger) -> None:
     sunday = landed(ledger, day=date(2025, 6, 1))
     load(ledger, bronze(sunday))

@@ -174,6 +174,32 @@ def test_a_version_that_is_not_loaded_yet_is_not_in_force(lake: Lake) -> None:
     assert lake.in_force("massive", MINUTES, at(9)) == ()
 
 
+def test_the_stamp_changes_with_what_the_ledger_says_and_only_then(lake: Lake) -> None:
+    stamps = [lake.stamp()]
+    held = lake.fetched(b"v1", at(3))
+    stamps.append(lake.stamp())
+    lake.load(held, Outcome.HELD)
+    stamps.append(lake.stamp())
+    lake.decide(held.landing_id, Decision.ACCEPTED, at=at(10), by="ann")
+    stamps.append(lake.stamp())
+    lake.void("bronze.minute_bars", list)
+    stamps.append(lake.stamp())
+    assert len(set(stamps)) == 5
+    lake.fetch(b"v1", at(4))
+    lake.remember_listing("massive", HERE, [remote()])
+    lake.void("bronze.minute_bars", list, head="pointer")
+    assert lake.stamp() == stamps[-1]
+
+
+def test_the_next_moment_that_changes_what_is_in_force_is_known(lake: Lake) -> None:
+    assert lake.next_known_from(at(1)) is None
+    held = lake.load(lake.fetched(b"v1", at(3)), Outcome.HELD)
+    lake.decide(held.landing_id, Decision.ACCEPTED, at=at(10), by="ann")
+    assert lake.next_known_from(at(1)) == at(3)
+    assert lake.next_known_from(at(3)) == at(10)
+    assert lake.next_known_from(at(10)) is None
+
+
 def test_an_accepted_version_is_in_force_from_its_acceptance(lake: Lake) -> None:
     first = lake.load(lake.fetched(b"v1", at(3)))
     held = lake.load(lake.fetched(b"v2", at(5)), Outcome.HELD)

@@ -54,6 +54,7 @@ def void(
                 (is_void, table, entry.name, entry.number),
             )
         if changed:
+            index.change_stamp(db)
             index.mark_table_unprojected(db, table)
         if head is not None:
             db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (table, head))
