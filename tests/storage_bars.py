@@ -14,6 +14,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from ingot.model.time import FOREVER, to_ns
 from ingot.model.work import Scope
 from ingot.storage.tables import Replacement
+from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.gold import DAILY_BARS
 from ingot.tables.silver import MINUTE_BARS
@@ -64,7 +65,10 @@ def _record(table: Table, row: Row) -> dict[str, Any]:
         "known_to": FOREVER,
     }
     price = Decimal("1.500000")
-    return {name: known.get(name, price) for name in table.column_names}
+    return {
+        c.name: known.get(c.name, price if isinstance(c.type, contract.Decimal) else None)
+        for c in table.columns
+    }
 
 
 def stage(

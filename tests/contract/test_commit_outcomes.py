@@ -87,7 +87,6 @@ def faulty(root: Path) -> Iterator[Callable[..., tuple[TableStore, FaultyCatalog
 
         store = TableStore(root, catalog=wrap, attempts=4)
         opened.append(store)
-        store.ensure(MINUTE_BARS)
         store._committer  # noqa: B018 - the catalog is opened, and wrapped, at the first commit
         return store, made[0]
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.tables.contract import Table
 
+_STRING_LAYOUTS: Final = frozenset({"large_string", "string_view"})
+"""How a writer holds text in memory; in the file it is the same."""
 _LONGEST_BOUND: Final = 256
 """A text longer than this is no useful bound; the column then has none in this file."""
 
@@ -137,7 +139,8 @@ def _check_schema(table: Table, path: Path, found: pa.Schema) -> None:
 
 def _shape(field: pa.Field[Any]) -> tuple[str, str, bool, str]:
     field_id = (field.metadata or {}).get(b"PARQUET:field_id", b"none").decode()
-    return field.name, str(field.type), field.nullable, field_id
+    kind = "string" if str(field.type) in _STRING_LAYOUTS else str(field.type)
+    return field.name, kind, field.nullable, field_id
 
 
 def _check_row_groups(table: Table, path: Path, footer: pq.FileMetaData) -> None:
