@@ -152,8 +152,14 @@ def test_too_many_rows_are_refused_on_both_ways(files: tuple[str, ...]) -> None:
                 reads.rows(view, plan.columns, plan.order)
 
 
-def test_a_missing_file_is_a_query_error(reads: Reads, tmp_path: Path) -> None:
-    relation = FileRelation((str(tmp_path / "gone.parquet"),), columns_of(MINUTE_BARS))
-    view = bind("silver.minute_bars", AsOf(CORRECTED), relation)
-    with pytest.raises(QueryError, match=r"gone\.parquet"):
-        reads.run("SELECT symbol FROM silver.minute_bars", {view.name: view})
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 not parquet PAR1"])
+def test_a_file_that_cannot_be_read_is_a_query_error(
+    reads: Reads, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "broken.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    for words in ({"symbols": ("A",)}, {}):
+        view, plan = narrowed((str(path),), CORRECTED, **words)
+        with pytest.raises(QueryError, match=r"could not be read"):
+            reads.rows(view, plan.columns, plan.order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from datetime import UTC, date, datetime
@@ -109,6 +110,15 @@ def test_a_process_that_dies_is_replaced(sandbox: Sandbox) -> None:
         cell._process.kill()
         cell._process.wait()
     assert sandbox.ask("SELECT 1 AS one", VIEWS).num_rows == 1
+
+
+def test_a_sandbox_that_nobody_closes_leaves_no_process(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path, memory_mb=100, threads=1, timeout_s=20, max_rows=10)
+    sandbox.ask("SELECT 1", {})
+    (process,) = [cell._process for cell in sandbox._free]
+    del sandbox
+    gc.collect()
+    assert process.wait(timeout=10) is not None
 
 
 def test_questions_at_once_see_their_own_moment(tmp_path: Path) -> None:

@@ -89,8 +89,11 @@ class Reads:
         Raises:
             QueryError: It is beyond a limit; the message names the setting.
         """
-        if _is_narrow(view):
-            found = _scanned(view, columns, order)
+        try:
+            found = _scanned(view, columns, order) if _is_narrow(view) else None
+        except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as exc:
+            raise QueryError(f"The data could not be read. {exc}") from exc
+        if found is not None:
             if found.num_rows > self._limits.max_rows:
                 raise too_many_rows(self._limits)
             return found

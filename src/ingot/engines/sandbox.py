@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache
@@ -175,6 +176,7 @@ class _Cell:
             env={name: os.environ[name] for name in _KEPT if name in os.environ},
             start_new_session=True,
         )
+        self._finalizer = weakref.finalize(self, _end, self._process, self.owner)
         opened = {"warehouse": str(warehouse), "limits": asdict(limits)}
         with suppress(OSError):
             send(self._requests, Tag.OPEN, json.dumps(opened).encode())
@@ -240,11 +242,7 @@ class _Cell:
 
     def end(self) -> None:
         """End the process at once and take back its pipes."""
-        self._process.kill()
-        with suppress(OSError):
-            self._requests.close()
-        self._replies.close()
-        self._process.wait()
+        self._finalizer()
 
     def _end_late(self) -> None:
         self._late = True
@@ -258,6 +256,18 @@ class _Cell:
             f"far more memory than the {limits.memory_mb} MB of the setting query_memory_mb. "
             "Ask for less."
         )
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End a process that this one started; a fork of this one leaves it alone."""
+    if os.getpid() != owner:
+        return
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    process.wait()
 
 
 def _as_text(sql: str) -> str:
