@@ -46,6 +46,10 @@ class Fault:
             raise self.raising()
 
 
+def killed() -> Killed:
+    return Killed("the process ends here")
+
+
 def full_disk() -> OSError:
     return OSError(errno.ENOSPC, "No space left on device")
 
@@ -88,7 +92,7 @@ JOBS = {
 def steps(root: Path, job: Callable[[TableStore], None], copy: Path) -> list[str]:
     """Return the durable steps of an undisturbed run, made on a copy of the lake."""
     shutil.copytree(root, copy)
-    counting = Fault(None, Killed)
+    counting = Fault(None, killed)
     with TableStore(copy, boundary=counting) as store:
         job(store)
     return counting.seen
@@ -103,8 +107,8 @@ def test_after_a_kill_at_any_step_the_table_is_old_or_new_and_the_work_can_be_re
     assert set(points) >= {"data.before_fsync", "metadata.before_fsync", "commit.after_send"}
 
     for at in range(len(points)):
-        with TableStore(root, boundary=Fault(at, Killed)) as store:
-            with pytest.raises(Killed):
+        with TableStore(root, boundary=Fault(at, killed)) as store:
+            with pytest.raises(Killed, match="the process ends"):
                 job(store)
             assert iceberg_rows(root) in (OLD, wanted)
 

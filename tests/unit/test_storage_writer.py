@@ -170,6 +170,14 @@ def test_other_columns_or_types_are_refused(store: TableStore) -> None:
         write(store, doubles)
 
 
+@pytest.mark.parametrize("layout", [pa.large_string(), pa.string_view()])
+def test_text_may_come_in_any_layout_of_memory(store: TableStore, layout: pa.DataType) -> None:
+    rows = bars(MINUTE_BARS, [AAPL])
+    (file,) = write(store, rows.set_column(2, "symbol", rows["symbol"].cast(layout)))
+
+    assert pq.read_schema(file.path).field("symbol").type == pa.string()
+
+
 def test_nulls_in_a_column_that_may_not_be_null_are_refused(store: TableStore) -> None:
     rows = bars(MINUTE_BARS, [AAPL])
     nulls = pa.nulls(1, pa.decimal128(18, 6))

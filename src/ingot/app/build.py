@@ -11,12 +11,14 @@ from ingot.app.batch import Batch, Finished
 from ingot.app.markets import markets_of
 from ingot.app.refine import Refinery
 from ingot.app.report import DayResult, LoadReport, Result
+from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
 from ingot.errors import IngotError
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.tables import gold
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
+from ingot.transforms.performance import performance_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +54,7 @@ def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -
     Running it again changes nothing.
     """
     began = monotonic()
+    begin(parts)
     ensure_sessions(parts, progress=progress)
     results: list[DayResult] = []
     for market in markets_of(parts):
@@ -107,7 +110,7 @@ class _Builder:
             self._parts,
             market.source,
             market.name,
-            gold_transforms.PERFORMANCE,
+            performance_transform(basis=RAW, risk_free_rate=self._parts.settings.risk_free_rate),
             inputs,
             start=self._request.start,
             end=self._request.end,

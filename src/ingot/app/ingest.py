@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ingot.app import ahead, fetch, machine, plan
 from ingot.app.batch import Batch, Finished
 from ingot.app.report import DayResult, LoadReport, Result
+from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
 from ingot.errors import (
     ConfigError,
@@ -69,6 +70,7 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
         ConfigError: The connector, its location or a dataset is wrong.
     """
     began = monotonic()
+    begin(parts)
     ensure_sessions(parts, progress=progress)
     source = parts.source(request.source, request.location)
     datasets = chosen_datasets(source, request)

@@ -50,7 +50,7 @@ def refinements(parts: Parts) -> Iterable[Refinement]:
     """Yield, for each dataset that landed, where it is refined to."""
     for source, name in parts.ledger.datasets():
         dataset = connector(source).datasets.get(name)
-        if dataset is None:
-            continue
+        if dataset is None or dataset.bronze is silver.SESSIONS:
+            continue  # sessions are exempt from known time
         table: Table | None = dataset.silver
         yield Refinement(source, name, table.name if table else None)

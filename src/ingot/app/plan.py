@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
 from ingot.transforms.history import State
+from ingot.transforms.performance import LOOKBACK_SESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ingot.transforms.transform import Transform
 
 ONE_DAY: Final = timedelta(days=1)
-PERFORMANCE_SESSIONS: Final = 253
-"""Sessions before a month that its performance windows reach back to (252 returns)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ def performance_work(
     }
     days = sorted({day for _, day in latest})
     for first, following in _months(d for d in days if d >= start):
-        earlier = parts.calendar.before(first, PERFORMANCE_SESSIONS)
+        earlier = parts.calendar.before(first, LOOKBACK_SESSIONS)
         reads_from = earlier[0] if earlier else first
         read = [(k, latest[k]) for k in sorted(latest) if reads_from <= k[1] < following]
         unit = Unit(
@@ -211,11 +210,7 @@ def performance_work(
 def _reach(calendar: Calendar, end: date) -> date:
     """Return the first date whose windows no longer reach a change before `end`."""
     later = calendar.between(end, end + 2 * 366 * ONE_DAY)
-    return (
-        later[PERFORMANCE_SESSIONS]
-        if len(later) > PERFORMANCE_SESSIONS
-        else end + 2 * 366 * ONE_DAY
-    )
+    return later[LOOKBACK_SESSIONS] if len(later) > LOOKBACK_SESSIONS else end + 2 * 366 * ONE_DAY
 
 
 def _months(days: Iterable[date]) -> Iterator[tuple[date, date]]:

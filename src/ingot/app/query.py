@@ -14,6 +14,7 @@ from ingot.query.answer import Answer, sources_in, to_wide
 from ingot.query.bars import plan_bars
 from ingot.query.bind import bind, table_of
 from ingot.query.cache import Cache, Key
+from ingot.tables import silver
 from ingot.tables.contract import Binding
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Reader:
                 return self._reads.rows(view, plan.columns, plan.order)
             return self._reads.run(plan.sql, {table.name: view})
 
-        rows = self._cached((table.name,), moment, request, answer)
+        rows = self._cached((table.name, silver.SESSIONS.name), moment, request, answer)
         if request.form == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
         return self._answer(rows, moment)

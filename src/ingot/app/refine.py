@@ -20,6 +20,7 @@ from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
+from ingot.transforms.performance import performance_sql
 from ingot.version import __version__
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Refinery:
                 "calendar": self._trade_dates(work.reads_from, scope.end),
             },
         )
-        text = gold_transforms.performance_sql(
+        text = performance_sql(
             scope, basis=basis, risk_free_rate=self._parts.settings.risk_free_rate
         )
         return self._run(job, text, ())

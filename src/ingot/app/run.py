@@ -1,14 +1,16 @@
-"""The end of a run: ops tables are projected from the ledger, one commit per table."""
+"""Begin and end of a run: rolled-back units are found, ops tables are projected."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ingot.errors import TryLaterError
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
+from ingot.tables.catalog import ALL_TABLES
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
@@ -17,14 +19,27 @@ if TYPE_CHECKING:
     from ingot.storage.index import Unprojected
 
 
+def begin(parts: Parts) -> None:
+    """Find the units that a rollback of a table undid since the last run; they are redone.
+
+    A table that is where the last run left it costs one look at its pointer.
+    """
+    for table in ALL_TABLES:
+        head = parts.tables.pointer(table)
+        if head != parts.ledger.checked_head(table.name):
+            parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
+
+
 def finished(parts: Parts, report: LoadReport) -> LoadReport:
     """Project what the run changed into ops.*, and return its report.
 
-    A run that changed nothing touches no table. A projection that loses to another process is
+    The tables are then looked at, so that the next run knows where this one left them. A run that
+    changed nothing touches no table. A projection that loses to another process is
     made by the next run, and the report says so.
     """
     try:
         project(parts)
+        begin(parts)
     except TryLaterError as error:
         return replace(report, notices=(*report.notices, f"ops tables are behind: {error}"))
     return report
