@@ -172,6 +172,16 @@ def test_threads_that_share_one_store_lose_nothing(root: Path, store: TableStore
     assert len(iceberg_rows(root)) == len(days)
 
 
+def test_a_lake_made_by_several_at_once_is_whole(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(TableStore.create, [tmp_path / "new"] * 4))
+
+    for store in stores:
+        load(store, MONDAY, {"AAPL": 1})
+        store.close()
+    assert iceberg_rows(tmp_path / "new") == rows_of(MONDAY, {"AAPL": 1})
+
+
 _WRITER = """
 import sys
 from datetime import date

@@ -17,7 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownExcept
 from sqlalchemy.exc import OperationalError
 
 from ingot.errors import CommitConflictError, CommitStateUnknownError, StorageUnavailableError
-from ingot.storage.tables import TableStore
+from ingot.storage.tables import Replacement, TableStore
 from ingot.tables.contract import Column, String
 from tests.storage_bars import (
     MINUTE_BARS,
@@ -236,6 +236,34 @@ def test_a_commit_that_lands_after_it_was_given_up_is_recognised(root: Path, set
 
         assert snapshot == store.head(MINUTE_BARS)
         assert iceberg_rows(root) == kept + rows_of(MONDAY, {"AAPL": 1})
+
+
+class LateOnReadCatalog(LateCatalog):
+    """Drops the reply of the first commit and lands it just before the second plan's read."""
+
+    def commit_table(self, *sent: Any) -> Any:
+        self.commits += 1
+        if self.commits == 1:
+            self.held = sent
+            raise DROPPED
+        return self.inner.commit_table(*sent)
+
+    def load_table(self, identifier: Any) -> Any:
+        found = self.inner.load_table(identifier)
+        if self.held:
+            held, self.held = self.held, ()
+            self.inner.commit_table(*held)
+        return found
+
+
+def test_a_commit_that_lands_before_it_is_planned_again_is_recognised(root: Path) -> None:
+    prepare(root, "existing scope")
+    emptied = Replacement(scope(MONDAY), (), "unit")
+    with TableStore(root, catalog=LateOnReadCatalog, attempts=4) as store:
+        snapshot = store.replace(MINUTE_BARS, [emptied], run="run")
+
+        assert snapshot == store.head(MINUTE_BARS)
+        assert store.history(MINUTE_BARS)[-1].operation == "delete"
 
 
 @pytest.mark.parametrize("lands", [True, False])

@@ -68,7 +68,7 @@ merged = st.builds(Merged, st.sampled_from(SOURCES), st.sampled_from(DATASETS))
 
 
 @given(st.lists(st.one_of(replaced(), replaced(), merged), max_size=8))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_replacements_and_merges_of_minutes_equal_a_dictionary(
     steps: list[Replaced | Merged],
 ) -> None:
@@ -76,7 +76,7 @@ def test_replacements_and_merges_of_minutes_equal_a_dictionary(
 
 
 @given(st.lists(replaced(), max_size=8))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_replacements_that_cut_through_files_of_a_year_equal_a_dictionary(
     steps: list[Replaced],
 ) -> None:
@@ -117,7 +117,7 @@ def inside(row: Row, work: Scope) -> bool:
 
 
 @given(st.lists(replaced(), min_size=2, max_size=5), st.data())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_one_commit_of_many_scopes_equals_one_commit_each(
     steps: list[Replaced], data: st.DataObject
 ) -> None:

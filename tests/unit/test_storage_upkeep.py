@@ -80,6 +80,14 @@ def test_making_a_lake_twice_changes_nothing(root: Path, store: TableStore) -> N
     assert store.pointer(MINUTE_BARS) == before
 
 
+def test_a_lake_whose_making_was_cut_short_can_be_made(root: Path) -> None:
+    root.mkdir()
+    (root / "catalog.db").touch()
+
+    with TableStore.create(root) as store:
+        assert load(store, MONDAY, {"AAPL": 1}) is not None
+
+
 def test_every_contract_has_its_table_with_its_columns(store: TableStore) -> None:
     for table in ALL_TABLES:
         found = store._catalog.load_table(table.name)
@@ -128,6 +136,7 @@ def test_a_lake_that_was_moved_reads_and_writes(
     store.close()
     root.rename(tmp_path / "moved")
 
+    TableStore.create(tmp_path / "moved").close()
     with TableStore.open(tmp_path / "moved") as moved:
         load(moved, TUESDAY, {"AAPL": 2})
         assert planned_rows(moved) == rows_of(MONDAY, {"AAPL": 1}) + rows_of(TUESDAY, {"AAPL": 2})

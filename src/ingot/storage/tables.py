@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import ConfigError, LakeNotFoundError
+from ingot.errors import ConfigError, LakeNotFoundError, StorageUnavailableError
 from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
 from ingot.storage.boundary import calm
@@ -100,7 +100,7 @@ class TableStore:
         from ingot.storage.sql_catalog import create_lake  # noqa: PLC0415 - takes a second
 
         make_folders(root)
-        create_lake(Locations.of_new_lake(root), boundary=boundary)
+        create_lake(_locations(root), boundary=boundary)
         fsync_folder(root)
         return cls(root, boundary=boundary)
 
@@ -465,6 +465,20 @@ def table_stats(state: TableState) -> TableStats:
         snapshots=len(state.snapshots),
         last_commit=datetime.fromtimestamp(head.timestamp_ms / 1000, UTC) if head else None,
     )
+
+
+def _locations(root: Path) -> Locations:
+    """Return how the lake in `root` names its files; a lake that was moved keeps its names."""
+    catalog = root / CATALOG_FILE
+    if not catalog.is_file() or not catalog.stat().st_size:
+        return Locations.of_new_lake(root)
+    pointers = Pointers(catalog)
+    try:
+        return pointers.locations()
+    except StorageUnavailableError:
+        return Locations.of_new_lake(root)  # a crash left the file without its tables
+    finally:
+        pointers.close()
 
 
 def _label(scope: Scope, unit_digest: str) -> str:

@@ -207,7 +207,8 @@ def write_batches(
 def _conform(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch under the contract's schema; types must be the contract's already."""
     wanted = arrow_schema(table)
-    if batch.schema.names != wanted.names or batch.schema.types != wanted.types:
+    columns = [_as_string(column) for column in batch.columns]
+    if batch.schema.names != wanted.names or [c.type for c in columns] != wanted.types:
         differing = [
             f"{ours.name} {ours.type}"
             for ours, theirs in zip(wanted, batch.schema, strict=False)
@@ -217,13 +218,19 @@ def _conform(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
             f"Rows for {table.name} have {len(batch.schema)} columns of {len(wanted)}, or other "
             f"names or types; the contract wants {', '.join(differing) or wanted.names}."
         )
-    for field, column in zip(wanted, batch.columns, strict=True):
+    for field, column in zip(wanted, columns, strict=True):
         if column.null_count and not field.nullable:
             raise ContractBrokenError(
                 f"Rows for {table.name} have {column.null_count} nulls in {field.name}, which may "
                 "not be null. Nothing was committed."
             )
-    return pa.RecordBatch.from_arrays(batch.columns, schema=wanted)
+    return pa.RecordBatch.from_arrays(columns, schema=wanted)
+
+
+def _as_string(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Return text in the one layout that the contract has; engines use others in memory."""
+    others = (pa.large_string(), pa.string_view())
+    return column.cast(pa.string()) if column.type in others else column
 
 
 def _parts(
