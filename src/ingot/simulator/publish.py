@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from ingot.model.time import NS_PER_MINUTE
+from ingot.model.time import NS_PER_MINUTE, new_york, to_ns
 from ingot.simulator import corrections, daily, massive, options
 from ingot.simulator import day as days
 from ingot.simulator.damage import Damaged, damaged
@@ -216,11 +218,18 @@ class _File:
         if before is None or before.sha256 != sha:
             mine[self._key] = record
         if changed:
+            self._stamp(path)
             self.published.written.append(record)
         else:
             self.published.unchanged += 1
         if self.order.truth:
             self._note(file, record, repeated=self._key not in mine)
+
+    def _stamp(self, path: Path) -> None:
+        """Date the file as its vendor would: 05:00 New York the next day, a week per stage later."""
+        day = self._date + timedelta(days=1 + 7 * (self.order.stage - 1))
+        modified = to_ns(new_york(day, 5))
+        os.utime(path, ns=(modified, modified))
 
     def _bytes(self, file: Damaged) -> Iterator[bytes]:
         if file.empty:
