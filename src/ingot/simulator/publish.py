@@ -226,7 +226,7 @@ class _File:
             self._note(file, record, repeated=self._key not in mine)
 
     def _stamp(self, path: Path) -> None:
-        """Date the file as its vendor would: 05:00 New York the next day, a week per stage later."""
+        """Date the file as a vendor would: 05:00 New York the next day, a week later per stage."""
         day = self._date + timedelta(days=1 + 7 * (self.order.stage - 1))
         modified = to_ns(new_york(day, 5))
         os.utime(path, ns=(modified, modified))
