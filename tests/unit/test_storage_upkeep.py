@@ -337,3 +337,5 @@ def test_a_damaged_catalog_says_so(root: Path, store: TableStore) -> None:
 
     with pytest.raises(StorageUnavailableError, match="could not be read"):
         TableStore.open(root)
+    with pytest.raises(StorageUnavailableError, match="could not be opened"):
+        TableStore.create(root)

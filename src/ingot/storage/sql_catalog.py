@@ -118,15 +118,25 @@ def create_lake(locations: Locations, *, boundary: Boundary) -> None:
     Raises:
         StorageUnavailableError: The catalog file could not be written.
     """
-    try:
-        catalog = LakeCatalog(locations, boundary=boundary, create=True)
-    except SQLAlchemyError:
-        # Two processes made it at once; the other one's tables are there now.
-        catalog = LakeCatalog(locations, boundary=boundary)
+    catalog = _opened(locations, boundary)
     try:
         create_tables(catalog, ALL_TABLES)
     finally:
         catalog.close()
+
+
+def _opened(locations: Locations, boundary: Boundary) -> LakeCatalog:
+    try:
+        return LakeCatalog(locations, boundary=boundary, create=True)
+    except SQLAlchemyError:
+        pass  # two processes made it at once; the other one's tables are there now
+    try:
+        return LakeCatalog(locations, boundary=boundary)
+    except SQLAlchemyError as exc:
+        raise StorageUnavailableError(
+            f"The catalog in {locations.root} could not be opened: {exc}. Check the disk, or "
+            "restore the file from a backup."
+        ) from exc
 
 
 def create_tables(catalog: LakeCatalog, tables: Iterable[Table]) -> None:
