@@ -92,7 +92,7 @@ def as_written(content: Path) -> list[dict[str, Any]]:
     ],
 )
 def test_a_sample_loads_as_it_is_written(
-    samples: Path, tmp_path: Path, name: str, dataset: str, day: date, rows: int, symbols: int
+    *, samples: Path, tmp_path: Path, name: str, dataset: str, day: date, rows: int, symbols: int
 ) -> None:
     content = samples / f"{name}.csv"
     parsed, found = parse(content, dataset, day, tmp_path / "out")

@@ -4,19 +4,21 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from importlib.metadata import EntryPoint
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
 
 from ingot.connectors import registry
 from ingot.connectors.massive import tree
-from ingot.connectors.massive.connector import connector
 from ingot.connectors.massive.datasets import COLUMNS, DATASETS, RULE, published_at
 from ingot.connectors.massive.settings import MassiveSettings
+from ingot.connectors.massive.vendor import connector
 from ingot.errors import ConfigError
 from ingot.tables import silver
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEYS: dict[str, Any] = {"access_key_id": "AKIDPUBLIC", "secret_access_key": "very-secret"}
 
@@ -27,7 +29,7 @@ def test_the_registry_finds_the_connector_by_its_entry_point() -> None:
 
 
 def test_an_unknown_connector_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="no connector masive. Did you mean massive"):
+    with pytest.raises(ConfigError, match=r"no connector masive\. Did you mean massive"):
         registry.connector("masive")
 
 
@@ -111,7 +113,7 @@ def test_a_key_names_its_day_and_back() -> None:
     [
         (date(2024, 11, 30), date(2025, 2, 1), ["2024/11", "2024/12", "2025/01"]),
         (date(2025, 6, 1), date(2025, 6, 2), ["2025/06"]),
-        (date(2025, 6, 2), date(2025, 6, 1), ["2025/06"]),
+        (date(2025, 6, 2), date(2025, 6, 1), []),
         (date(2025, 6, 1), date(2025, 6, 1), []),
     ],
 )

@@ -11,8 +11,8 @@ import pytest
 
 from ingot.connectors import receive
 from ingot.connectors.base import Fetched, FileSource
-from ingot.connectors.massive.connector import connector
 from ingot.connectors.massive.settings import MassiveSettings
+from ingot.connectors.massive.vendor import connector
 from ingot.connectors.retry import Backoff
 from ingot.errors import (
     ConfigError,
@@ -101,10 +101,10 @@ def test_a_dataset_that_has_nothing_there_yet_is_an_empty_listing(tree: Tree) ->
 def test_a_folder_that_is_no_vendors_tree_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "minute_aggs_v1" / "2025").mkdir(parents=True)
     source = connector.open(str(tmp_path), MassiveSettings())
-    with pytest.raises(ConfigError, match="holds none of them.*us_options_opra/day_aggs_v1"):
+    with pytest.raises(ConfigError, match=r"holds none of them.*us_options_opra/day_aggs_v1"):
         source.list(MINUTES, date(2025, 6, 1), date(2025, 7, 1))
     source = connector.open(str(tmp_path / "absent"), MassiveSettings())
-    with pytest.raises(ConfigError, match="is not a folder.*YYYY/MM/YYYY-MM-DD.csv.gz"):
+    with pytest.raises(ConfigError, match=r"is not a folder.*YYYY/MM/YYYY-MM-DD\.csv\.gz"):
         source.list(MINUTES, date(2025, 6, 1), date(2025, 7, 1))
 
 
@@ -154,20 +154,21 @@ def test_a_file_that_changes_under_the_copy_is_copied_anew(tree: Tree, tmp_path:
     assert (tmp_path / "to").read_bytes() == b"second version"
     assert fetched.sha256 == sha256(b"second version").hexdigest()
     assert fetched.etag != remote.etag
-    assert told[1] == -told[0]
+    assert min(told) < 0
     assert sum(told) == len(b"second version")
     assert tree.waits == [0.5]
 
 
 def test_a_file_renamed_over_under_the_copy_is_copied_anew(tree: Tree, tmp_path: Path) -> None:
     remote = tree.day("2025-06-02", b"first")
-    other = tree.put("other", b"other")
-    fetched = tree.source.fetch(
-        remote,
-        tmp_path / "to",
-        lambda _: other.replace(tree.root / remote.key) and None if other.exists() else None,
-    )
-    assert fetched.sha256 == sha256(b"other").hexdigest()
+    other = tree.put("other", b"another")
+
+    def advance(count: int) -> None:
+        if count == len(b"first"):
+            other.replace(tree.root / remote.key)
+
+    fetched = tree.source.fetch(remote, tmp_path / "to", advance)
+    assert fetched.sha256 == sha256(b"another").hexdigest()
 
 
 def test_a_file_that_never_stands_still_is_left_for_later(tree: Tree, tmp_path: Path) -> None:

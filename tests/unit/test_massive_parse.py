@@ -13,8 +13,8 @@ import pytest
 
 from ingot.connectors.base import Parsed
 from ingot.connectors.massive import parse, salvage
-from ingot.connectors.massive.connector import connector
 from ingot.connectors.massive.settings import MassiveSettings
+from ingot.connectors.massive.vendor import connector
 from ingot.errors import (
     ConfigError,
     CorruptFileError,

@@ -33,6 +33,9 @@ Key = tuple[str, int]
 class BlockRefusedError(Exception):
     """At least one line of the block is not plain and good."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The block needs a closer look: {reason}")
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -62,7 +65,7 @@ def read_block(text: bytes, columns: Sequence[str], span: Interval) -> Block:
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
     if b"\r" in text or text.startswith(BOM):
-        raise BlockRefusedError
+        raise BlockRefusedError("a carriage return or byte order mark inside")
     source: Any = pa.BufferReader(text)
     try:
         table = pa.csv.read_csv(
@@ -74,7 +77,7 @@ def read_block(text: bytes, columns: Sequence[str], span: Interval) -> Block:
             convert_options=_CONVERT,
         )
     except pa.ArrowInvalid as exc:
-        raise BlockRefusedError from exc
+        raise BlockRefusedError(str(exc)) from exc
     return _checked(table.select(list(COLUMNS)).to_batches()[0], span)
 
 
@@ -96,9 +99,9 @@ def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
     starts = np.asarray(rows.column(WINDOW_START))
     within = span.start_ns <= starts.min() and starts.max() < span.end_ns
     if not within or not all(map(SYMBOL.fullmatch, symbols)):
-        raise BlockRefusedError
+        raise BlockRefusedError("a symbol or a time that is none")
     if not all(_holds(column) for column in rows.columns if pa.types.is_decimal(column.type)):
-        raise BlockRefusedError
+        raise BlockRefusedError("a number beyond its column")
     codes = np.asarray(tickers.indices)
     return Block(
         rows=rows,

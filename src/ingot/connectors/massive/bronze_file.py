@@ -84,7 +84,7 @@ class BronzeFile:
     def append(
         self, rows: pa.RecordBatch, first_line: int, offsets: Sequence[int] | None = None
     ) -> None:
-        """Write rows as one row group, or as several when they are more than 65,536.
+        """Write rows as one row group, or as several alike when they are more than 65,536.
 
         Args:
             rows: The vendor's columns in the contract's order; at least one row.
@@ -99,7 +99,7 @@ class BronzeFile:
         columns = [*self._lineage(rows.num_rows), lines, *rows.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         with full_disk(self._to):
-            self._writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+            self._writer.write_batch(batch, row_group_size=_even(rows.num_rows))
         self.rows += rows.num_rows
 
     def _lineage(self, rows: int) -> tuple[pa.Array[Any], ...]:
@@ -110,6 +110,12 @@ class BronzeFile:
             pa.repeat(pa.scalar(landing.file_date, pa.date32()), rows),
             pa.repeat(pa.scalar(landing.landing_id, pa.int64()), rows),
         )
+
+
+def _even(rows: int) -> int:
+    """Return the rows of each group when all are alike and none is too large."""
+    groups = -(-rows // ROW_GROUP_ROWS)
+    return -(-rows // groups)
 
 
 def _constant(value: str, rows: int) -> pa.Array[Any]:

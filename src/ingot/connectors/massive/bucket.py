@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from obstore.exceptions import BaseError, NotSupportedError, PreconditionError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from ingot.connectors.base import Fetched
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from ingot.connectors.retry import Backoff
 
 _PAGE: Final = 1_000
-_PIECE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 16
+"""Smaller than this, what arrived just before a break is lost and asked for again."""
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -107,12 +108,12 @@ class BucketSource(MassiveFiles):
         while True:
             try:
                 found = sorted(self._listed(dataset, start, end), key=_file_date)
-            except FileNotFoundError:
-                raise ConfigError(
-                    f"There is no bucket at {self._location}. Name it in the location, "
-                    "s3://bucket[/prefix], or in the setting bucket of massive."
-                ) from None
             except (BaseError, OSError) as exc:
+                if reply_of(exc) is Reply.ABSENT:
+                    raise ConfigError(
+                        f"There is no bucket at {self._location}. Name it in the location, "
+                        "s3://bucket[/prefix], or in the setting bucket of massive."
+                    ) from None
                 failures += 1
                 self._wait_or_raise(exc, f"Listing {dataset}", failures)
             else:
@@ -208,9 +209,9 @@ class _Transfer:
         """Ask for what is missing, and take it until the reply ends."""
         try:
             reply = self._store.get(self._key, options=self._options())
-        except (PreconditionError, NotSupportedError):
-            # The object changed, or the server cannot send a part of it: only the whole helps.
-            self._begin_anew()
+        except BaseError as exc:
+            if reply_of(exc) is Reply.CHANGED:
+                self._begin_anew()
             raise
         if self._receiver.size_bytes and self._meta and _tag(reply.meta) != _tag(self._meta):
             self._begin_anew()

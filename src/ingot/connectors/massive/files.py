@@ -86,6 +86,8 @@ class FolderSource(MassiveFiles):
             before = _Stamp.of(os.fstat(file.fileno()))
             for piece in _pieces(file, path):
                 receiver.write(piece)
+                if receiver.size_bytes > before.size:
+                    break  # it grows: somebody is writing it
         with _opened(path) as file:
             return before, _Stamp.of(os.fstat(file.fileno()))
 

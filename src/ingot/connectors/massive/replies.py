@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from obstore.exceptions import (
+    BaseError,
     NotSupportedError,
     PermissionDeniedError,
     PreconditionError,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from ingot.errors import IngotError
 
-_SLOW_DOWN: Final = re.compile(r"status code: (429|503)\b|<Code>(SlowDown|RequestLimitExceeded)<")
+_STATUS: Final = re.compile(r"non-2xx status code: (\d{3})\b")
+_SLOW_DOWN: Final = re.compile(r"<Code>(SlowDown|RequestLimitExceeded)</Code>")
+_NO_PART: Final = "non-partial response"
 _MOST_WORDS: Final = 300
 
 
@@ -38,7 +41,7 @@ class Reply(Enum):
     ABSENT = "absent"
     SLOW_DOWN = "slow down"
     CHANGED = "changed"
-    """Asking anew helps at once."""
+    """The version is gone, or cannot be had in parts: asking for the whole helps at once."""
     FAILED = "failed"
 
     @property
@@ -48,14 +51,35 @@ class Reply(Enum):
 
 
 def reply_of(exc: Exception) -> Reply:
-    """Return the kind of a failure of the store."""
-    if isinstance(exc, (PermissionDeniedError, UnauthenticatedError)):
-        return Reply.FORBIDDEN
-    if isinstance(exc, FileNotFoundError):
-        return Reply.ABSENT
-    if isinstance(exc, (PreconditionError, NotSupportedError)):
+    """Return the kind of a failure of the store.
+
+    The library has an exception of its own for the common statuses of a download; those of a
+    listing stand in the text only.
+    """
+    for kind, reply in _KINDS:
+        if isinstance(exc, kind):
+            return reply
+    text = str(exc) if isinstance(exc, BaseError) else ""
+    status = _STATUS.search(text)
+    if status and status[1] in _STATUSES:
+        return _STATUSES[status[1]]
+    if _NO_PART in text:
         return Reply.CHANGED
-    return Reply.SLOW_DOWN if _SLOW_DOWN.search(str(exc)) else Reply.FAILED
+    return Reply.SLOW_DOWN if _SLOW_DOWN.search(text) else Reply.FAILED
+
+
+_KINDS: Final = (
+    ((PermissionDeniedError, UnauthenticatedError), Reply.FORBIDDEN),
+    (FileNotFoundError, Reply.ABSENT),
+    ((PreconditionError, NotSupportedError), Reply.CHANGED),
+)
+_STATUSES: Final = {
+    "401": Reply.FORBIDDEN,
+    "403": Reply.FORBIDDEN,
+    "404": Reply.ABSENT,
+    "429": Reply.SLOW_DOWN,
+    "503": Reply.SLOW_DOWN,
+}
 
 
 def explain(reply: Reply, doing: str, words: str, *, retry_after_s: float) -> IngotError:

@@ -72,7 +72,7 @@ def salvage(text: bytes, columns: Sequence[str], span: Interval) -> Piece:
         block = read_block(b"\n".join(good) + b"\n", columns, span)
     except BlockRefusedError as exc:
         raise CorruptFileError(
-            f"Lines that keep every rule could not be read ({exc.__cause__}). Nothing of the file "
+            f"Lines that keep every rule could not be read. {exc}. Nothing of the file "
             "was loaded; its bytes are kept in landing. Please report this with one of them."
         ) from exc
     return Piece(len(lines), block, tuple(offsets), tuple(bad))
