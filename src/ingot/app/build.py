@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from ingot.app.machine import Profile
     from ingot.app.markets import Market
     from ingot.app.parts import Parts
     from ingot.app.plan import GoldWork, SilverWork
@@ -56,18 +55,29 @@ def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -
     began = monotonic()
     begin(parts)
     ensure_sessions(parts, progress=progress)
+    profile = machine.choose(
+        machine.look(parts.root),
+        parts.settings,
+        strategy=request.strategy,
+        workers=request.workers,
+        days=(request.end - request.start).days,
+    )
     results: list[DayResult] = []
-    for market in markets_of(parts):
-        results += _Builder(parts, request, progress).market(market)
+    with Refinery(parts, profile) as refinery:
+        for market in markets_of(parts):
+            results += _Builder(parts, request, refinery, progress).market(market)
     return LoadReport(run=parts.run, days=tuple(results), seconds=monotonic() - began)
 
 
 class _Builder:
     """One run over one request: the steps of a market, in the order that data goes down."""
 
-    def __init__(self, parts: Parts, request: BuildRequest, progress: Progress) -> None:
+    def __init__(
+        self, parts: Parts, request: BuildRequest, refinery: Refinery, progress: Progress
+    ) -> None:
         self._parts = parts
         self._request = request
+        self._refinery = refinery
         self._progress = progress
 
     def market(self, market: Market) -> list[DayResult]:
@@ -134,8 +144,7 @@ class _Builder:
             return []
         step = f"{dataset} to {table.name}"
         self._progress(StepStarted(step, len(work), "days"))
-        profile = self._profile(len(work))
-        refinery = Refinery(self._parts, profile)
+        refinery, profile = self._refinery, self._refinery.profile
         batch = Batch(self._parts, table, profile, planned_on=self._parts.tables.head(table))
         failed: list[DayResult] = []
 
@@ -145,27 +154,15 @@ class _Builder:
             except IngotError as error:
                 return error
 
-        try:
-            for item, made in ahead.map_ahead(attempt, work, workers=profile.workers):
-                if isinstance(made, Finished):
-                    batch.add(made)
-                else:
-                    failed.append(_failed(table, item, made))
-                self._progress(StepAdvanced(step, 1, item.unit.scope.start.isoformat()))
-            batch.flush()
-        finally:
-            refinery.close()
+        for item, made in ahead.map_ahead(attempt, work, workers=profile.workers):
+            if isinstance(made, Finished):
+                batch.add(made)
+            else:
+                failed.append(_failed(table, item, made))
+            self._progress(StepAdvanced(step, 1, item.unit.scope.start.isoformat()))
+        batch.flush()
         self._progress(StepEnded(step))
         return batch.results + failed
-
-    def _profile(self, days: int) -> Profile:
-        return machine.choose(
-            machine.look(self._parts.root),
-            self._parts.settings,
-            strategy=self._request.strategy,
-            workers=self._request.workers,
-            days=days,
-        )
 
 
 def _failed(table: Table, work: SilverWork | GoldWork, error: IngotError) -> DayResult:

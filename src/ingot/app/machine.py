@@ -72,7 +72,10 @@ def choose(
     budget = settings.memory_budget_mb or machine.available_bytes // 2 // _MIB
     affordable = max(1, 1 + (budget - _BASE_MIB - _PARSE_MIB) // _PARSE_MIB)
     wanted = workers or settings.workers or machine.cores
-    chosen, why = _strategy(strategy, days=days, cores=machine.cores, affordable=affordable)
+    asked = settings.strategy if strategy == "auto" else strategy
+    if settings.engine == "spark":
+        wanted = 1  # one session of Spark works on a unit with all that it has
+    chosen, why = _strategy(asked, days=days, cores=machine.cores, affordable=affordable)
     count = 1 if chosen == "sequential" else max(1, min(wanted, affordable))
     return Profile(
         machine=machine,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Lock, local
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from ingot.app.batch import Finished
-from ingot.engines.duckdb import DuckDBEngine
+from ingot.app.engine import open_engine
 from ingot.model.landing import Outcome
 from ingot.model.time import new_york, to_ns
 from ingot.model.work import Done, RefusedRow
@@ -24,14 +25,17 @@ from ingot.transforms.performance import performance_sql
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date, datetime
+    from types import TracebackType
+    from typing import Self
 
     from ingot.app.machine import Profile
     from ingot.app.markets import Market
     from ingot.app.parts import Parts
     from ingot.app.plan import GoldWork, SilverWork
     from ingot.connectors.base import Dataset
+    from ingot.engines.base import Engine
     from ingot.model.work import Scope, Unit
     from ingot.tables.contract import Table
     from ingot.tables.relation import Relation
@@ -55,20 +59,28 @@ class _Job:
 
 
 class Refinery:
-    """One run's engines, one per worker thread, and where they read and write."""
+    """One run's engines and where they read and write; safe to use from several threads."""
 
     def __init__(self, parts: Parts, profile: Profile) -> None:
+        self.profile = profile
         self._parts = parts
-        self._profile = profile
-        self._thread = local()
-        self._engines: list[DuckDBEngine] = []
+        self._idle: list[Engine] = []
         self._lock = Lock()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Return the refinery itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Close every engine."""
-        for engine in self._engines:
+        for engine in self._idle:
             engine.close()
-        self._engines.clear()
+        self._idle.clear()
 
     def silver(self, work: SilverWork, dataset: Dataset) -> Finished:
         """Refine one trade date of a dataset into its silver table, with its whole history."""
@@ -177,7 +189,8 @@ class Refinery:
 
     def _refused(self, job: _Job, text: str) -> tuple[RefusedRow, ...]:
         scope = job.unit.scope
-        reader = self._engine().run(text, job.inputs)
+        with self._engine() as engine:
+            rows = engine.run(text, job.inputs).read_all().to_pylist()
         return tuple(
             RefusedRow(
                 source=scope.source,
@@ -190,14 +203,14 @@ class Refinery:
                 symbol=row["symbol"],
                 bar_start_ns=row["bar_start_ns"],
             )
-            for batch in reader
-            for row in batch.to_pylist()
+            for row in rows
         )
 
     def _run(self, job: _Job, text: str, refused: tuple[RefusedRow, ...]) -> Finished:
-        reader = self._engine().run(text, job.inputs)
         unit = job.unit
-        files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
+        with self._engine() as engine:
+            reader = engine.run(text, job.inputs)
+            files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
         self._parts.ledger.record_quarantine(unit, refused, layer="silver")
         done = Done(
             unit=unit,
@@ -214,16 +227,14 @@ class Refinery:
         )
         return Finished(done, files, monotonic() - job.began)
 
-    def _engine(self) -> DuckDBEngine:
-        """Return this thread's engine; engines share the memory budget evenly."""
-        engine: DuckDBEngine | None = getattr(self._thread, "engine", None)
-        if engine is None:
-            engine = DuckDBEngine(
-                memory_limit_mb=max(256, self._profile.engine_memory_mb // self._profile.workers),
-                threads=self._profile.engine_threads,
-                temp_directory=self._parts.root / "tmp",
-            )
-            self._thread.engine = engine
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        """Lend an engine; there are never more than work at once, and they share the memory."""
+        with self._lock:
+            engine = self._idle.pop() if self._idle else None
+        engine = engine or open_engine(self._parts, self.profile)
+        try:
+            yield engine
+        finally:
             with self._lock:
-                self._engines.append(engine)
-        return engine
+                self._idle.append(engine)

@@ -98,6 +98,16 @@ class Settings(BaseModel):
         description="How days are loaded: one after the other, several at once, or as cores, "
         "memory and disk suggest.",
     )
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb",
+        description="What computes silver and gold: DuckDB in this process, or Spark (extra "
+        "spark).",
+    )
+    spark_master: str = Field(
+        default="local[2]",
+        min_length=1,
+        description="Where Spark runs, with engine = spark; the lake's folder must be there too.",
+    )
     workers: int | None = Field(
         default=None,
         ge=1,
