@@ -72,9 +72,9 @@ class Bar:
         )
 
 
-def bar(symbol: str, clock: str, close: str | int, **rest: Any) -> Bar:
+def bar(symbol: str, clock: str, close: str | int | Decimal, **rest: Any) -> Bar:
     """Return a bar at New York's `clock`; numbers may be given as text."""
-    numbers = {k: Decimal(v) if k in _DECIMALS else v for k, v in rest.items()}
+    numbers: dict[str, Any] = {k: Decimal(v) if k in _DECIMALS else v for k, v in rest.items()}
     day = numbers.pop("day", MONDAY)
     return Bar(symbol, at(clock, day), Decimal(close), **numbers)
 
@@ -110,20 +110,44 @@ def of_rows(schema: pa.Schema, rows: Sequence[Sequence[Any]]) -> pa.Table:
     return pa.table(arrays, schema=schema)
 
 
+def closes_schema() -> pa.Schema:
+    """Return the columns of silver.day_bars and gold.daily_bars that performance reads."""
+    names = ("source", "dataset", "symbol", "trade_date", "close", "known_from", "known_to")
+    whole = arrow_schema(silver.DAY_BARS)
+    return pa.schema([pa.field(name, whole.field(name).type) for name in names])
+
+
 def sessions(*days: date, close: str = "16:00") -> ArrowRelation:
     """Return pre, regular and post sessions of the days, as rows of silver.sessions."""
     bounds = (("pre", "04:00", "09:30"), ("regular", "09:30", close), ("post", close, "20:00"))
-    rows = [
-        ("XNYS", day, name, at(start, day), at(end, day), "test")
+    return session_rows(
+        (day, name, at(start, day), at(end, day))
         for day in days or (MONDAY,)
         for name, start, end in bounds
-    ]
-    return ArrowRelation(of_rows(arrow_schema(silver.SESSIONS), rows))
+    )
+
+
+def session_rows(rows: Iterable[tuple[date, str, int, int]]) -> ArrowRelation:
+    """Return trade date, session, start and end as rows of silver.sessions."""
+    full = [("XNYS", *row, "test") for row in rows]
+    return ArrowRelation(of_rows(arrow_schema(silver.SESSIONS), full))
 
 
 def refused_rows(rows: Sequence[tuple[int, str, int]] = ()) -> ArrowRelation:
     """Return keys refused at bronze: landing, symbol, start."""
-    fields = [("landing_id", pa.int64()), ("symbol", pa.string()), ("bar_start_ns", pa.int64())]
+    names = ("landing_id", "ticker", "window_start")
+    types = [arrow_schema(bronze.MINUTE_BARS).field(name).type for name in names]
+    fields = zip(("landing_id", "symbol", "bar_start_ns"), types, strict=True)
+    return ArrowRelation(of_rows(pa.schema(list(fields)), rows))
+
+
+def calendar_rows(days: Sequence[date], first: int = 0) -> ArrowRelation:
+    """Return the days as sessions numbered from `first`: trade_date, session_index."""
+    fields: list[tuple[str, pa.DataType]] = [
+        ("trade_date", pa.date32()),
+        ("session_index", pa.int32()),
+    ]
+    rows = [(day, first + n) for n, day in enumerate(days)]
     return ArrowRelation(of_rows(pa.schema(fields), rows))
 
 
@@ -161,10 +185,12 @@ def plain_state(bars: Iterable[Bar], bounds: ArrowRelation, day: date = MONDAY) 
 def is_good(b: Bar) -> bool:
     """Say whether the bar keeps every check of silver.minute_bars."""
     o, h, low, c = b.prices
-    prices_agree = h == max(o, h, low, c) and low == min(o, h, low, c) and 0 < low
+    prices_agree = h == max(o, h, low, c) and low == min(o, h, low, c) and low > 0
     bounded = h < 10**8 and b.volume < 5 * 10**8
     counted = b.volume >= 0 and b.transactions >= 0
-    return prices_agree and bounded and counted and b.symbol != "" and b.start_ns % (60 * 10**9) == 0
+    return (
+        prices_agree and bounded and counted and b.symbol != "" and b.start_ns % (60 * 10**9) == 0
+    )
 
 
 def _rank(b: Bar) -> tuple[int, Decimal, int, int]:

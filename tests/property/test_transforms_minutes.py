@@ -95,9 +95,7 @@ def a_market(draw: st.DrawFn) -> Market:
 
 @given(a_market())
 @settings(max_examples=60)
-def test_history_is_what_walking_the_states_gives(
-    engine: DuckDBEngine, market: Market
-) -> None:
+def test_history_is_what_walking_the_states_gives(engine: DuckDBEngine, market: Market) -> None:
     bars, count, refused = market
     past = states(*range(1, count + 1))
     inputs: dict[str, Relation] = {
@@ -133,9 +131,7 @@ def test_a_longer_history_does_not_change_what_was_known(
 
 @given(st.lists(a_bar(1), min_size=1, max_size=20))
 @settings(max_examples=25)
-def test_saying_that_keys_are_unique_changes_no_row(
-    engine: DuckDBEngine, lines: list[Bar]
-) -> None:
+def test_saying_that_keys_are_unique_changes_no_row(engine: DuckDBEngine, lines: list[Bar]) -> None:
     bars = numbered({(b.symbol, b.start_ns): b for b in lines}.values())
     inputs: dict[str, Relation] = {
         "bars": bronze_rows(bars),
@@ -160,5 +156,9 @@ def test_each_line_is_a_row_or_quarantined_or_an_equal_duplicate(
     refused = rows_of(engine, minute_bars_quarantine_sql(MINUTES, past, unique=False), inputs)
     broken = [r for r in refused if r["rule"] != "duplicate_conflict"]
     assert len(broken) == sum(not is_good(b) for b in bars)
-    values = {(b.landing, b.symbol, b.start_ns, b.prices, b.volume, b.transactions) for b in bars if is_good(b)}
+    values = {
+        (b.landing, b.symbol, b.start_ns, b.prices, b.volume, b.transactions)
+        for b in bars
+        if is_good(b)
+    }
     assert len(refused) - len(broken) == len(values) - len({v[:3] for v in values})

@@ -68,6 +68,8 @@ class DuckDBEngine:
         """
         self._end_answer()
         try:
+            if (count := len(self._connection.extract_statements(sql))) != 1:
+                raise QueryError(f"One statement was expected, there were {count}.")
             self._bind(inputs)
             reader = self._connection.sql(sql).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as exc:
@@ -134,7 +136,8 @@ class DuckDBEngine:
             )
         if "No space left" in text:
             return StorageFullError(f"DuckDB could not spill to disk: {text}")
-        if isinstance(error, duckdb.ProgrammingError):
+        of_a_file = isinstance(error, duckdb.InvalidInputException) and ".parquet" in text
+        if isinstance(error, duckdb.ProgrammingError) and not of_a_file:
             return QueryError(f"DuckDB does not understand the text: {text}")
         if isinstance(error, duckdb.DataError):
             return ContractBrokenError(f"A value does not fit its type: {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     import pyarrow as pa
-    from pyspark.errors import PySparkException
     from pyspark.sql import DataFrame, SparkSession
 
     from ingot.errors import IngotError
@@ -93,14 +93,15 @@ class SparkEngine:
             CorruptFileError: A data file cannot be read.
             ContractBrokenError: A value does not fit its type.
         """
+        from py4j.protocol import Py4JJavaError  # noqa: PLC0415 - optional
         from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
 
         text = to_spark(sql)
         try:
             self._bind(inputs)
             answer: pa.Table = self._session.sql(text).toArrow()
-        except PySparkException as exc:
-            raise _translated(exc) from exc
+        except (PySparkException, Py4JJavaError) as exc:
+            raise _translated(str(exc)) from exc
         reader: pa.RecordBatchReader = answer.to_reader()
         return reader
 
@@ -159,13 +160,14 @@ def _started(master: str, settings: Mapping[str, str]) -> SparkSession:
         raise ConfigError(f"Spark did not start on {master}: {exc}. It needs Java 17.") from exc
 
 
-def _translated(error: PySparkException) -> IngotError:
-    state = error.getSqlState() or ""
-    text = str(error).split("\n\nJVM stacktrace")[0].strip()
-    if state.startswith(_REQUEST_CLASSES):
+def _translated(report: str) -> IngotError:
+    text = report.split("\n\tat ", maxsplit=1)[0].split("\n\nJVM stacktrace", maxsplit=1)[0].strip()
+    found = re.search(r"SQLSTATE: (\w{5})", report)
+    state = found.group(1) if found else ""
+    if state.startswith(_REQUEST_CLASSES) and "PATH_NOT_FOUND" not in text:
         return QueryError(f"Spark does not understand the text: {text}")
     if state.startswith(_DATA_CLASSES):
         return ContractBrokenError(f"A value does not fit its type: {text}")
-    if "FAILED_READ_FILE" in text or "PATH_NOT_FOUND" in text:
+    if "FAILED_READ_FILE" in report or "PATH_NOT_FOUND" in report:
         return CorruptFileError(f"Spark could not read its inputs to the end: {text}")
     return SourceUnavailableError(f"Spark failed: {text}")

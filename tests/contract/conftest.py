@@ -1,0 +1,39 @@
+"""The engine as a fixture: each test that asks for one runs on every engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingot.engines.duckdb import DuckDBEngine
+from ingot.engines.spark import SparkEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingot.engines.base import Engine
+
+# pyspark leaves the sockets of its own answers to the garbage collector.
+SPARK = (
+    pytest.mark.services,
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.xdist_group("spark"),
+)
+
+
+@pytest.fixture(scope="session", params=("duckdb", pytest.param("spark", marks=SPARK)))
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """Return an engine for transforms; Spark where it is installed, and skip where it is not."""
+    folder = tmp_path_factory.mktemp("spill")
+    made: Engine
+    if request.param == "spark":
+        pytest.importorskip("pyspark", reason="pyspark is not installed (extra: spark)")
+        made = SparkEngine(temp_directory=folder)
+    else:
+        made = DuckDBEngine(memory_limit_mb=256, threads=2, temp_directory=folder)
+    with made:
+        yield made
