@@ -220,7 +220,7 @@ def test_a_jump_above_forty_percent_is_suspect(engine: Engine) -> None:
 
 
 def test_year_to_date_starts_at_the_last_close_of_the_year_before(engine: Engine) -> None:
-    closes: list[int | None] = [100] * 364 + [120, None, None, 150]  # 2024 has 366 days
+    closes = [*([100] * 364), 120, None, None, 150]  # 2024 has 366 days
     (row,) = performance(engine, closes)
     assert (row["trade_date"], row["return_ytd"]) == (date(2025, 1, 2), 0.25)
     (young,) = performance(engine, [100, 110])

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _HUGE: Final = frozenset({exp.DataType.Type.INT128, exp.DataType.Type.BIGDECIMAL})
 _FLOATING: Final = (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT)
 _SUMS: Final = (exp.Sum, exp.Avg)
+_GIVE_FLOATING: Final = (exp.Div, exp.Ln, exp.Exp, exp.Sqrt, exp.Pow)
+_STATISTICS: Final = (
+    *(exp.Stddev, exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop, exp.Corr),
+)
 _ENDS_IN_INTEGER: Final = (exp.Hour, exp.Minute, exp.Second, exp.Extract, exp.Year, exp.Month)
 
 
@@ -55,7 +59,8 @@ def check_portable(sql: str) -> None:
 
     Raises:
         QueryError: It has TIME, time_bucket, ASOF, an ordered list(), a sum or avg of floating
-            points, a sum or a part of a date that is not cast, or a star beside QUALIFY.
+            points, a sum or a part of a date that is not cast, a star beside QUALIFY, or two
+            CTEs of one name.
     """
     if problems := sorted(set(_problems(_parse(sql)))):
         raise QueryError(
@@ -75,6 +80,9 @@ def _parse(sql: str) -> exp.Expr:
 
 
 def _problems(tree: exp.Expr) -> Iterator[str]:
+    names = [cte.alias for cte in tree.find_all(exp.CTE)]
+    if len(names) != len(set(names)):
+        yield "two CTEs of one name (Spark has them all at the top)"
     for node in tree.walk():
         if isinstance(node, exp.DataType) and node.this in {
             exp.DataType.Type.TIME,
@@ -89,6 +97,8 @@ def _problems(tree: exp.Expr) -> Iterator[str]:
             yield "an ordered list() (the order is lost)"
         elif isinstance(node, exp.Select) and node.args.get("qualify") and _has_star(node):
             yield "a star beside QUALIFY (name the columns)"
+        elif isinstance(node, _STATISTICS):
+            yield "stddev, variance or corr (take roots of sums of integers)"
         elif isinstance(node, _SUMS):
             yield from _sum_problems(node)
         elif isinstance(node, _ENDS_IN_INTEGER) and not _is_cast(node):
@@ -98,27 +108,21 @@ def _problems(tree: exp.Expr) -> Iterator[str]:
 def _sum_problems(node: exp.Expr) -> Iterator[str]:
     if isinstance(node, exp.Avg):
         yield "avg (divide sums of integers, with a stated rounding)"
-    elif any(kind.this in _FLOATING for kind in _kinds_summed(node)):
+    elif _is_floating(node.this):
         yield "a sum of floating points (the order of rows would change it)"
     elif not _is_cast(node):
         yield "a sum that is not cast (engines differ in its type)"
 
 
-def _kinds_summed(node: exp.Expr) -> Iterator[exp.DataType]:
-    """Yield the types of the casts in a sum's argument that are not themselves cast again."""
-    for cast in node.this.find_all(exp.Cast):
-        inside_another = cast.find_ancestor(exp.Cast)
-        if inside_another is None or not _is_within(inside_another, node):
-            yield cast.to
-
-
-def _is_within(inner: exp.Expr, outer: exp.Expr) -> bool:
-    parent = inner.parent
-    while parent is not None:
-        if parent is outer:
-            return True
-        parent = parent.parent
-    return False
+def _is_floating(node: exp.Expr) -> bool:
+    """Say whether a value shows that it is a floating point; a cast hides what is inside it."""
+    if isinstance(node, exp.Cast):
+        return node.to.this in _FLOATING
+    if isinstance(node, exp.Literal):
+        return not node.is_string and "e" in node.this.lower()
+    if isinstance(node, _GIVE_FLOATING):
+        return True
+    return any(_is_floating(child) for child in node.iter_expressions())
 
 
 def _is_cast(node: exp.Expr) -> bool:

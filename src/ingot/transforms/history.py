@@ -49,6 +49,12 @@ class History:
     unchanged: str = ""
     """Text of the rows that are the same in all states, if `texts` leave them out."""
 
+    def __post_init__(self) -> None:
+        """Refuse states that are none or out of order."""
+        moments = [state.known_from for state in self.states]
+        if not moments or sorted(set(moments)) != moments:
+            raise ValueError(f"at least one state, and states that ascend; there were {moments}")
+
     def sql(self) -> str:
         """Return the whole history in the output's column order and sort."""
         if len(self.states) == 1:

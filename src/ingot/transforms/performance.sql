@@ -22,14 +22,14 @@ firsts AS (
 ),
 -- A moment is late where it lies in the window of a key that was known before. Few are, so they are
 -- looked for among the distinct (session, moment) first.
-moments AS (
+event_moments AS (
   SELECT i, known_from AS moment FROM closes
   UNION SELECT i, known_to AS moment FROM closes WHERE known_to < $forever
   $action_moments
 ),
 late_moments AS (
   SELECT DISTINCT m.i, m.moment
-  FROM moments AS m
+  FROM event_moments AS m
   JOIN (SELECT DISTINCT i, moment FROM firsts) AS f
     ON m.i <= f.i AND f.i <= m.i + $lookback AND m.moment > f.moment
 ),
