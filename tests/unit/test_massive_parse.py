@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -402,3 +404,25 @@ def test_parsing_leaves_no_thread_behind_after_an_error(work: Work) -> None:
         with pytest.raises(QuarantineLimitError, match="rows"):
             work.parse(HEADER + "x\n" * 10)
     assert threading.active_count() == before
+
+
+def test_parsing_loads_neither_pandas_nor_polars(work: Work) -> None:
+    work.content.write_text(HEADER + "".join(bars(5)))
+    code = (
+        "import sys; from datetime import UTC, date, datetime; from pathlib import Path\n"
+        "from ingot.connectors.massive.parse import parse_file\n"
+        "from ingot.model.landing import KnownBasis, Landing\n"
+        "from ingot.tables.bronze import MINUTE_BARS\n"
+        "at = datetime(2025, 6, 3, tzinfo=UTC)\n"
+        "landing = Landing('s', 'd', date(2025, 6, 2), 'k', 1, 'ab', 1, 'e', None, at, at,\n"
+        "                  KnownBasis.OBSERVED, 'r')\n"
+        "done = parse_file(landing, MINUTE_BARS, *map(Path, sys.argv[1:]), limit_pct=1)\n"
+        "print(done.rows, sorted({'pandas', 'polars'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(work.content), str(work.to)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "5 []"

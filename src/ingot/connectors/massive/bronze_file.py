@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 ROW_GROUP_ROWS: Final = 65_536
+_EPOCH: Final = date(1970, 1, 1)
 _CONSTANT_TYPE: Final = pa.dictionary(pa.int8(), pa.string())
 # Chosen by measurement: a line's number is a straight line (2.7 bytes a row plain, 0 as deltas);
 # prices are smaller plain than as a dictionary, the other columns the other way round.
@@ -95,7 +97,7 @@ class BronzeFile:
             StorageFullError: The disk is full.
         """
         numbers = np.arange(rows.num_rows) if offsets is None else np.asarray(offsets)
-        lines = pa.array((numbers + first_line).astype(np.int32))
+        lines = _array((numbers + first_line).astype(np.int32), pa.int32())
         columns = [*self._lineage(rows.num_rows), lines, *rows.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         with full_disk(self._to):
@@ -104,23 +106,31 @@ class BronzeFile:
 
     def _lineage(self, rows: int) -> tuple[pa.Array[Any], ...]:
         landing = self._landing
+        days = (landing.file_date - _EPOCH).days
         return (
-            _constant(landing.source, rows),
-            _constant(landing.dataset, rows),
-            pa.repeat(pa.scalar(landing.file_date, pa.date32()), rows),
-            pa.repeat(pa.scalar(landing.landing_id, pa.int64()), rows),
+            _constant_text(landing.source, rows),
+            _constant_text(landing.dataset, rows),
+            _array(np.full(rows, days, np.int32), pa.date32()),
+            _array(np.full(rows, landing.landing_id, np.int64), pa.int64()),
         )
+
+
+def _array(numbers: np.ndarray[Any, Any], kind: pa.DataType) -> pa.Array[Any]:
+    """Return numbers as an Arrow array: `pa.array` and `pa.scalar` would import pandas first."""
+    buffer: Any = numbers.data
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(buffer)])
+
+
+def _constant_text(text: str, rows: int) -> pa.Array[Any]:
+    ends: Any = np.array([0, len(text.encode())], np.int32).data
+    values = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(text.encode()))
+    return pa.DictionaryArray.from_arrays(_array(np.zeros(rows, np.int8), pa.int8()), values)
 
 
 def _even(rows: int) -> int:
     """Return the rows of each group when all are alike and none is too large."""
     groups = -(-rows // ROW_GROUP_ROWS)
     return -(-rows // groups)
-
-
-def _constant(value: str, rows: int) -> pa.Array[Any]:
-    codes = pa.repeat(pa.scalar(0, pa.int8()), rows)
-    return pa.DictionaryArray.from_arrays(codes, pa.array([value]))
 
 
 def _writer_schema(schema: pa.Schema) -> pa.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.massive.block import BlockRefusedError, read_block
 from ingot.connectors.massive.lines import Fault, examine
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from ingot.connectors.massive.block import Block
     from ingot.model.time import Interval
+
+_LINES_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ def read_piece(text: bytes, columns: Sequence[str], span: Interval) -> Piece:
 def salvage(text: bytes, columns: Sequence[str], span: Interval) -> Piece:
     """Return what is good in a block, and what is not with the rule that it breaks.
 
-    Cost: about 5 microseconds a line; memory as many bytes as a few times the block's.
+    Cost: some 10 microseconds a line for the thousand lines around a bad one, a tenth of a
+    microsecond for the others; memory a few times the block's bytes.
     """
     lines = text.removesuffix(b"\n").split(b"\n")
     good: list[bytes] = []
@@ -81,7 +84,21 @@ def salvage(text: bytes, columns: Sequence[str], span: Interval) -> Piece:
 def _examined(
     lines: list[bytes], columns: tuple[str, ...], span: Interval
 ) -> Iterator[bytes | Fault]:
-    return (examine(line, columns, span) for line in lines)
+    """Yield each line, plain, or its fault; lines far from a bad one are not looked at singly."""
+    for start in range(0, len(lines), _LINES_AT_ONCE):
+        some = lines[start : start + _LINES_AT_ONCE]
+        if _is_plain(some, columns, span):
+            yield from some
+        else:
+            yield from (examine(line, columns, span) for line in some)
+
+
+def _is_plain(lines: list[bytes], columns: tuple[str, ...], span: Interval) -> bool:
+    try:
+        read_block(b"\n".join(lines) + b"\n", columns, span)
+    except BlockRefusedError:
+        return False
+    return True
 
 
 def _shown(line: bytes) -> str:
