@@ -96,13 +96,13 @@ _CONVERT: Final = pa.csv.ConvertOptions(
 def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
     tickers: Any = rows.column(TICKER)
     symbols = tuple(tickers.dictionary.to_pylist())
-    starts = np.asarray(rows.column(WINDOW_START))
+    starts = _view(rows.column(WINDOW_START), np.int64)
     within = span.start_ns <= starts.min() and starts.max() < span.end_ns
     if not within or not all(map(SYMBOL.fullmatch, symbols)):
         raise BlockRefusedError("a symbol or a time that is none")
     if not all(_holds(column) for column in rows.columns if pa.types.is_decimal(column.type)):
         raise BlockRefusedError("a number beyond its column")
-    codes = np.asarray(tickers.indices)
+    codes = _view(tickers.indices, np.int32)
     return Block(
         rows=rows,
         symbols=symbols,
@@ -114,13 +114,22 @@ def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
 
 def _holds(column: pa.Array[Any]) -> bool:
     """Say whether every value keeps the column's precision: Arrow widens 10^12 without a word."""
-    buffer: Any = column.buffers()[1]
-    words = np.frombuffer(buffer, dtype=np.uint64)
-    low, high = words[0 : 2 * len(column) : 2], words[1 : 2 * len(column) : 2]
+    words = _view(column, np.uint64, each=2)
+    low, high = words[::2], words[1::2]
     if not np.bitwise_or.reduce(high) and np.bitwise_or.reduce(low) < _SURELY_WITHIN:
         return True
     extremes: Any = pa.compute.min_max(column).as_py()
     return all(abs(value).scaleb(Price.scale) < _LIMIT for value in extremes.values())
+
+
+def _view(column: pa.Array[Any], kind: type[Any], *, each: int = 1) -> np.ndarray[Any, Any]:
+    """Return a column's numbers, `each` of them a row, as they lie in memory.
+
+    `numpy.asarray` would do, but imports pandas first.
+    """
+    buffer: Any = column.buffers()[1]
+    first, end = column.offset * each, (column.offset + len(column)) * each
+    return np.frombuffer(buffer, dtype=kind)[first:end]
 
 
 def _rises(codes: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> bool:
