@@ -28,10 +28,14 @@ Datasets = Annotated[
     typer.Option("--dataset", help="Dataset such as us_stocks_sip/minute_aggs_v1; all by default."),
 ]
 ingest_app = typer.Typer(
-    help="Land new and changed files and load them to bronze.", no_args_is_help=True
+    help="Land new and changed files and load them to bronze.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 backfill_app = typer.Typer(
-    help="Ingest, then build: the whole way in one command.", no_args_is_help=True
+    help="Ingest, then build: the whole way in one command.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
