@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.report import LoadReport
     from ingot.storage.boundary import Boundary
+    from ingot.tables.contract import Table
 
 MINUTES = "us_stocks_sip/minute_aggs_v1"
 DAYS = "us_stocks_sip/day_aggs_v1"
@@ -54,11 +55,13 @@ class World:
     symbols: int = 30
     datasets: tuple[str, ...] = (MINUTES, DAYS)
     environ: Mapping[str, str] = field(default_factory=dict)
+    vendor: Path | None = None
+    """Where the vendor publishes; beside the lake by default."""
 
     @property
     def tree(self) -> Path:
         """Where the vendor publishes."""
-        return self.folder / "vendor"
+        return self.vendor or self.folder / "vendor"
 
     @property
     def root(self) -> Path:
@@ -82,7 +85,7 @@ class World:
 
     def parts(self, now: datetime, *, boundary: Boundary = calm) -> Parts:
         """Open the lake at a moment; make it if there is none."""
-        init(self.root)
+        init(self.root, boundary=boundary)
         return open_parts(self.root, environ=self.environ, clock=FixedClock(now), boundary=boundary)
 
     def lake(self, now: datetime) -> Lake:
@@ -156,11 +159,14 @@ class World:
             for table in ALL_TABLES:
                 if table is RUNS:
                     continue
-                files = [str(f.path) for f in parts.tables.plan(table).files]
-                schema = arrow_schema(table)
-                rows = [pq.read_table(path, schema=schema) for path in files]
-                reader = pa.concat_tables([schema.empty_table(), *rows]).to_reader()
-                found[table.name] = fingerprint(table, reader).digest
+                found[table.name] = fingerprint(table, rows_of(parts, table).to_reader()).digest
         finally:
             parts.close()
         return found
+
+
+def rows_of(parts: Parts, table: Table) -> pa.Table:
+    """Return every row of a table, by its planned files."""
+    schema = arrow_schema(table)
+    files = [pq.read_table(f.path, schema=schema) for f in parts.tables.plan(table).files]
+    return pa.concat_tables([schema.empty_table(), *files])

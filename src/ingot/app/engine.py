@@ -19,7 +19,7 @@ def open_engine(parts: Parts, profile: Profile) -> Engine:
         ConfigError: The engine is not installed.
     """
     memory = max(_LEAST_MIB, profile.engine_memory_mb // profile.workers)
-    temporary = parts.root / "tmp"
+    temporary = parts.ledger.temporary("spill")  # removed even when this process is killed
     if parts.settings.engine == "spark":
         from ingot.engines.spark import SparkEngine
 

@@ -123,6 +123,7 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
     """
     from ingot.config import render_default
     from ingot.storage.files import write_once
+    from ingot.storage.landing import LandingStore
     from ingot.storage.tables import TableStore
 
     root = Path(path).expanduser().resolve()
@@ -133,7 +134,18 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
         )
     root.mkdir(parents=True, exist_ok=True)
     TableStore.create(root, boundary=boundary)
-    return write_once(root / MARKER, render_default().encode(), boundary=boundary)
+    if (root / MARKER).is_file():
+        return False
+    store = LandingStore(root / "landing", boundary=boundary)
+    try:
+        return write_once(
+            root / MARKER,
+            render_default().encode(),
+            boundary=boundary,
+            temporary_folder=store.scratch.folder,
+        )
+    finally:
+        store.close()
 
 
 def _may_become_lake(root: Path) -> bool:

@@ -35,8 +35,9 @@ def finished(parts: Parts, report: LoadReport) -> LoadReport:
 
     The tables are then looked at, so that the next run knows where this one left them. A run that
     changed nothing touches no table. A projection that loses to another process is
-    made by the next run, and the report says so.
+    made by the next run, and the report says so. What killed runs left half done is removed.
     """
+    parts.ledger.sweep()
     try:
         project(parts)
         begin(parts)

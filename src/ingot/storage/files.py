@@ -8,6 +8,7 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -196,14 +197,20 @@ class Scratch:
         self._root = root
         self._token: str | None = None
         self._descriptor: int | None = None
+        self._taking = Lock()
 
     @property
     def token(self) -> str:
-        """The name that this process works under; takes its lock on first use."""
-        if self._token is None:
-            make_folders(self._root)
-            self._token, self._descriptor = self._take()
-        return self._token
+        """The name that this process works under; takes its lock on first use.
+
+        What dead processes left is removed then.
+        """
+        with self._taking:  # threads that fetch may all be the first
+            if self._token is None:
+                make_folders(self._root)
+                self.sweep()
+                self._token, self._descriptor = self._take()
+            return self._token
 
     @property
     def folder(self) -> Path:

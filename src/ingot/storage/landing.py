@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,21 +56,14 @@ class LandingStore:
     """The landing folder of one lake; safe for any number of threads and processes."""
 
     def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:
+        """Name the folder; nothing is read or made before first use."""
         self.root = root
+        self.scratch = files.Scratch(root / "tmp")
         self._boundary = boundary
-
-    @cached_property
-    def scratch(self) -> files.Scratch:
-        """This process's unfinished files; leftovers of dead processes are removed on first use."""
-        scratch = files.Scratch(self.root / "tmp")
-        scratch.sweep()
-        return scratch
 
     def close(self) -> None:
         """Remove this process's unfinished files."""
-        if "scratch" in self.__dict__:
-            self.scratch.close()
-            del self.__dict__["scratch"]
+        self.scratch.close()
 
     def temporary(self, name: str) -> Path:
         """Return a fresh path for a download, on the store's file system."""

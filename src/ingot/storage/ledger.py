@@ -98,6 +98,10 @@ class Ledger:
         """Return a fresh path for a download, on the store's file system."""
         return self.store.temporary(name)
 
+    def sweep(self) -> int:
+        """Remove what dead processes left unfinished; return how many of them there were."""
+        return self.store.scratch.sweep()
+
     def object_path(self, sha256: str) -> Path:
         """Return where the bytes with this SHA-256 lie."""
         return self.store.object_path(sha256)
