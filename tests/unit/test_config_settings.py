@@ -148,13 +148,19 @@ def test_a_wrong_name_or_value_in_the_environment_is_refused(
         load_settings(None, environ, {})
 
 
+def test_an_argument_given_as_text_is_read_like_the_environment() -> None:
+    given = {"workers": "2", "quarantine_limit_pct": "2.5", "strategy": "parallel"}
+    read = load_settings(None, {}, given)
+    assert (read.workers, read.quarantine_limit_pct, read.strategy) == (2, 2.5, "parallel")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"worker": 2}, r"no argument worker\. Did you mean workers\?"),
+        ({"worker": 2}, r"no setting worker\. Did you mean workers\?"),
         ({"workers": -1}, r"workers as an argument was -1: it should be greater than or equal"),
         ({"workers": 2.5}, "workers as an argument was 2.5: it should be a valid integer"),
-        ({"vendors": {}}, "no argument vendors"),
+        ({"vendors": {}}, "no setting vendors"),
     ],
 )
 def test_a_wrong_argument_is_refused(overrides: dict[str, object], message: str) -> None:

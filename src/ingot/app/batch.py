@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ingot.app.report import DayResult, Result
-from ingot.errors import CommitConflictError, HeldVersionError, IngotError
+from ingot.app.report import DayResult, Result, held
+from ingot.errors import CommitConflictError, IngotError
 from ingot.model.landing import Outcome
 from ingot.storage.replacement import Replacement, Unplanned
 
@@ -99,7 +99,7 @@ def _result(finished: Finished, error: IngotError | None) -> DayResult:
     if error is not None:
         result = Result.FAILED
     elif done.outcome is Outcome.HELD:
-        result, error = Result.HELD, HeldVersionError(done.reason)
+        result, error = Result.HELD, held(done.reason, done.landing_ids[0])
     return DayResult(
         table=done.unit.table,
         dataset=done.unit.scope.dataset,

@@ -143,7 +143,7 @@ class _Builder:
         if not work:
             return []
         step = f"{dataset} to {table.name}"
-        self._progress(StepStarted(step, len(work), "days"))
+        self._progress(StepStarted(step, len(work), _unit(work)))
         refinery, profile = self._refinery, self._refinery.profile
         batch = Batch(self._parts, table, profile, planned_on=self._parts.tables.head(table))
         failed: list[DayResult] = []
@@ -163,6 +163,12 @@ class _Builder:
         batch.flush()
         self._progress(StepEnded(step))
         return batch.results + failed
+
+
+def _unit(work: Sequence[Work]) -> str:
+    """Return what a table is refined by: days, or months where a unit is longer."""
+    first = work[0].unit.scope
+    return "days" if (first.end - first.start).days == 1 else "months"
 
 
 def _failed(table: Table, work: SilverWork | GoldWork, error: IngotError) -> DayResult:

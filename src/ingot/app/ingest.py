@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from ingot.app import ahead, fetch, machine, plan
 from ingot.app.batch import Batch, Finished
-from ingot.app.report import DayResult, LoadReport, Result
+from ingot.app.report import DayResult, LoadReport, Result, held
 from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
 from ingot.errors import (
     ConfigError,
-    HeldVersionError,
     IngotError,
     LookAtDataError,
     NotPublishedError,
@@ -293,7 +292,8 @@ def _standing(parts: Parts, dataset: Dataset, states: Sequence[LandingState]) ->
             continue
         done = parts.ledger.is_done(plan.bronze_unit(dataset.bronze, state.landing))
         reason = done.reason if done else ""
-        error = HeldVersionError(reason) if undecided else LookAtDataError(reason)
+        landing_id = state.landing.landing_id
+        error = held(reason, landing_id) if undecided else LookAtDataError(reason)
         found.append(
             DayResult(
                 table=dataset.bronze.name,

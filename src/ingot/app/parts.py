@@ -132,7 +132,10 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
             f"{path} is not empty and is not a lake. Name an empty or new folder: "
             "ingot --lake FOLDER init"
         )
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be made: {exc.strerror or exc}.") from exc
     TableStore.create(root, boundary=boundary)
     if (root / MARKER).is_file():
         return False

@@ -9,6 +9,7 @@ from ingot.app.facts import read_facts
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
+from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
 from ingot.query.answer import Answer, sources_in, to_wide
 from ingot.query.bars import plan_bars
@@ -91,7 +92,13 @@ class Reader:
             for day in self._parts.calendar.between(request.start, request.end)
             for s in self._parts.calendar.of_date(day)
         ]
-        plan = plan_bars(request, sessions=sessions, sources=self._facts().sources)
+        sources = self._facts().sources
+        if request.source and request.source not in sources.present:
+            raise QueryError(
+                f"source was {request.source!r}, and this lake has bars of: "
+                f"{', '.join(sources.present) or 'none'}."
+            )
+        plan = plan_bars(request, sessions=sessions, sources=sources)
         table = plan.table
 
         def answer() -> pa.Table:
@@ -101,9 +108,10 @@ class Reader:
             return self._reads.run(plan.sql, {table.name: view})
 
         rows = self._cached((table.name, silver.SESSIONS.name), moment, request, answer)
+        absent = _absent(request, rows, moment)
         if request.form == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
-        return self._answer(rows, moment)
+        return self._answer(rows, moment, absent)
 
     def sql(self, text: str, known_at: str | date | datetime | None) -> Answer:
         """Answer one SELECT that a user wrote.
@@ -175,16 +183,15 @@ class Reader:
         """Return the next moment from which an answer for now may differ."""
         return self._parts.ledger.next_known_from(now) or FOREVER
 
-    def _answer(self, rows: pa.Table, moment: AsOf) -> Answer:
+    def _answer(self, rows: pa.Table, moment: AsOf, notices: tuple[str, ...] = ()) -> Answer:
         settled_until = self._facts().settled_until
         settled = settled_until is None or moment.known_at < settled_until
-        notices: tuple[str, ...] = ()
         if not settled and settled_until is not None:
             text = (
                 f"not settled: versions known from {settled_until:%Y-%m-%d %H:%M} UTC on are "
                 "landed but not refined; run: ingot build"
             )
-            notices = (text,)
+            notices = (*notices, text)
         return Answer(
             data=rows,
             known_at=moment.known_at,
@@ -199,6 +206,20 @@ class Reader:
         if self._known is None or self._known.stamp != stamp:
             self._known = read_facts(self._parts, stamp)
         return self._known
+
+
+def _absent(request: BarsRequest, rows: pa.Table, moment: AsOf) -> tuple[str, ...]:
+    """Say which of the symbols asked for have no bar."""
+    if len(request.symbols) > 1:
+        found = set(rows["symbol"].unique().to_pylist())
+        absent = [symbol for symbol in request.symbols if symbol not in found]
+    else:
+        absent = [] if rows.num_rows else list(request.symbols)
+    if not absent:
+        return ()
+    known = "" if moment.is_now else f" as known at {moment.known_at:%Y-%m-%dT%H:%M:%SZ}"
+    text = f"no bars of {', '.join(absent)} in the span{known}; symbols are case-sensitive"
+    return (f"{text}, see them with: ingot symbols",)
 
 
 def _dates(table: Table, conditions: Sequence[Condition]) -> tuple[date | None, date | None]:

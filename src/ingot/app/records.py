@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 _DECISIONS: Final = {"accept": Decision.ACCEPTED, "reject": Decision.REJECTED}
 
 
-def landings(parts: Parts, *, start: date, end: date, limit: int) -> Answer:
-    """Return the versions filed in `[start, end)`, latest file date first."""
+def landings(
+    parts: Parts, *, start: date, end: date, limit: int, status: str | None = None
+) -> Answer:
+    """Return the versions filed in `[start, end)`, or those of a status; latest file date first."""
     sql = (
         "SELECT landing_id, source, dataset, file_date, ordinal AS version, status, rows, "
         "rows_refused, known_from, known_basis, in_force_from, first_seen, size_bytes, key, reason "
         f"FROM {ops.LANDINGS.name} ORDER BY file_date DESC, dataset, ordinal DESC LIMIT {limit}"
     )
-    return _listed(parts, sql, ops.LANDINGS.name, _between("file_date", start, end))
+    conditions = _between("file_date", start, end)
+    if status is not None:
+        conditions += (Condition("status", "=", status),)
+    return _listed(parts, sql, ops.LANDINGS.name, conditions)
 
 
 def quarantine(parts: Parts, *, start: date, end: date, limit: int) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ingot.errors import exit_code
+from ingot.errors import HeldVersionError, exit_code
 
 if TYPE_CHECKING:
     from datetime import date
@@ -79,3 +79,10 @@ class LoadReport:
             notices=(*self.notices, *other.notices),
             errors=(*self.errors, *other.errors),
         )
+
+
+def held(reason: str, landing_id: int) -> HeldVersionError:
+    """Return why a version is held, and how a person decides on it."""
+    return HeldVersionError(
+        f"{reason}. Look at it, then say: ingot landings accept {landing_id} (or reject)"
+    )

@@ -28,15 +28,15 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _COLUMNS = (
     ("table", pa.string()),
     ("rows", pa.int64()),
+    ("days", pa.int64()),
+    ("watermark", pa.date32()),
+    ("missing_days", pa.int64()),
+    ("stale_days", pa.int64()),
+    ("settled_until", _INSTANT),
+    ("last_commit", _INSTANT),
     ("size_bytes", pa.int64()),
     ("files", pa.int64()),
     ("snapshots", pa.int64()),
-    ("last_commit", _INSTANT),
-    ("watermark", pa.date32()),
-    ("days", pa.int64()),
-    ("stale_days", pa.int64()),
-    ("missing_days", pa.int64()),
-    ("settled_until", _INSTANT),
     ("orphans", pa.int64()),
 )
 
@@ -62,15 +62,15 @@ def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tu
     return (
         table.name,
         stats.rows,
+        len(days) or None,
+        max(days, default=None),
+        missing,
+        stale if derived else None,
+        settled if derived else None,
+        stats.last_commit,
         stats.size_bytes,
         stats.files,
         stats.snapshots,
-        stats.last_commit,
-        max(days, default=None),
-        len(days) or None,
-        stale if derived else None,
-        missing,
-        settled if derived else None,
         len(parts.tables.orphans(table)),
     )
 

@@ -27,6 +27,17 @@ class Strategy(StrEnum):
     PARALLEL = "parallel"
 
 
+class Status(StrEnum):
+    """What became of a version."""
+
+    LANDED = "landed"
+    LOADED = "loaded"
+    HELD = "held"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+
+
 From = Annotated[
     str | None, typer.Option("--from", metavar="DATE", help="First trade date, included.")
 ]
@@ -39,7 +50,12 @@ KnownAt = Annotated[
         help="Answer with what was known then: an instant with offset, or a date (00:00 New York).",
     ),
 ]
-AsFormat = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+AsFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format", help="How rows are written; by default as --out is named, else as a table."
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to a file instead of stdout.")
 ]
@@ -47,6 +63,7 @@ HowStrategy = Annotated[
     Strategy, typer.Option("--strategy", help="auto looks at cores, memory and disk.")
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, max=256, help="Files worked on at once.")
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, max=256, help="Files worked on at once."),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="Rows at most.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Rows at most.")]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import From, HowStrategy, Strategy, To, Workers
+from ingot.cli.choices import AsFormat, From, HowStrategy, Out, Strategy, To, Workers
+from ingot.cli.destination import Destination, notice
 from ingot.cli.state import State, trade_dates
 from ingot.errors import ConfigError
 
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Option(
-        "--source", help="Folder that mirrors the vendor's tree, or s3://bucket[/prefix]."
+        "--source",
+        metavar="PLACE",
+        help="Folder that mirrors the vendor's tree, or s3://bucket[/prefix].",
     ),
 ]
 Datasets = Annotated[
     list[str] | None,
-    typer.Option("--dataset", help="Dataset such as us_stocks_sip/minute_aggs_v1; all by default."),
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        help="Such as us_stocks_sip/minute_aggs_v1; all by default; may be repeated.",
+    ),
 ]
 ingest_app = typer.Typer(
     help="Land new and changed files and load them to bronze.",
@@ -49,23 +56,33 @@ def register(app: typer.Typer) -> None:
 
 
 def init(context: typer.Context) -> None:
-    """Make a lake in the folder --lake."""
+    """Make a lake in the folder that --lake names."""
     from ingot.app.parts import init as make
 
     state: State = context.obj
     made = make(state.lake)
-    typer.echo(f"{'made' if made else 'there already is'} a lake at {state.lake}", err=True)
+    notice(f"{'made' if made else 'there already is'} a lake at {state.lake}")
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write the vendor's tree into.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to write the vendor's tree into.")
+    ],
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First date, included.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last date, included.")],
     symbols: Annotated[
-        int, typer.Option("--symbols", min=20, max=40_000, help="Symbols; a real day has 11000.")
+        int,
+        typer.Option(
+            "--symbols", metavar="N", min=20, max=40_000, help="How many; a real day has 11000."
+        ),
     ] = 200,
-    seed: Annotated[int, typer.Option("--seed", help="The market's seed.")] = 1,
-    stage: Annotated[int, typer.Option("--stage", min=1, help="Which republication to write.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Another one, another market.")
+    ] = 1,
+    stage: Annotated[
+        int,
+        typer.Option("--stage", metavar="N", min=1, help="Which publication: 2 corrects 1."),
+    ] = 1,
     dataset: Datasets = None,
     defect: Annotated[
         list[str] | None,
@@ -73,13 +90,16 @@ def simulate(
             "--defect", metavar="DATE=NAME", help="Inject a vendor defect; may be repeated."
         ),
     ] = None,
-    truth: Annotated[bool, typer.Option(help="Write the truth as Parquet beside the tree.")] = True,
+    truth: Annotated[
+        bool, typer.Option("--truth/--no-truth", help="Write the truth beside it, as Parquet.")
+    ] = True,
 ) -> None:
-    """Write a synthetic market in the vendor's own format, with known truth."""
+    """Write a synthetic market in the vendor's format, with known truth."""
     from ingot.app import simulate as simulation
     from ingot.cli import progress
 
     start, end = trade_dates(first, last, date.max)
+    defects = _defects(defect or [])
     with progress.shown() as shown:
         written = simulation.simulate(
             simulation.SimulationRequest(
@@ -90,16 +110,18 @@ def simulate(
                 seed=seed,
                 stage=stage,
                 datasets=tuple(dataset or ()),
-                defects=_defects(defect or []),
+                defects=defects,
                 truth=truth,
             ),
             progress=shown,
         )
-    typer.echo(
+    if not written.written and not written.unchanged:
+        notice(f"the market is closed from {first} to {last}: nothing to write")
+        return
+    notice(
         f"stage {written.stage}: {len(written.written)} files, {written.rows:,} rows, "
         f"{written.size_bytes / 1e6:,.1f} MB written to {written.out}; "
-        f"{written.unchanged} unchanged, {len(written.defects)} defects",
-        err=True,
+        f"{written.unchanged} unchanged, {len(written.defects)} defects"
     )
 
 
@@ -174,18 +196,19 @@ def backfill_massive(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print days, bytes and disk needed, and stop.")
     ] = False,
+    form: AsFormat = None,
+    out: Out = None,
 ) -> None:
     """Load Massive (formerly Polygon.io) flat files all the way to gold."""
     from ingot.app import backfill
     from ingot.app.run import finished
-    from ingot.cli import progress, show
-    from ingot.cli.choices import Format
+    from ingot.cli import progress
 
     state: State = context.obj
     parts = state.open()
     request = _request(state, "massive", source, dataset, first, last, strategy, workers)
     if plan:
-        show.rows(backfill.plan(parts, request), form=Format.TABLE, out=None)
+        Destination.of(form, out).take(backfill.plan(parts, request))
         return
     with progress.shown() as shown:
         report = finished(parts, backfill.backfill(parts, request, progress=shown))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingot.model.progress import Notice, StepAdvanced, StepEnded, StepStarted
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from ingot.model.progress import Progress, ProgressEvent
 
-_SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_LINES: Final = 5.0
+_MB: Final = 1_000_000
 
 
 @contextmanager
@@ -24,73 +26,104 @@ def shown() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _Lines()
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[label]}"),
         TimeElapsedColumn(),
     )
-    from rich.console import Console
-
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+        tasks: dict[str, tuple[TaskID, _Step]] = {}
 
         def receive(event: ProgressEvent) -> None:
             match event:
-                case StepStarted(step, total, unit):
-                    tasks[step] = bars.add_task(f"{step} ({unit})", total=total, label="")
-                case StepAdvanced(step, count, label):
-                    bars.update(tasks[step], advance=count, label=label)
-                case StepEnded(step):
-                    bars.update(tasks[step], label="")
+                case StepStarted(name, total, unit):
+                    step = _Step(total, unit)
+                    task = bars.add_task(name, total=total, label="", done=step.text)
+                    tasks[name] = task, step
+                case StepAdvanced(name, count, label):
+                    task, step = tasks[name]
+                    step.done += count
+                    bars.update(task, advance=count, label=label, done=step.text)
+                case StepEnded(name):
+                    bars.update(tasks[name][0], label="")
                 case Notice(text):
-                    bars.console.print(f"note: {text}")
+                    bars.console.print(f"note: {text}", markup=False, highlight=False)
 
         yield receive
 
 
+@dataclass
+class _Step:
+    """How far a step is."""
+
+    total: int | None
+    unit: str
+    done: int = 0
+    began: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """`3 of 10 days`, `1.2 of 30.5 MB`."""
+        total = "?" if self.total is None else self._number(self.total)
+        return f"{self._number(self.done)} of {total} {self._noun(self.total)}"
+
+    @property
+    def whole(self) -> str:
+        """`10 days`, `30.5 MB`."""
+        count = self.done if self.total is None else self.total
+        return f"{self._number(count)} {self._noun(count)}"
+
+    def _number(self, count: int) -> str:
+        return f"{count / _MB:,.1f}" if self.unit == "bytes" else f"{count:,}"
+
+    def _noun(self, count: int | None) -> str:
+        if self.unit == "bytes":
+            return "MB"
+        return self.unit.removesuffix("s") if count == 1 else self.unit
+
+
 class _Lines:
-    """One line when a step starts, now and then while it runs, and when it ends."""
+    """One line when a step starts, now and then while it runs, and at the end of a long one."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._steps: dict[str, tuple[int, int | None, str]] = {}
+        self._steps: dict[str, _Step] = {}
         self._told = monotonic()
+        self._read = True
 
     def __call__(self, event: ProgressEvent) -> None:
         with self._lock:
             match event:
-                case StepStarted(step, total, unit):
-                    self._steps[step] = (0, total, unit)
-                    self._tell(f"{step}: {_of(total)} {unit}")
-                case StepAdvanced(step, count, label):
-                    self._advance(step, count, label)
-                case StepEnded(step):
-                    done, _, unit = self._steps.pop(step)
-                    self._tell(f"{step}: {done:,} {unit} done")
+                case StepStarted(name, total, unit):
+                    step = self._steps[name] = _Step(total, unit, began=monotonic())
+                    self._tell(f"{name}: {step.whole}" if total is not None else name)
+                case StepAdvanced(name, count, label):
+                    self._advance(name, self._steps[name], count, label)
+                case StepEnded(name):
+                    self._end(name, self._steps.pop(name))
                 case Notice(text):
                     self._tell(f"note: {text}")
 
-    def _advance(self, step: str, count: int, label: str) -> None:
-        done, total, unit = self._steps[step]
-        self._steps[step] = (done + count, total, unit)
+    def _advance(self, name: str, step: _Step, count: int, label: str) -> None:
+        step.done += count
         if monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._tell(f"{step}: {done + count:,} of {_of(total)} {unit} {label}".rstrip())
+            self._tell(f"{name}: {step.text} {label}".rstrip())
+
+    def _end(self, name: str, step: _Step) -> None:
+        seconds = monotonic() - step.began
+        if seconds >= _SECONDS_BETWEEN_LINES:
+            self._tell(f"{name}: {step.whole} done in {seconds:.0f} s")
 
     def _tell(self, text: str) -> None:
         self._told = monotonic()
-        sys.stderr.write(text + "\n")
-
-
-def _of(total: int | None) -> str:
-    return "?" if total is None else f"{total:,}"
+        if not self._read:
+            return
+        try:
+            sys.stderr.write(text + "\n")
+        except BrokenPipeError:
+            self._read = False  # work goes on where nobody watches it

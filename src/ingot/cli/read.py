@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import AsFormat, Format, From, KnownAt, Out, To
-from ingot.cli.state import State, trade_dates
+from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
+from ingot.cli.destination import Destination
+from ingot.cli.state import State, trade_date, trade_dates
 
 if TYPE_CHECKING:
     from ingot.app.lake import Lake
-    from ingot.query.answer import Answer
 
-Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Symbols, case-sensitive.")]
+Symbols = Annotated[
+    list[str],
+    typer.Argument(metavar="SYMBOL", help="Symbols, case-sensitive.", show_default=False),
+]
 SourceName = Annotated[
-    str | None, typer.Option("--source", help="Connector to read; the precedence list by default.")
+    str | None,
+    typer.Option(
+        "--source", metavar="NAME", help="Connector to read; the precedence list by default."
+    ),
 ]
 
 
@@ -34,35 +39,49 @@ def _lake(context: typer.Context) -> Lake:
     return Lake(state.open())
 
 
-def _show(answer: Answer, form: Format, out: Path | None = None) -> None:
-    from ingot.cli import show
-
-    show.rows(answer, form=form, out=out)
-
-
 def bars(
     context: typer.Context,
     symbols: Symbols,
     first: From = None,
     last: To = None,
-    interval: Annotated[str, typer.Option("--interval", help="1m, 5m, 15m, 30m, 1h or 1d.")] = "1d",
+    interval: Annotated[
+        str, typer.Option("--interval", metavar="WIDTH", help="1m, 5m, 15m, 30m, 1h or 1d.")
+    ] = "1d",
     session: Annotated[
         str | None,
-        typer.Option("--session", help="pre, regular, post or overnight; all by default."),
+        typer.Option(
+            "--session",
+            metavar="NAME",
+            help="pre, regular, post or overnight; all by default (1d: the vendor's own day).",
+        ),
     ] = None,
     basis: Annotated[
-        str, typer.Option("--basis", help="raw, split, total_return or scaled_raw.")
+        str, typer.Option("--basis", metavar="NAME", help="raw: prices as they were traded.")
     ] = "raw",
     known_at: KnownAt = None,
-    fill: Annotated[str, typer.Option("--fill", help="none or previous: absent bars.")] = "none",
+    fill: Annotated[
+        str,
+        typer.Option(
+            "--fill", metavar="HOW", help="none, or previous: absent bars get the close before."
+        ),
+    ] = "none",
     wide: Annotated[
-        bool, typer.Option("--wide/--long", help="One column of closes per symbol.")
+        bool, typer.Option("--wide/--long", help="A column per symbol, or a row per bar.")
     ] = False,
+    value: Annotated[
+        str,
+        typer.Option(
+            "--value",
+            metavar="COLUMN",
+            help="What --wide shows: open, high, low, close, volume or transactions.",
+        ),
+    ] = "close",
     source: SourceName = None,
-    form: AsFormat = Format.TABLE,
+    form: AsFormat = None,
     out: Out = None,
 ) -> None:
     """Print bars of symbols, as known at any past moment."""
+    to = Destination.of(form, out)
     lake = _lake(context)
     start, end = trade_dates(first, last, lake.today())
     answer = lake.bars(
@@ -75,21 +94,26 @@ def bars(
         known_at=known_at,
         fill=fill,
         form="wide" if wide else "long",
+        value=value,
         source=source,
     )
-    _show(answer, form, out)
+    to.take(answer)
 
 
 def sql(
     context: typer.Context,
-    question: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
+    question: Annotated[
+        str, typer.Argument(metavar="SELECT", help="One SELECT; - reads it from standard input.")
+    ],
     known_at: KnownAt = None,
-    form: AsFormat = Format.TABLE,
+    form: AsFormat = None,
     out: Out = None,
 ) -> None:
-    """Answer one SELECT over bronze, silver, gold and ops, as known at any past moment."""
+    """Answer one SELECT over the lake's tables, as known at any past moment."""
+    to = Destination.of(form, out)
+    lake = _lake(context)
     text = sys.stdin.read() if question == "-" else question
-    _show(_lake(context).sql(text, known_at=known_at), form, out)
+    to.take(lake.sql(text, known_at=known_at))
 
 
 def symbols(
@@ -97,55 +121,59 @@ def symbols(
     first: From = None,
     last: To = None,
     known_at: KnownAt = None,
-    form: AsFormat = Format.TABLE,
+    form: AsFormat = None,
     out: Out = None,
 ) -> None:
-    """List the symbols that have day or minute bars, with their first and last date."""
+    """List the symbols that have bars, with their first and last date."""
+    to = Destination.of(form, out)
     lake = _lake(context)
     start, end = trade_dates(first, last, lake.today())
-    _show(lake.symbols(start=start, end=end, known_at=known_at), form, out)
+    to.take(lake.symbols(start=start, end=end, known_at=known_at))
 
 
 def sessions(
     context: typer.Context,
     first: From = None,
     last: To = None,
-    form: AsFormat = Format.TABLE,
+    form: AsFormat = None,
     out: Out = None,
 ) -> None:
     """List the sessions of the calendar."""
+    to = Destination.of(form, out)
     lake = _lake(context)
     start, end = trade_dates(first, last, lake.today())
-    _show(lake.sessions(start=start, end=end), form, out)
+    to.take(lake.sessions(start=start, end=end))
 
 
 def history(
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="Symbol, case-sensitive.")],
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Symbol, case-sensitive.")],
     date: Annotated[str, typer.Option("--date", metavar="DATE", help="Trade date.")],
-    interval: Annotated[str, typer.Option("--interval", help="1m or 1d.")] = "1m",
+    interval: Annotated[str, typer.Option("--interval", metavar="WIDTH", help="1m or 1d.")] = "1m",
     known_at: KnownAt = None,
-    form: AsFormat = Format.TABLE,
+    form: AsFormat = None,
     out: Out = None,
 ) -> None:
     """List every version of a symbol's bars of one trade date."""
-    start, end = trade_dates(date, date, _lake(context).today())
-    del end
-    _show(
-        _lake(context).history(symbol, date=start, interval=interval, known_at=known_at), form, out
-    )
+    to = Destination.of(form, out)
+    day = trade_date("--date", date)
+    to.take(_lake(context).history(symbol, date=day, interval=interval, known_at=known_at))
 
 
-def tables(context: typer.Context, form: AsFormat = Format.TABLE, out: Out = None) -> None:
+def tables(context: typer.Context, form: AsFormat = None, out: Out = None) -> None:
     """List the lake's tables with rows, size and what they hold."""
-    _show(_lake(context).tables(), form, out)
+    to = Destination.of(form, out)
+    to.take(_lake(context).tables())
 
 
 def describe(
     context: typer.Context,
-    table: Annotated[str, typer.Argument(help="Table such as silver.minute_bars.")],
-    form: AsFormat = Format.TABLE,
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Table such as silver.minute_bars.")
+    ],
+    form: AsFormat = None,
     out: Out = None,
 ) -> None:
     """List a table's columns with type, unit and meaning."""
-    _show(_lake(context).describe(table), form, out)
+    to = Destination.of(form, out)
+    to.take(_lake(context).describe(table))

@@ -1,61 +1,46 @@
-"""How answers, reports and progress look on a terminal; rows to stdout, all else to stderr."""
+"""How the end of a load looks: a table, what failed and what to do; all of it on stderr."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from ingot.app.report import Result
-from ingot.cli.choices import Format
+from ingot.cli.destination import notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ingot.app.parts import Parts
     from ingot.app.report import DayResult, LoadReport
-    from ingot.query.answer import Answer
-
-_BINARY = {Format.PARQUET, Format.ARROW}
-
-
-def rows(answer: Answer, *, form: Format, out: Path | None) -> None:
-    """Write an answer's rows to `out` or stdout, and its notices to stderr."""
-    for text in answer.notices:
-        notice(text)
-    if out is not None:
-        answer.write(out, form.value)
-        notice(f"{len(answer):,} rows written to {out}")
-    elif form in _BINARY:
-        if sys.stdout.isatty():
-            notice(f"{form.value} is binary: name a file with --out, or pipe it on")
-            return
-        answer.write(sys.stdout.buffer, form.value)
-    else:
-        answer.write(sys.stdout.buffer, form.value)
-        sys.stdout.flush()
-
-
-def notice(text: str) -> None:
-    """Tell a person something that is no part of the answer."""
-    sys.stderr.write(f"note: {text}\n")
 
 
 def report(parts: Parts, found: LoadReport) -> None:
     """Print the closing table of a run: what was loaded, and what failed and what to do."""
+    with suppress(BrokenPipeError):  # nobody reads on, and the work is done
+        _report(parts, found)
+
+
+def _report(parts: Parts, found: LoadReport) -> None:
     if found.days:
         from ingot.app.summary import summary
 
-        summary(parts, found).write(sys.stderr.buffer)
-    else:
-        sys.stderr.write(f"nothing new, changed or stale ({found.seconds:.1f} s)\n")
+        table = summary(parts, found)
+        if sys.stderr.isatty():
+            table, _ = table.fitting(get_terminal_size().columns)
+        table.write(sys.stderr.buffer)
+    elif not found.errors:
+        sys.stderr.write("nothing new, changed or stale\n")
     for text in found.notices:
         notice(text)
-    for error in found.errors:
-        sys.stderr.write(f"error: {error}\n")
+    for text in dict.fromkeys(str(error) for error in found.errors):
+        sys.stderr.write(f"error: {text}\n")
     for line in _troubles(found.days):
         sys.stderr.write(f"{line}\n")
-    sys.stderr.write(f"run {found.run}: {found.rows:,} rows in {found.seconds:.1f} s\n")
+    written = f"{found.rows:,} rows written in " if found.rows else ""
+    sys.stderr.write(f"run {found.run}: {written}{found.seconds:.1f} s\n")
 
 
 def _troubles(days: tuple[DayResult, ...]) -> Iterator[str]:

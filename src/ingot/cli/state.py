@@ -46,7 +46,9 @@ class State:
         try:
             moment = datetime.fromisoformat(self.now)
         except ValueError as exc:
-            raise ConfigError(f"--now was {self.now!r}: write an ISO instant with offset.") from exc
+            raise ConfigError(
+                f"--now was {self.now!r}: write an instant with offset, such as 2025-06-10T15:00Z."
+            ) from exc
         if moment.tzinfo is None:
             raise ConfigError(f"--now was {self.now!r}, without a UTC offset: add Z.")
         return FixedClock(moment.astimezone(UTC))
@@ -68,14 +70,19 @@ def trade_dates(first: str | None, last: str | None, today: date) -> tuple[date,
     Raises:
         ConfigError: A date is malformed, or the last is before the first.
     """
-    start = _date("--from", first) if first else date(1900, 1, 1)
-    end = _date("--to", last) if last else today
+    start = trade_date("--from", first) if first else date(1900, 1, 1)
+    end = trade_date("--to", last) if last else today
     if end < start:
         raise ConfigError(f"--to {end} is before --from {start}.")
     return start, end + timedelta(days=1)
 
 
-def _date(option: str, text: str) -> date:
+def trade_date(option: str, text: str) -> date:
+    """Return the date that an option names.
+
+    Raises:
+        ConfigError: It is malformed.
+    """
     try:
         return date.fromisoformat(text)
     except ValueError as exc:

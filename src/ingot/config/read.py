@@ -95,9 +95,10 @@ class _Found:
     def add_arguments(self, overrides: Mapping[str, object]) -> None:
         for key, value in overrides.items():
             if key not in setting_fields():
-                raise ConfigError(unknown("argument", key, setting_fields()))
+                raise ConfigError(unknown("setting", key, setting_fields()))
             if value is not None:
-                self._add(key, value, "as an argument")
+                read = _from_text(key, value, key) if isinstance(value, str) else value
+                self._add(key, read, "as an argument")
 
     def _add(self, key: str, value: object, place: str) -> None:
         self.values[key], self.places[key] = value, place

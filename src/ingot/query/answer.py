@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import IO, TYPE_CHECKING
 
 from ingot.errors import QueryError
 from ingot.query import formats, frames
-from ingot.query.printed import brief, html
+from ingot.query.printed import brief, fitting, html
 
 if TYPE_CHECKING:
     import os
@@ -66,6 +66,15 @@ class Answer:
     def to_pandas(self, *, exact: bool = False) -> pd.DataFrame:
         """Return the rows as a pandas frame; decimals become float64 unless `exact`."""
         return frames.to_pandas(self.data, exact=exact)
+
+    def fitting(self, width: int) -> tuple[Answer, tuple[str, ...]]:
+        """Return the answer without the last columns that a table of `width` has no room for.
+
+        Their names come second; a first column that is too wide is kept.
+        """
+        kept = fitting(self.data, width)
+        shown = replace(self, data=self.data.select(self.columns[:kept]))
+        return shown, self.columns[kept:]
 
     def write(self, target: str | os.PathLike[str] | IO[bytes], form: str = "table") -> None:
         """Write the rows as table, csv, json, parquet or arrow to a path or a binary stream.

@@ -36,6 +36,17 @@ def brief(data: pa.Table) -> str:
     return f"{body}{_size(data)}"
 
 
+def fitting(data: pa.Table, width: int) -> int:
+    """Return how many leading columns, one at least, `printed` fits into `width` characters."""
+    used = 0
+    for position, (name, column) in enumerate(zip(data.column_names, data.columns, strict=True)):
+        cells = (len(_safe(text or "")) for text in texts(column))
+        used += max([len(_safe(name)), *cells]) + (2 if position else 0)
+        if used > width:
+            return max(position, 1)
+    return int(data.num_columns)
+
+
 def html(data: pa.Table) -> str:
     """Return the first rows as an HTML table, and how many there are."""
     names = "".join(f"<th>{escape(name)}</th>" for name in data.column_names)

@@ -1,0 +1,90 @@
+"""Where an answer's rows go, and in which format; notices go to stderr."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from dataclasses import dataclass
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Final
+
+from ingot.cli.choices import Format
+from ingot.errors import QueryError, StorageFullError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    from ingot.query.answer import Answer
+
+_BINARY: Final = {Format.PARQUET, Format.ARROW}
+_SUFFIXES: Final = {f".{form.value}": form for form in Format if form is not Format.TABLE} | {
+    ".pq": Format.PARQUET,
+    ".feather": Format.ARROW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A format and a file, or stdout."""
+
+    form: Format
+    out: Path | None
+
+    @classmethod
+    def of(cls, form: Format | None, out: Path | None) -> Self:
+        """Return where rows go; without `--format` the name of `--out` says how.
+
+        Raises:
+            QueryError: Bytes would go to a terminal.
+        """
+        if form is None:
+            form = _SUFFIXES.get(out.suffix.lower(), Format.TABLE) if out else Format.TABLE
+        if out is None and form in _BINARY and sys.stdout.isatty():
+            raise QueryError(
+                f"{form.value} is binary and stdout is a terminal: name a file with --out, "
+                "or pipe it on."
+            )
+        return cls(form, out)
+
+    def take(self, answer: Answer) -> None:
+        """Write the rows, and tell the notices on stderr.
+
+        Raises:
+            QueryError: The file cannot be written.
+            StorageFullError: The disk is full.
+        """
+        for text in answer.notices:
+            notice(text)
+        if self.out is not None:
+            answer.write(self.out, self.form.value)
+            notice(f"{_rows(len(answer))} written to {self.out} as {self.form.value}")
+            return
+        if self.form is Format.TABLE and sys.stdout.isatty():
+            answer, hidden = answer.fitting(get_terminal_size().columns)
+            if hidden:
+                notice(
+                    f"no room for {', '.join(hidden)}: widen the terminal, or choose --format csv"
+                )
+        self._print(answer)
+
+    def _print(self, answer: Answer) -> None:
+        try:
+            answer.write(sys.stdout.buffer, self.form.value)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            message = f"stdout cannot be written: {exc.strerror or exc}."
+            raise (
+                StorageFullError(message) if exc.errno == errno.ENOSPC else QueryError(message)
+            ) from exc
+
+
+def notice(text: str) -> None:
+    """Tell a person something that is no part of the answer."""
+    sys.stderr.write(f"note: {text}\n")
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
