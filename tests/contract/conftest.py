@@ -21,6 +21,11 @@ SPARK = (
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.xdist_group("spark"),
 )
+# With a handful of rows Spark spends its time on generating and compiling code.
+FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 
 
 @pytest.fixture(scope="session", params=("duckdb", pytest.param("spark", marks=SPARK)))
@@ -32,7 +37,7 @@ def engine(
     made: Engine
     if request.param == "spark":
         pytest.importorskip("pyspark", reason="pyspark is not installed (extra: spark)")
-        made = SparkEngine(temp_directory=folder)
+        made = SparkEngine(shuffle_partitions=1, temp_directory=folder, settings=FEW_ROWS)
     else:
         made = DuckDBEngine(memory_limit_mb=256, threads=2, temp_directory=folder)
     with made:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from ingot.engines.transpile import predicate_to_spark, to_spark
@@ -62,6 +63,7 @@ class SparkEngine:
         memory_limit_mb: int = 2_048,
         shuffle_partitions: int = 2,
         temp_directory: Path | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """Start a session of Spark, or take this process's own.
 
@@ -70,19 +72,20 @@ class SparkEngine:
             memory_limit_mb: Heap of the driver, in 2^20 bytes.
             shuffle_partitions: Tasks of one exchange.
             temp_directory: Where Spark spills to and keeps its warehouse.
+            settings: More of Spark's own settings, by their names.
 
         Raises:
             ConfigError: pyspark or Java is not there.
         """
-        settings = {
+        chosen = {
             **_SETTINGS,
             "spark.driver.memory": f"{memory_limit_mb}m",
             "spark.sql.shuffle.partitions": str(shuffle_partitions),
         }
         if temp_directory is not None:
-            settings["spark.local.dir"] = str(temp_directory)
-            settings["spark.sql.warehouse.dir"] = str(temp_directory / "warehouse")
-        self._session = _started(master, settings)
+            chosen["spark.local.dir"] = str(temp_directory)
+            chosen["spark.sql.warehouse.dir"] = str(temp_directory / "warehouse")
+        self._session = _started(master, chosen | dict(settings or {}))
         self._bound: set[str] = set()
 
     def run(self, sql: str, inputs: Mapping[str, Relation]) -> pa.RecordBatchReader:
@@ -93,14 +96,14 @@ class SparkEngine:
             CorruptFileError: A data file cannot be read.
             ContractBrokenError: A value does not fit its type.
         """
-        from py4j.protocol import Py4JJavaError  # noqa: PLC0415 - optional
         from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
 
+        of_the_jvm = import_module("py4j.protocol").Py4JJavaError
         text = to_spark(sql)
         try:
             self._bind(inputs)
             answer: pa.Table = self._session.sql(text).toArrow()
-        except (PySparkException, Py4JJavaError) as exc:
+        except (PySparkException, of_the_jvm) as exc:
             raise _translated(str(exc)) from exc
         reader: pa.RecordBatchReader = answer.to_reader()
         return reader

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _HUGE: Final = frozenset({exp.DataType.Type.INT128, exp.DataType.Type.BIGDECIMAL})
 _FLOATING: Final = (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT)
+_TIMES: Final = frozenset({exp.DataType.Type.TIME, exp.DataType.Type.TIMETZ})
 _SUMS: Final = (exp.Sum, exp.Avg)
 _GIVE_FLOATING: Final = (exp.Div, exp.Ln, exp.Exp, exp.Sqrt, exp.Pow)
 _STATISTICS: Final = (
@@ -84,25 +85,30 @@ def _problems(tree: exp.Expr) -> Iterator[str]:
     if len(names) != len(set(names)):
         yield "two CTEs of one name (Spark has them all at the top)"
     for node in tree.walk():
-        if isinstance(node, exp.DataType) and node.this in {
-            exp.DataType.Type.TIME,
-            exp.DataType.Type.TIMETZ,
-        }:
-            yield "the type TIME (count minutes as integers)"
-        elif isinstance(node, exp.DateBin) or _called(node) in {"TIME_BUCKET", "DATE_BIN"}:
-            yield "time_bucket (divide integers)"
-        elif isinstance(node, exp.Join) and str(node.args.get("method", "")).upper() == "ASOF":
-            yield "ASOF (use a window over a union)"
-        elif isinstance(node, exp.ArrayAgg) and node.find(exp.Order):
-            yield "an ordered list() (the order is lost)"
-        elif isinstance(node, exp.Select) and node.args.get("qualify") and _has_star(node):
-            yield "a star beside QUALIFY (name the columns)"
-        elif isinstance(node, _STATISTICS):
-            yield "stddev, variance or corr (take roots of sums of integers)"
-        elif isinstance(node, _SUMS):
-            yield from _sum_problems(node)
-        elif isinstance(node, _ENDS_IN_INTEGER) and not _is_cast(node):
-            yield "a part of a date that is not cast (engines differ in its width)"
+        yield from _construct_problems(node)
+        yield from _value_problems(node)
+
+
+def _construct_problems(node: exp.Expr) -> Iterator[str]:
+    if isinstance(node, exp.DateBin) or _called(node) in {"TIME_BUCKET", "DATE_BIN"}:
+        yield "time_bucket (divide integers)"
+    elif isinstance(node, exp.Join) and str(node.args.get("method", "")).upper() == "ASOF":
+        yield "ASOF (use a window over a union)"
+    elif isinstance(node, exp.ArrayAgg) and node.find(exp.Order):
+        yield "an ordered list() (the order is lost)"
+    elif isinstance(node, exp.Select) and node.args.get("qualify") and _has_star(node):
+        yield "a star beside QUALIFY (name the columns)"
+
+
+def _value_problems(node: exp.Expr) -> Iterator[str]:
+    if isinstance(node, exp.DataType) and node.this in _TIMES:
+        yield "the type TIME (count minutes as integers)"
+    elif isinstance(node, _STATISTICS):
+        yield "stddev, variance or corr (take roots of sums of integers)"
+    elif isinstance(node, _SUMS):
+        yield from _sum_problems(node)
+    elif isinstance(node, _ENDS_IN_INTEGER) and not _is_cast(node):
+        yield "a part of a date that is not cast (engines differ in its width)"
 
 
 def _sum_problems(node: exp.Expr) -> Iterator[str]:
