@@ -83,10 +83,30 @@ class Killing:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+@dataclass
+class Overtaken:
+    """A boundary at whose n-th point (from 1) others do their work, while the process waits."""
+
+    at: int
+    others: Callable[[], object]
+    _seen: int = field(init=False, default=0)
+
+    def __call__(self, point: str) -> None:
+        del point
+        self._seen += 1
+        if self._seen == self.at:
+            self.others()
+
+
 def load(world: World, stage: int, *, kill_at: int | None = None, **changes: Any) -> LoadReport:
     """Load what stage `stage` has published, at its hour."""
     boundary: Boundary = calm if kill_at is None else Killing(kill_at)
     return world.backfill(at(stage), boundary=boundary, **changes)
+
+
+def build(world: World, stage: int) -> LoadReport:
+    """Refine what is loaded, at the hour of a stage."""
+    return world.build(at(stage))
 
 
 def start(work: Callable[..., LoadReport], *args: Any, **kwargs: Any) -> BaseProcess:

@@ -153,8 +153,9 @@ class CommitConflictError(TryLaterError):
     """The table moved on between planning and commit, more often than we plan again."""
 
     def __init__(self, table: str, *, attempts: int, reason: str) -> None:
+        often = "" if attempts == 1 else f" {attempts} times"
         super().__init__(
-            f"The commit to {table} lost to other writers {attempts} times (last: {reason}). "
+            f"The commit to {table} lost to other writers{often} (last: {reason}). "
             "Run the command again; loading is idempotent."
         )
         self.table, self.attempts = table, attempts

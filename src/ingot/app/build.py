@@ -21,7 +21,7 @@ from ingot.transforms import silver as silver_transforms
 from ingot.transforms.performance import performance_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
     from ingot.app.markets import Market
@@ -99,7 +99,7 @@ class _Builder:
             start=self._request.start,
             end=self._request.end,
         )
-        return self._each(table, dataset.name, tuple(work), lambda r, w: r.silver(w, dataset))
+        return self._each(table, dataset.name, work, lambda r, w: r.silver(w, dataset))
 
     def _daily(self, market: Market, minutes: Dataset) -> list[DayResult]:
         work = plan.daily_work(
@@ -110,7 +110,7 @@ class _Builder:
             start=self._request.start,
             end=self._request.end,
         )
-        return self._each(gold.DAILY_BARS, minutes.name, tuple(work), Refinery.daily)
+        return self._each(gold.DAILY_BARS, minutes.name, work, Refinery.daily)
 
     def _performance(self, market: Market) -> list[DayResult]:
         inputs = [(d.silver, d.name) for d in market.datasets if d is market.days and d.silver]
@@ -128,7 +128,7 @@ class _Builder:
         return self._each(
             gold.PERFORMANCE,
             market.name,
-            tuple(work),
+            work,
             lambda r, w: r.performance(w, market, basis=RAW),
         )
 
@@ -136,16 +136,20 @@ class _Builder:
         self,
         table: Table,
         dataset: str,
-        work: Sequence[Work],
+        planned: Iterator[Work],
         produce: Callable[[Refinery, Work], Finished],
     ) -> list[DayResult]:
         """Produce each unit of work and commit them in batches; a failed one stops no other."""
+        # The head comes first: what another process commits after it is never overwritten by
+        # units that were planned before.
+        head = self._parts.tables.head(table)
+        work = tuple(planned)
         if not work:
             return []
         step = f"{dataset} to {table.name}"
         self._progress(StepStarted(step, len(work), _unit(work)))
         refinery, profile = self._refinery, self._refinery.profile
-        batch = Batch(self._parts, table, profile, planned_on=self._parts.tables.head(table))
+        batch = Batch(self._parts, table, profile, planned_on=head)
         failed: list[DayResult] = []
 
         def attempt(item: Work) -> Finished | IngotError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ingot.errors import TryLaterError
+from ingot.errors import CommitConflictError, TryLaterError
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
 from ingot.tables.catalog import ALL_TABLES
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.report import LoadReport
     from ingot.storage.index import Unprojected
+    from ingot.tables.contract import Table
+
+_PROJECTIONS: Final = 5
+"""How often the ledger is read again when another process projects it too."""
 
 
 def begin(parts: Parts) -> None:
@@ -47,14 +51,30 @@ def finished(parts: Parts, report: LoadReport) -> LoadReport:
 
 
 def project(parts: Parts) -> int:
-    """Bring the ops tables up to the ledger; return how many months were written."""
-    pending = parts.ledger.unprojected()
-    for name in sorted({p.table for p in pending}):
-        months = [p for p in pending if p.table == name]
+    """Bring the ops tables up to the ledger; return how many months were written.
+
+    Raises:
+        CommitConflictError: Other processes project too, and were faster every time.
+    """
+    names = sorted({p.table for p in parts.ledger.unprojected()})
+    return sum(_project(parts, contract(name)) for name in names)
+
+
+def _project(parts: Parts, table: Table) -> int:
+    for left in reversed(range(_PROJECTIONS)):
+        # The head comes first: rows read after it are never older than what they replace.
+        head = parts.tables.head(table)
+        months = [p for p in parts.ledger.unprojected() if p.table == table.name]
         replacements = [_replacement(parts, month) for month in months]
-        parts.tables.replace(contract(name), replacements, run=parts.run)
+        try:
+            parts.tables.replace(table, replacements, run=parts.run, planned_on=head)
+        except CommitConflictError:
+            if not left:
+                raise
+            continue
         parts.ledger.mark_projected(months)
-    return len(pending)
+        return len(months)
+    raise AssertionError
 
 
 def _replacement(parts: Parts, pending: Unprojected) -> Replacement:
