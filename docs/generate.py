@@ -5,8 +5,11 @@ Run by `make docs`; tests/docs holds the committed pages to what this writes.
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,20 +189,20 @@ def sentence(text: str | None) -> str:
 def spelled(parameter: TyperArgument | TyperOption) -> str:
     """Return how a parameter is written on the command line."""
     if isinstance(parameter, TyperArgument):
-        return str(parameter.metavar or str(parameter.name).upper())
+        name = str(parameter.metavar or str(parameter.name).upper())
+        return f"{name}..." if parameter.nargs == -1 else name
     return " / ".join([*parameter.opts, *parameter.secondary_opts])
 
 
 def value_of(parameter: TyperArgument | TyperOption) -> str:
-    """Return what value a parameter takes, empty for a flag."""
-    if getattr(parameter, "is_flag", False):
+    """Return what value an option takes, empty for a flag and for an argument."""
+    if isinstance(parameter, TyperArgument) or parameter.is_flag:
         return ""
     kind = parameter.type_descriptor.annotation
     choices = getattr(kind, "__members__", None)
     if choices:
         return ", ".join(code(member.value) for member in choices.values())
-    name = parameter.metavar or VALUES.get(kind, "TEXT")
-    return name + (", repeated" if parameter.multiple else "")
+    return parameter.metavar or VALUES.get(kind, "TEXT")
 
 
 def default_of(parameter: TyperArgument | TyperOption) -> str:
@@ -220,24 +223,40 @@ def python_page() -> str:
     parts = [callable_section("ingot.open", open_lake)]
     for kind in (Lake, Answer):
         parts.append(f"## {kind.__name__}\n\n{inspect.getdoc(kind)}")
-        parts += [callable_section(f"{kind.__name__}.{n}", m) for n, m in public(kind)]
+        attributes = [(code(name), code(of), doc) for name, of, doc in attributes_of(kind)]
+        if attributes:
+            parts.append(grid(("attribute", "type", "meaning"), attributes))
+        parts += [callable_section(f"{kind.__name__}.{n}", m) for n, m in methods(kind)]
     return page("Python", lead, parts)
 
 
-def public(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+def attributes_of(kind: type) -> Iterator[tuple[str, str, str]]:
+    """Yield the fields and properties of a class: name, type, first line of what it says."""
+    (text,) = ast.parse(inspect.getsource(kind)).body
+    body = text.body if isinstance(text, ast.ClassDef) else []
+    for field, following in pairwise(body):
+        if isinstance(field, ast.AnnAssign):
+            doc = ast.literal_eval(following.value) if isinstance(following, ast.Expr) else ""
+            yield ast.unparse(field.target), ast.unparse(field.annotation), sentence(doc)
+    for name, member in vars(kind).items():
+        if isinstance(member, property) and member.fget and not name.startswith("_"):
+            returns = inspect.signature(member.fget).return_annotation
+            yield name, returns, (inspect.getdoc(member) or "").splitlines()[0]
+
+
+def methods(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield the public methods of a class in the order of its text."""
     for name, member in vars(kind).items():
-        found = member.fget if isinstance(member, property) else member
-        if inspect.isfunction(found) and not name.startswith("_"):
-            yield name, found
+        if inspect.isfunction(member) and not name.startswith("_"):
+            yield name, member
 
 
 def callable_section(name: str, function: Callable[..., Any]) -> str:
     """Return one function: its signature and docstring."""
-    signature = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()")
-    signature = signature.replace("'", "").replace('"', "")
+    text = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()")
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations are kept as text
     doc = inspect.getdoc(function) or ""
-    return f"### {name}\n\n```text\n{name}{signature}\n```\n\n```text\n{doc}\n```"
+    return f"### {name}\n\n```text\n{name}{text}\n```\n\n```text\n{doc}\n```"
 
 
 def errors_page() -> str:

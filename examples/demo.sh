@@ -7,20 +7,26 @@ set -euo pipefail
 
 DEMO=${DEMO:-demo}
 INGOT=${INGOT:-ingot}
-FIRST=2025-05-01 LAST=2025-06-30
-STOCKS=us_stocks_sip
+MARKET=(--from 2025-05-12 --to 2025-06-27 --symbols 30 --seed 7
+    --dataset us_stocks_sip/minute_aggs_v1 --dataset us_stocks_sip/day_aggs_v1)
+BEFORE=2025-07-01 LATER=2025-07-14T12:00Z
 export INGOT_LAKE="$DEMO/lake"
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+
+# Print a command as a person would type it, and run it.
 run() {
-    printf '$ ingot'
-    printf ' %q' "$@"
-    printf '\n'
+    local word line='$ ingot'
+    for word in "$@"; do
+        case $word in *[[:space:]\(\*]*) word="\"$word\"" ;; esac
+        line+=" $word"
+    done
+    printf '%s\n' "$line"
     "$INGOT" "$@"
 }
-
-value() { "$INGOT" sql "$1" --format csv | tail -n 1; }
 
 if [ -e "$DEMO" ] && [ ! -e "$DEMO/made-by-ingot-demo" ]; then
     echo "$DEMO exists and is not a demo of ours; say DEMO=... to work elsewhere" >&2
@@ -30,46 +36,45 @@ rm -rf "$DEMO"
 mkdir -p "$DEMO"
 touch "$DEMO/made-by-ingot-demo"
 
-say "1. A vendor publishes two months of a market: a gzip file for each day, bars by minute and day."
-run simulate "$DEMO/vendor" --from $FIRST --to $LAST --symbols 60 --seed 7 \
-    --dataset $STOCKS/minute_aggs_v1 --dataset $STOCKS/day_aggs_v1
+say "1. A vendor publishes seven weeks of a market: gzip files, one per day, of minute and day bars."
+run simulate "$DEMO/vendor" "${MARKET[@]}"
 
-say "2. A lake is made, and the files are landed, loaded and refined."
+say "2. A lake is made; the files are landed as they are, loaded to bronze, refined to silver and gold."
+printf '$ export INGOT_LAKE=%s\n' "$INGOT_LAKE"
 run init
-run backfill massive --source "$DEMO/vendor" --from $FIRST --to $LAST
+run backfill massive --source "$DEMO/vendor"
 
-say "3. Weeks later the vendor publishes some days again, with corrections."
-before=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-sleep 1
-run simulate "$DEMO/vendor" --from $FIRST --to $LAST --symbols 60 --seed 7 --stage 2 \
-    --dataset $STOCKS/minute_aggs_v1 --dataset $STOCKS/day_aggs_v1
-run backfill massive --source "$DEMO/vendor" --from $FIRST --to $LAST
+say "3. On 14 July (--now pretends that it is) the vendor publishes half of the days again, corrected."
+run simulate "$DEMO/vendor" "${MARKET[@]}" --stage 2
+run --now $LATER backfill massive --source "$DEMO/vendor"
 
-say "4. Which bars have changed? Every version is kept, with the time from which it was known."
+say "4. What was corrected? Every version is kept, with the time from which it was known."
+changed="from silver.minute_bars_history where session = 'regular'
+window bar as (partition by symbol, bar_start)
+qualify min(close) over bar <> max(close) over bar"
 run sql "select symbol, bar_start, close, volume, known_from, known_to
-from silver.minute_bars_history
-where (symbol, bar_start_ns) in (
-    select (symbol, bar_start_ns) from silver.minute_bars_history
-    group by symbol, bar_start_ns having count(*) > 1)
+$changed
 order by symbol, bar_start, known_from limit 6"
 
-changed="from silver.minute_bars_history group by symbol, trade_date, bar_start_ns
-having count(distinct close) > 1 order by 1 limit 1"
-symbol=$(value "select symbol $changed")
-day=$(value "select trade_date $changed")
+# The last minute of an hour is one that shows in the hour's own close.
+IFS=, read -r symbol day < <("$INGOT" sql "select symbol, trade_date $changed
+order by extract(minute from bar_start) = 29 desc, symbol, bar_start limit 1" \
+    --format csv | tail -n 1)
 
-say "5. One symbol's hours of one of those days, as known before the correction ($before) ..."
-run bars "$symbol" --from "$day" --to "$day" --interval 1h --session regular --known-at "$before"
+say "5. $symbol by the hour of $day, as it was known on 1 July ..."
+run bars "$symbol" --from "$day" --to "$day" --interval 1h --session regular --known-at $BEFORE
 
-say "   ... and as known now. The first answer will never change."
+say "   ... and as it is known now. The first answer stays what it is, whatever comes."
 run bars "$symbol" --from "$day" --to "$day" --interval 1h --session regular
 
-say "6. Performance, made of the daily closes: the five best months."
-run sql "select symbol, trade_date, close, return_1d, return_30d, volatility_30d, sharpe_30d, drawdown
-from gold.performance where trade_date = date '$LAST'
+say "6. Performance, from daily closes as known now: the best of the last 30 sessions."
+run sql "select symbol, close, round(return_30d, 4) as return_30d,
+    round(volatility_30d, 4) as volatility_30d, round(sharpe_30d, 2) as sharpe_30d,
+    round(drawdown, 4) as drawdown
+from gold.performance where trade_date = '2025-06-27'
 order by return_30d desc nulls last limit 5"
 
 say "7. The state of the lake."
 run status
 
-say "The lake stays in $INGOT_LAKE; ask it with: .venv/bin/ingot --lake $INGOT_LAKE sql \"select ...\""
+say "The lake stays in $INGOT_LAKE. Ask it: .venv/bin/ingot --lake $INGOT_LAKE sql \"select ...\""

@@ -1,13 +1,12 @@
-"""A week of one symbol as known two weeks later, and as known now (after `make demo`)."""
+"""Hours of one symbol as known before a correction, and as known now (after `make demo`)."""
 
 import ingot
 
 lake = ingot.open("demo/lake")
-symbol = lake.symbols().to_polars()["symbol"][0]
-week = {"start": "2025-06-02", "end": "2025-06-07", "interval": "1d", "session": "regular"}
+day = {"start": "2025-06-10", "end": "2025-06-11", "interval": "1h", "session": "regular"}
 
-then = lake.bars(symbol, known_at="2025-06-20", **week).to_polars()
-now = lake.bars(symbol, **week).to_polars()
+then = lake.bars("FZQQ", known_at="2025-07-01", **day).to_polars()
+now = lake.bars("FZQQ", **day).to_polars()
 
-both = then.join(now, on=("symbol", "trade_date"), suffix="_now")
-print(both.select("symbol", "trade_date", "close", "close_now", "volume", "volume_now"))
+both = then.join(now, on=("symbol", "bar_start"), suffix="_now")
+print(both.select("symbol", "bar_start", "close", "close_now", "volume", "volume_now"))

@@ -68,7 +68,7 @@ def landings(
     first: From = None,
     last: To = None,
     status: Annotated[
-        Status | None, typer.Option("--status", help="Only versions of which this became.")
+        Status | None, typer.Option("--status", help="Only versions in this state.")
     ] = None,
     limit: Limit = 1000,
     form: AsFormat = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -64,6 +65,7 @@ _TYPE_WORDS: Final[Mapping[object, str]] = {
     float: "a number",
     str: "text",
     bool: "true or false",
+    Path: "a path",
     SecretStr: "a secret",
     tuple[SourcePrecedence, ...]: "a list of { from_date, sources }",
 }

@@ -30,6 +30,7 @@ class Answer:
     """
 
     data: pa.Table
+    """The rows as Arrow."""
     known_at: datetime
     """The moment whose knowledge was used, UTC."""
     notices: tuple[str, ...] = ()
