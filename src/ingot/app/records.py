@@ -50,6 +50,7 @@ def runs(parts: Parts, *, limit: int) -> Answer:
     """Return the units of work that were finished, latest first."""
     sql = (
         "SELECT run, table_name, dataset, date, outcome, rows_in, rows_out, rows_refused, "
+        "duplicates, "
         "started, ended, snapshot_id, code_version "
         f"FROM {ops.RUNS.name} ORDER BY ended DESC, table_name, date DESC LIMIT {limit}"
     )

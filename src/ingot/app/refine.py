@@ -115,7 +115,9 @@ class Refinery:
         )
         history = silver_transforms.minute_bars_sql if minutes else silver_transforms.day_bars_sql
         refused = self._refused(job, quarantine(scope, work.states, unique=work.unique))
-        return self._run(job, history(scope, work.states, unique=work.unique), refused)
+        text = history(scope, work.states, unique=work.unique)
+        duplicates = 0 if work.unique else self._duplicates(job, work)
+        return self._run(job, text, refused, duplicates=duplicates)
 
     def daily(self, work: GoldWork) -> Finished:
         """Make one trade date of gold.daily_bars from its minutes."""
@@ -206,7 +208,16 @@ class Refinery:
             for row in rows
         )
 
-    def _run(self, job: _Job, text: str, refused: tuple[RefusedRow, ...]) -> Finished:
+    def _duplicates(self, job: _Job, work: SilverWork) -> int:
+        """Count the rows that equal another of their landing."""
+        text = silver_transforms.duplicates_counted_sql(job.table, work.states)
+        with self._engine() as engine:
+            rows = engine.run(text, job.inputs).read_all().to_pylist()
+        return sum(int(row["duplicates"]) for row in rows)
+
+    def _run(
+        self, job: _Job, text: str, refused: tuple[RefusedRow, ...], *, duplicates: int = 0
+    ) -> Finished:
         unit = job.unit
         with self._engine() as engine:
             reader = engine.run(text, job.inputs)
@@ -223,6 +234,7 @@ class Refinery:
             rows_out=sum(f.rows for f in files),
             rows_refused=len(refused),
             landing_ids=job.landing_ids,
+            details={"duplicates": str(duplicates)} if duplicates else {},
             code_version=__version__,
         )
         return Finished(done, files, monotonic() - job.began)

@@ -122,6 +122,7 @@ def _run_row(record: NumberedDone) -> dict[str, Any]:
         "rows_in": done.rows_in,
         "rows_out": done.rows_out,
         "rows_refused": done.rows_refused,
+        "duplicates": int(done.details.get("duplicates", "0")),
         "snapshot_id": done.snapshot_id,
         "code_version": done.code_version,
     }

@@ -84,6 +84,7 @@ RUNS = Table(
         Column("rows_in", Int64, "Rows read."),
         Column("rows_out", Int64, "Rows written."),
         Column("rows_refused", Int64, "Rows refused."),
+        Column("duplicates", Int64, "Rows that were there more than once, of which one was kept."),
         Column("snapshot_id", Int64, "Snapshot of the table that holds the rows.", nullable=True),
         Column("code_version", String, "Version of Ingot."),
     ),
