@@ -174,7 +174,8 @@ def plain_state(bars: Iterable[Bar], bounds: ArrowRelation, day: date = MONDAY) 
     best: dict[tuple[str, int], Bar] = {}
     for b in bars:
         key = (b.symbol, b.start_ns)
-        if is_good(b) and _dated(b, bounds)[0] == day:
+        on_date = at("0:00", b.filed) <= b.start_ns < at("0:00", b.filed + timedelta(days=1))
+        if is_good(b) and on_date and _dated(b, bounds)[0] == day:
             best[key] = max(b, best.get(key, b), key=_rank)
     return {
         key: {"session": _dated(b, bounds)[1], **_named(b), **_rolled(b, best.values())}

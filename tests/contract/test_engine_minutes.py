@@ -292,10 +292,31 @@ def test_rows_that_break_a_check_are_quarantined_by_the_first_rule(engine: Engin
 
 
 def test_a_row_is_refused_on_its_own_trade_date_only(engine: Engine) -> None:
-    bars = [bar("A", "9:30", 0, day=TUESDAY), bar("B", "3:00", 0)]
-    sql = minute_bars_quarantine_sql(MINUTES, states(1), unique=True)
+    bars = [bar("A", "9:30", 0, day=TUESDAY, filed=TUESDAY, landing=2), bar("B", "3:00", 0)]
+    sql = minute_bars_quarantine_sql(MINUTES, states((1, 2)), unique=True)
     refused = rows_of(engine, sql, inputs(bars, sessions(MONDAY, TUESDAY)))
     assert of(refused, "symbol") == [("B",)]
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_a_bar_of_another_date_than_its_file_s_is_quarantined_with_the_file(
+    engine: Engine, unique: bool
+) -> None:
+    bounds = sessions(MONDAY, TUESDAY)
+    bars = [
+        bar("A", "9:30", 10),
+        bar("A", "9:30", 11, day=TUESDAY),
+        bar("B", "9:30", 0, day=TUESDAY),
+    ]
+    refused = {}
+    for day in (MONDAY, TUESDAY):
+        scope = replace(MINUTES, start=day, end=day + timedelta(days=1))
+        sql = minute_bars_quarantine_sql(scope, states(1), unique=unique)
+        refused[day] = of(rows_of(engine, sql, inputs(bars, bounds)), "row_number", "rule")
+        history = minute_bars_sql(scope, states(1), unique=unique)
+        assert len(rows_of(engine, history, inputs(bars, bounds))) == (day == MONDAY)
+    assert refused[MONDAY] == [(2, "start_is_on_file_date"), (3, "price_is_positive")]
+    assert refused[TUESDAY] == []
 
 
 def day_bars(engine: Engine, bars: Sequence[Bar], past: Sequence[State]) -> list[dict[str, Any]]:
@@ -304,7 +325,11 @@ def day_bars(engine: Engine, bars: Sequence[Bar], past: Sequence[State]) -> list
         "refused": refused_rows(),
     }
     refused = rows_of(engine, day_bars_quarantine_sql(DAYS, past, unique=False), relations)
-    assert {row["rule"] for row in refused} <= {"duplicate_conflict", "price_is_positive"}
+    assert of(refused, "row_number", "rule") == [
+        (2, "duplicate_conflict"),
+        (1, "price_is_positive"),
+        (3, "start_is_on_file_date"),
+    ]
     return rows_of(engine, day_bars_sql(DAYS, past, unique=False), relations)
 
 
@@ -312,6 +337,7 @@ def test_a_day_bar_has_its_file_s_date_one_row_per_symbol_and_a_history(engine: 
     bars = [
         *(bar("A", "0:00", 10), bar("B", "0:00", 5), bar("B", "0:00", 6, transactions=2)),
         *(bar("A", "0:00", 0, landing=2), bar("B", "0:00", 7, landing=2)),
+        bar("C", "0:00", 7, landing=2, day=TUESDAY),
     ]
     found = day_bars(engine, bars, states(1, 2))
     assert of(found, "symbol", "close", "stale_refused", "known_from", "known_to") == [

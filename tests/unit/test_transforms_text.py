@@ -120,10 +120,8 @@ def test_a_table_s_transform_is_found_by_the_table() -> None:
 
 
 def test_a_text_with_a_part_that_is_not_given_is_not_filled() -> None:
-    with pytest.raises(KeyError, match="checked"):
-        silver.MINUTE_BARS.fill(
-            state=1, landing_ids="1", trade_date="x", closed="", place="", zones=""
-        )
+    with pytest.raises(KeyError, match="place"):
+        silver.DAY_BARS.fill(state=1, landing_ids="1", trade_date="x", checked="TRUE")
 
 
 def test_a_history_starts_with_a_state() -> None:

@@ -1,18 +1,21 @@
--- Rows of bronze that break a check, and losers of conflicting duplicates, on one trade date.
+-- Rows of bronze that break a rule, and losers of conflicting duplicates, on one trade date.
 WITH broken AS (
   SELECT landing_id, row_number, file_date, symbol, bar_start_ns,
-    CASE $first_broken END AS rule, $raw AS raw
+    CASE $first_broken ELSE '$misfiled_rule' END AS rule, $raw AS raw
   FROM ($named) AS named
-  WHERE NOT ($checked)
+  WHERE NOT ($checked) OR $misfiled
 ),
 suspects AS (
   SELECT landing_id, row_number, file_date, symbol, bar_start_ns, rule, raw FROM broken
   $losers
 ),
+-- A start on another date than its file's is reported with the file, whatever session holds it.
 dated AS (
-  SELECT q.landing_id, q.row_number, q.rule, q.raw, q.symbol, q.bar_start_ns, q.file_date,
-    $trade_date_of AS trade_date
+  SELECT q.landing_id, q.row_number, q.rule, q.raw, q.symbol, q.bar_start_ns,
+    CASE WHEN q.bar_start_ns >= f.start_ns AND q.bar_start_ns < f.end_ns
+      THEN $session_date ELSE q.file_date END AS trade_date
   FROM suspects AS q
+  JOIN ($filed) AS f ON q.file_date = f.file_date
   $sessions
 )
 SELECT landing_id, row_number, rule, raw, symbol, bar_start_ns

@@ -6,9 +6,12 @@ WITH starts_$state AS (
   GROUP BY file_date, window_start
 ),
 -- Bounds are joined to the few distinct starts; grouping keeps planners from joining every bar.
+-- A start on another date than its file's is refused (see quarantine).
 labels_$state AS (
   SELECT t.file_date, t.window_start, COALESCE(MAX(s.session), '$closed') AS session
   FROM starts_$state AS t
+  JOIN ($filed) AS f
+    ON t.file_date = f.file_date AND t.window_start >= f.start_ns AND t.window_start < f.end_ns
   LEFT JOIN sessions AS s ON t.window_start >= s.start_ns AND t.window_start < s.end_ns
   GROUP BY t.file_date, t.window_start
   HAVING COALESCE(MAX(s.trade_date), t.file_date) = $trade_date

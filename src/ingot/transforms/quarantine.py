@@ -1,14 +1,18 @@
 """Rows of bronze that silver refuses, as SQL text, and how many equal duplicates it dropped.
 
-A row that breaks a check is refused by the first check, in the contract's order, that it breaks.
+A row that breaks a check is refused by the first check, in the contract's order, that it breaks;
+one that starts on another New York date than its file's by `start_is_on_file_date`, for no trade
+date reads it.
 Of several rows of one key in one landing that differ, all but the winner are refused as
 `duplicate_conflict`; equal ones are one row, the others are counted and not refused.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from ingot.model.time import new_york, to_ns
 from ingot.transforms.literal import literal
 from ingot.transforms.transform import Transform, sql_text
 
@@ -16,8 +20,30 @@ if TYPE_CHECKING:
     from datetime import date
 
 DUPLICATE_CONFLICT: Final = "duplicate_conflict"
+START_IS_ON_FILE_DATE: Final = "start_is_on_file_date"
+_AROUND_DAYS: Final = 10
+_ONE_DAY: Final = timedelta(days=1)
 _VALUES: Final = "open, high, low, close, volume, transactions"
 _DECIMALS: Final = ("volume", "open", "close", "high", "low")
+
+
+def filed_sql(trade_date: date) -> str:
+    """Return the text of the New York days around a trade date: file_date, start_ns, end_ns.
+
+    A vendor files a bar under the New York date of its start.
+    """
+    days = [trade_date + timedelta(days=n) for n in range(-_AROUND_DAYS, _AROUND_DAYS + 1)]
+    rows = ", ".join(f"({literal(day)}, {_starts(day)}, {_starts(day + _ONE_DAY)})" for day in days)
+    return f"SELECT * FROM (VALUES {rows}) AS v(file_date, start_ns, end_ns)"
+
+
+def on_date(day: date) -> str:
+    """Return the predicate that is true for a bar that starts on the New York date `day`."""
+    return f"bar_start_ns >= {_starts(day)} AND bar_start_ns < {_starts(day + _ONE_DAY)}"
+
+
+def _starts(day: date) -> int:
+    return to_ns(new_york(day))
 
 
 def quarantine_sql(
@@ -37,13 +63,18 @@ def quarantine_sql(
     rules = " ".join(
         f"WHEN NOT ({check.sql}) THEN {literal(check.rule)}" for check in transform.output.checks
     )
+    misfiled = f"(file_date = {literal(trade_date)} AND NOT ({on_date(trade_date)}))"
+    good = f"({transform.checked}) AND NOT {misfiled}"
     return Transform("quarantine", transform.output, (), sql_text("bars_quarantine.sql")).fill(
         first_broken=rules,
+        misfiled_rule=START_IS_ON_FILE_DATE,
+        misfiled=misfiled,
         raw=_raw(),
         named=named,
         checked=transform.checked,
-        losers="" if unique else _losers(named, transform.checked, key),
-        trade_date_of=("COALESCE(s.trade_date, q.file_date)" if in_sessions else "q.file_date"),
+        losers="" if unique else _losers(named, good, key),
+        filed=filed_sql(trade_date),
+        session_date="COALESCE(s.trade_date, q.file_date)" if in_sessions else "q.file_date",
         sessions=(
             "LEFT JOIN sessions AS s ON q.bar_start_ns >= s.start_ns AND q.bar_start_ns < s.end_ns"
             if in_sessions

@@ -7,7 +7,8 @@ The text that a function returns reads these relations:
 * `refused`: landing_id, symbol, bar_start_ns of the rows refused at bronze, maybe none (only a
   text of several states reads it).
 
-A row takes part when it keeps every check of the contract and lies on the scope's trade date:
+A row takes part when it keeps every check of the contract, starts on the New York date under which
+it was filed (so no two files hold one key), and lies on the scope's trade date:
 that of the session that holds its start, else the date under which it was filed, with session
 `closed`. Day bars are labelled by their file's date and lie in no session. Of the rows of one key
 in one state, that with the greatest transactions, then volume, then row number counts.
@@ -23,7 +24,7 @@ from ingot.tables import silver
 from ingot.transforms import zones
 from ingot.transforms.history import History, State, landing_ids
 from ingot.transforms.literal import listed, literal
-from ingot.transforms.quarantine import duplicates_sql, quarantine_sql
+from ingot.transforms.quarantine import duplicates_sql, filed_sql, on_date, quarantine_sql
 from ingot.transforms.transform import Transform, sql_text
 
 if TYPE_CHECKING:
@@ -116,16 +117,20 @@ def _history(
     transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
 ) -> History:
     key = _key(transform)
+    checked = transform.checked
+    if transform is DAY_BARS:
+        checked = f"{checked} AND ({on_date(scope.start)})"
 
     def text(number: int, state: State, joined: str = "") -> str:
         return transform.fill(
             state=number,
             landing_ids=listed(state.landing_ids),
             trade_date=literal(scope.start),
-            checked=transform.checked,
+            checked=checked,
             place="1" if unique else _place(key),
             closed=CLOSED,
             zones=joined,
+            filed=filed_sql(scope.start),
         )
 
     whole = History(
@@ -133,7 +138,7 @@ def _history(
         states,
         tuple(text(number, state) for number, state in enumerate(states, start=1)),
         derived=_derived(scope),
-        broken_rows=(f"SELECT * FROM ({_named(states)}) AS named WHERE NOT ({transform.checked})"),
+        broken_rows=(f"SELECT * FROM ({_named(states)}) AS named WHERE NOT ({checked})"),
     )
     if transform is not MINUTE_BARS or not 1 < len(states) <= zones.MOST_STATES:
         return whole
