@@ -65,7 +65,9 @@ def options(
     ] = False,
 ) -> None:
     """Set what every command needs."""
-    context.obj = State(lake=lake, overrides=tuple(settings or ()), now=now)
+    state = State(lake=lake, overrides=tuple(settings or ()), now=now)
+    context.call_on_close(state.opened.close)
+    context.obj = state
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,11 @@ class State:
     lake: Path
     overrides: tuple[str, ...]
     now: str | None
+    opened: ExitStack = field(default_factory=ExitStack, compare=False)
+    """Closes what was opened when the command ends."""
 
     def open(self) -> Parts:
-        """Return the lake.
+        """Return the lake, open until the command ends.
 
         Raises:
             LakeNotFoundError: There is none at `--lake`.
@@ -33,9 +36,11 @@ class State:
         """
         from ingot.app.parts import open_parts
 
-        return open_parts(
+        parts = open_parts(
             self.lake, environ=os.environ, overrides=self.settings(), clock=self.clock()
         )
+        self.opened.callback(parts.close)
+        return parts
 
     def clock(self) -> Clock | None:
         """Return the clock that `--now` sets, or None for the machine's."""
