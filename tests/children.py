@@ -19,7 +19,8 @@ from ingot.storage.boundary import calm
 from tests.world import MONDAY, World, at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import date
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
@@ -46,12 +47,23 @@ PRELOADED = [
     "ingot.storage.staged",
 ]
 LONGEST_S = 120.0
+TUESDAY = MONDAY + timedelta(days=1)
+DEFECTS: Mapping[int, Mapping[date, Collection[str]]] = {
+    1: {MONDAY: {"inf_value"}},
+    2: {TUESDAY: {"malformed_number", "duplicate_rows_conflicting"}},
+}
+"""By stage, so that loads keep refused rows of both layers, too."""
 KILLED = -signal.SIGKILL
 
 
 def small_world(folder: Path, vendor: Path | None = None) -> World:
     """Return the smallest market that has all: two days of minutes and of days."""
     return World(folder, symbols=20, end=MONDAY + timedelta(days=2), vendor=vendor)
+
+
+def publish(world: World, stage: int) -> None:
+    """Have the vendor publish a stage with a few bad rows."""
+    world.publish(stage, defects=DEFECTS[stage])
 
 
 @dataclass

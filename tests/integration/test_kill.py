@@ -16,7 +16,7 @@ import pytest
 from ingot.app.sessions import ensure_sessions
 from ingot.tables import ops, silver
 from ingot.tables.catalog import ALL_TABLES
-from tests.children import KILLED, Counting, end_of, load, small_world, start
+from tests.children import KILLED, Counting, end_of, load, publish, small_world, start
 from tests.storage_bars import iceberg_rows
 from tests.world import World, at, rows_of
 
@@ -53,7 +53,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Before]:
     """Load two stages undisturbed, and keep the states that they began with."""
     folder = tmp_path_factory.mktemp("undisturbed")
     world = small_world(folder)
-    world.publish(1)
+    publish(world, 1)
     first_vendor = shutil.copytree(world.tree, folder / "vendor of stage 1")
 
     points_of_empty, seconds_of_empty = _measured(world, _make_empty)
@@ -62,7 +62,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Before]:
     loaded = shutil.copytree(world.root, folder / "loaded")
     expected = world.fingerprints(at(20))
 
-    world.publish(2)
+    publish(world, 2)
     points_2, seconds_2 = _measured(world, lambda w, b: w.backfill(at(2), boundary=b))
     return {
         NO_LAKE: Before(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.storage.boundary import calm
-from tests.children import Counting, Overtaken, build, end_of, load, small_world, start
+from tests.children import Counting, Overtaken, build, end_of, load, publish, small_world, start
 from tests.world import MONDAY, at
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
     world, counting = small_world(tmp_path_factory.mktemp("alone")), Counting()
     held = {}
     for stage in (1, 2):
-        world.publish(stage)
+        publish(world, stage)
         world.backfill(at(stage), boundary=counting if stage == 1 else calm)
         held[stage] = world.fingerprints(at(20))
     return Alone(counting.seen, held)
@@ -53,7 +53,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
 def world(tmp_path: Path) -> World:
     """Return a world of which the first stage is published."""
     world = small_world(tmp_path)
-    world.publish(1)
+    publish(world, 1)
     return world
 
 
@@ -84,7 +84,7 @@ def test_a_correction_may_be_loaded_while_another_process_refines(
     world: World, alone: Alone
 ) -> None:
     world.ingest(at(1))
-    world.publish(2)
+    publish(world, 2)
     both_end_well(start(build, world, 2), start(load, world, 2))
     assert world.backfill(at(2)).exit_code == 0
     assert world.fingerprints(at(20)) == alone.held[2]
@@ -122,7 +122,7 @@ def overtaken(world: World, step: int) -> LoadReport:
     """Load the first stage; at a step, another process loads the second and is done."""
 
     def correct() -> None:
-        world.publish(2)
+        publish(world, 2)
         assert end_of(start(load, world, 2)) == 0
 
     return world.backfill(at(1), boundary=Overtaken(step, correct))

@@ -1,0 +1,130 @@
+"""Ctrl-C, and readers that go away, at the real command line.
+
+What is expected of the resumed lake is a load that nothing disturbed.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.children import Counting, publish, small_world
+from tests.world import World, at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INGOT = (sys.executable, "-c", "from ingot.cli.main import main; main()")
+LONGEST_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, int]:
+    """Return a world that was loaded undisturbed, and how many durable steps that took."""
+    world, counting = small_world(tmp_path_factory.mktemp("undisturbed")), Counting()
+    publish(world, 1)
+    world.backfill(at(1), boundary=counting)
+    return world, len(counting.seen)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a world of which the first stage is published."""
+    world = small_world(tmp_path)
+    publish(world, 1)
+    return world
+
+
+def command(world: World, *words: str) -> list[str]:
+    return [*INGOT, "--lake", str(world.root), "--now", at(1).isoformat(), *words]
+
+
+def loading(world: World, *options: str) -> list[str]:
+    span = ("--from", str(world.start), "--to", "2025-06-03")
+    datasets = [word for name in world.datasets for word in ("--dataset", name)]
+    source = ("--source", str(world.tree))
+    return command(world, "backfill", "massive", *source, *span, *datasets, *options)
+
+
+@pytest.mark.parametrize(
+    ("line", "strategy"), [("to bronze", "parallel"), ("to silver", "sequential")]
+)
+def test_ctrl_c_ends_a_backfill_with_one_line_and_the_next_goes_on(
+    world: World, undisturbed: tuple[World, int], line: str, strategy: str
+) -> None:
+    world.parts(at(1)).close()
+    child = subprocess.Popen(
+        loading(world, "--strategy", strategy), stderr=subprocess.PIPE, text=True
+    )
+    with child:
+        assert child.stderr is not None
+        told = read_until(child.stderr, line)
+        child.send_signal(signal.SIGINT)
+        told += child.stderr.readlines()
+    assert child.returncode == 130
+    assert told[-1].startswith("ingot: interrupted;")
+    assert "run the command again" in told[-1]
+    assert not any("Traceback" in text for text in told)
+    assert sorted((world.root / "landing" / "tmp").iterdir()) == []
+
+    world.backfill(at(1))
+    assert world.fingerprints(at(20)) == undisturbed[0].fingerprints(at(20))
+
+
+def read_until(lines: Iterator[str], part: str) -> list[str]:
+    """Return the lines up to the first that holds `part`."""
+    read = []
+    for line in lines:
+        read.append(line)
+        if part in line:
+            return read
+    raise AssertionError(f"no line held {part!r}: {read}")
+
+
+class Interrupting:
+    """A boundary at whose n-th point the user presses Ctrl-C."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    def __call__(self, point: str) -> None:
+        del point
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt("the user pressed Ctrl-C")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_interrupt_at_any_step_leaves_a_lake_that_loads_on(
+    world: World, undisturbed: tuple[World, int], seed: int
+) -> None:
+    random = Random(seed)
+    strategy = random.choice(["sequential", "parallel"])
+    boundary = Interrupting(random.randint(1, undisturbed[1]))
+    with pytest.raises(KeyboardInterrupt, match="pressed Ctrl-C"):
+        world.backfill(at(1), boundary=boundary, strategy=strategy)
+    assert world.backfill(at(1)).exit_code == 0
+    assert world.fingerprints(at(20)) == undisturbed[0].fingerprints(at(20))
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(undisturbed: tuple[World, int]) -> None:
+    question = "SELECT * FROM silver.minute_bars"  # far more than a pipe holds
+    child = subprocess.Popen(
+        command(undisturbed[0], "sql", question, "--format", "csv"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    assert child.stdout.readline().startswith("source,dataset,")
+    child.stdout.close()
+    assert child.stderr.read() == ""
+    child.stderr.close()
+    assert child.wait(LONGEST_S) == 0
