@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from polars.testing import assert_frame_equal
 
+from ingot.app.ingest import ingest
+from ingot.app.parts import open_parts
+from ingot.app.records import decide
 from ingot.app.report import Result
 from tests.world import DAYS, MINUTES, MONDAY, SATURDAY, World, at
 
@@ -169,7 +172,7 @@ def test_a_refused_row_keeps_its_key_at_the_version_before(tmp_path: Path) -> No
     stale = 0
     for day in WEEK[:2]:
         expected = world.published(2, day)
-        stale += expected["stale_refused"].sum()
+        stale += int(expected["stale_refused"].sum())
         assert_frame_equal(world.held(at(9), day, None), expected)
     assert stale > 0
 
@@ -187,8 +190,6 @@ def test_a_file_with_a_tenth_of_the_market_is_held_until_it_is_accepted(tmp_path
 
     parts = world.parts(at(3))
     (state,) = [s for s in parts.ledger.states("massive", MINUTES) if str(s.outcome) == "held"]
-    from ingot.app.records import decide
-
     decide(parts, "accept", str(state.landing.landing_id))
     parts.close()
     world.build(at(4))
@@ -218,12 +219,8 @@ def test_a_weekend_is_not_missing(tmp_path: Path) -> None:
 def test_an_old_file_is_assumed_known_by_the_vendors_rule(tmp_path: Path) -> None:
     world = World(tmp_path, end=MONDAY + timedelta(days=1))
     world.publish(1)
-    from ingot.app.parts import open_parts
-
     world.parts(at(1)).close()
     parts = open_parts(world.root, environ={})
-    from ingot.app.ingest import ingest
-
     ingest(parts, world.request())
     (state,) = parts.ledger.states("massive", MINUTES)
     # 11:00 New York on the calendar day after: 15:00 UTC in summer.
