@@ -347,7 +347,7 @@ class Ledger:
             head: The table's pointer, read before this call; see `checked_head`.
 
         Returns:
-            The units that are undone now and were not before.
+            The units that are undone now, were not before and have not been done again since.
         """
         return voiding.void(self.state, table, ancestors, head)
 

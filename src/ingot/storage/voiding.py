@@ -36,7 +36,9 @@ def void(
     ancestors: Callable[[], Collection[int]],
     head: str | None,
 ) -> tuple[Done, ...]:
-    """Mark which records of `table` are void; return those that were not before.
+    """Mark which records of `table` are void; return those that were not before and are missed.
+
+    A record that was made void and has been done again since is not missed.
 
     The order of the reads matters: records first, so that none is newer than the ancestors; then
     the ancestors; then what expired, which is recorded before it leaves them.
@@ -44,8 +46,9 @@ def void(
     entries = state.read(lambda db: _entries(db, table))
     lasting = set(ancestors())
     lasting |= state.read(lambda db: _expired(db, table))
-    judged = [(entry, is_void) for entry, is_void in _judge(entries, lasting)]
+    judged = list(_judge(entries, lasting))
     changed = [(entry, is_void) for entry, is_void in judged if entry.is_void != is_void]
+    redone = {entry.scope: entry.number for entry, is_void in judged if not is_void}
 
     def mark(db: sqlite3.Connection) -> None:
         for entry, is_void in changed:
@@ -60,7 +63,11 @@ def void(
             db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (table, head))
 
     state.write(mark)
-    return tuple(done_of(entry.text) for entry, is_void in changed if is_void)
+    return tuple(
+        done_of(entry.text)
+        for entry, is_void in changed
+        if is_void and entry.number > redone.get(entry.scope, 0)
+    )
 
 
 def checked_head(db: sqlite3.Connection, table: str) -> str | None:
