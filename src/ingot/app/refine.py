@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ingot.app.batch import Finished
 from ingot.app.engine import open_engine
+from ingot.engines.base import CanTrail
 from ingot.model.landing import Outcome
 from ingot.model.time import new_york, to_ns
 from ingot.model.work import Done, RefusedRow
@@ -22,6 +23,7 @@ from ingot.tables.relation import ArrowRelation
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
 from ingot.transforms.performance import performance_sql
+from ingot.transforms.trailing import minute_bars_trailing
 from ingot.version import __version__
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope, Unit
     from ingot.tables.contract import Table
     from ingot.tables.relation import Relation
+    from ingot.tables.trailing import TrailingBars
 
 _AROUND: Final = timedelta(days=5)
 """Sessions this far from a trade date can hold a bar of its files."""
@@ -116,8 +119,9 @@ class Refinery:
         history = silver_transforms.minute_bars_sql if minutes else silver_transforms.day_bars_sql
         refused = self._refused(job, quarantine(scope, work.states, unique=work.unique))
         text = history(scope, work.states, unique=work.unique)
+        trailing = minute_bars_trailing(scope, work.states, unique=work.unique) if minutes else None
         duplicates = 0 if work.unique else self._duplicates(job, work)
-        return self._run(job, text, refused, duplicates=duplicates)
+        return self._run(job, text, refused, duplicates=duplicates, trailing=trailing)
 
     def daily(self, work: GoldWork) -> Finished:
         """Make one trade date of gold.daily_bars from its minutes."""
@@ -216,11 +220,20 @@ class Refinery:
         return sum(int(row["duplicates"]) for row in rows)
 
     def _run(
-        self, job: _Job, text: str, refused: tuple[RefusedRow, ...], *, duplicates: int = 0
+        self,
+        job: _Job,
+        text: str,
+        refused: tuple[RefusedRow, ...],
+        *,
+        duplicates: int = 0,
+        trailing: TrailingBars | None = None,
     ) -> Finished:
         unit = job.unit
         with self._engine() as engine:
-            reader = engine.run(text, job.inputs)
+            if trailing is not None and isinstance(engine, CanTrail):
+                reader = engine.run_trailing(trailing, job.inputs)
+            else:
+                reader = engine.run(text, job.inputs)
             files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
         self._parts.ledger.record_quarantine(unit, refused, layer="silver")
         done = Done(

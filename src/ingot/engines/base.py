@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ingot.tables.relation import Relation
+    from ingot.tables.trailing import TrailingBars
 
 
 class Engine(Protocol):
@@ -42,4 +43,18 @@ class Engine(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close it."""
+        ...
+
+
+@runtime_checkable
+class CanTrail(Protocol):
+    """An engine with a faster way to the trailing values of bars than a window in SQL."""
+
+    def run_trailing(
+        self, bars: TrailingBars, inputs: Mapping[str, Relation]
+    ) -> pa.RecordBatchReader:
+        """Return the rows that the whole transform gives, in the same order, as Arrow batches.
+
+        `bars.sql` names the inputs as in `Engine.run`, and the reader is used alike.
+        """
         ...

@@ -14,6 +14,7 @@ from ingot.errors import (
     QueryError,
     StorageFullError,
 )
+from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import FileRelation
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ingot.errors import IngotError
     from ingot.tables.relation import Relation
+    from ingot.tables.trailing import TrailingBars
 
 BATCH_ROWS: Final = 65_536
 
@@ -76,6 +78,22 @@ class DuckDBEngine:
             raise self._translated(exc) from exc
         self._answer = reader
         return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader))
+
+    def run_trailing(
+        self, bars: TrailingBars, inputs: Mapping[str, Relation]
+    ) -> pa.RecordBatchReader:
+        """Return bars with their trailing values: the engine's fast path for that window.
+
+        Raises:
+            ContractBrokenError: A key comes twice, or a value does not fit its type.
+            QueryError, ConfigError, CorruptFileError: As in `run`.
+        """
+        from ingot.engines.trailing import with_trailing  # noqa: PLC0415 - imports numpy
+
+        rows = self.run(bars.sql, inputs)
+        return pa.RecordBatchReader.from_batches(
+            arrow_schema(bars.table), with_trailing(rows, bars)
+        )
 
     def close(self) -> None:
         """Close DuckDB and remove what it spilled."""
