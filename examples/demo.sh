@@ -7,7 +7,7 @@ set -euo pipefail
 
 DEMO=${DEMO:-demo}
 INGOT=${INGOT:-ingot}
-MARKET=(--from 2025-05-12 --to 2025-06-27 --symbols 30 --seed 7
+MARKET=(--from 2025-05-27 --to 2025-06-27 --symbols 30 --seed 7
     --dataset us_stocks_sip/minute_aggs_v1 --dataset us_stocks_sip/day_aggs_v1)
 BEFORE=2025-07-01 LATER=2025-07-14T12:00Z
 export INGOT_LAKE="$DEMO/lake"
@@ -36,7 +36,7 @@ rm -rf "$DEMO"
 mkdir -p "$DEMO"
 touch "$DEMO/made-by-ingot-demo"
 
-say "1. A vendor publishes seven weeks of a market: gzip files, one per day, of minute and day bars."
+say "1. A vendor publishes a month of a market: gzip files, one per day, of minute and day bars."
 run simulate "$DEMO/vendor" "${MARKET[@]}"
 
 say "2. A lake is made; the files are landed as they are, loaded to bronze, refined to silver and gold."
@@ -67,12 +67,12 @@ run bars "$symbol" --from "$day" --to "$day" --interval 1h --session regular --k
 say "   ... and as it is known now. The first answer stays what it is, whatever comes."
 run bars "$symbol" --from "$day" --to "$day" --interval 1h --session regular
 
-say "6. Performance, from daily closes as known now: the best of the last 30 sessions."
-run sql "select symbol, close, round(return_30d, 4) as return_30d,
+say "6. Performance, from daily closes as known now: the five best Sharpe ratios."
+run sql "select symbol, close, round(return_1d, 4) as return_1d,
     round(volatility_30d, 4) as volatility_30d, round(sharpe_30d, 2) as sharpe_30d,
     round(drawdown, 4) as drawdown
 from gold.performance where trade_date = '2025-06-27'
-order by return_30d desc nulls last limit 5"
+order by sharpe_30d desc nulls last limit 5"
 
 say "7. The state of the lake."
 run status

@@ -6,9 +6,11 @@ A page with a block marked `demo` finds there what `make demo` leaves behind.
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -25,16 +27,35 @@ RUNNING_PAGES = sorted({block.page for block in ALL_BLOCKS if "run" in block.wor
 COMMANDS = dict(generate.walk("ingot", get_command(app)))
 
 
+def needs_demo(page: Path) -> bool:
+    """Say whether a page begins where `make demo` ends."""
+    return any("demo" in block.words for block in markdown.blocks(page))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the demo has run, once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    clone = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "clone"
+    clone.mkdir(exist_ok=True)
+    script = markdown.ROOT / "examples" / "demo.sh"
+    with (clone / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (clone / "done").exists():
+            run(markdown.Block(script, 0, "sh", (), script.read_text(encoding="utf-8")), clone)
+            (clone / "done").touch()
+    return clone / "demo"
+
+
 @pytest.mark.parametrize(
     "page", RUNNING_PAGES, ids=[str(p.relative_to(markdown.ROOT)) for p in RUNNING_PAGES]
 )
 def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
-    page: Path, tmp_path: Path
+    page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if needs_demo(page):
+        shutil.copytree(request.getfixturevalue("demo"), tmp_path / "demo")
     printed = ""
-    if any("demo" in block.words for block in markdown.blocks(page)):
-        script = (markdown.ROOT / "examples" / "demo.sh").read_text(encoding="utf-8")
-        run(markdown.Block(page, 0, "sh", (), script), tmp_path)
     for block in markdown.blocks(page):
         if "run" in block.words:
             printed = run(block, tmp_path)
@@ -54,7 +75,7 @@ def run(block: markdown.Block, folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -115,13 +136,15 @@ def test_every_make_target_named_on_a_page_exists() -> None:
 
 def unknown(words: list[str]) -> list[str]:
     """Return the command and option names in `words` that do not exist."""
-    words = words[: words.index("--")] if "--" in words else words
+    for end in ("--", "|"):
+        words = words[: words.index(end)] if end in words else words
     path, options = "ingot", options_of("ingot")
     for word in words:
         if f"{path} {word}" in COMMANDS:
             path = f"{path} {word}"
             options |= options_of(path)
-    found = [w.partition("=")[0] for w in words if w.startswith("-") and len(w) > 1]
+    options_given = [w for w in words if w.startswith("-") and not w.lstrip("-").isdigit()]
+    found = [w.partition("=")[0] for w in options_given if len(w) > 1]
     missing = [] if path != "ingot" or found else words[:1]
     return missing + [option for option in found if option not in options]
 
