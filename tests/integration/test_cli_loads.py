@@ -1,0 +1,206 @@
+"""What the commands that load print, and how they end when the vendor's files are not in order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingot.cli.main import run
+from tests.world import DAYS, MINUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Ingot = Callable[..., "Ended"]
+
+WEEK = ("--from", "2025-06-02", "--to", "2025-06-06", "--symbols", "20", "--seed", "7")
+NOW = ("--now", "2025-07-01T16:00Z")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of csv."""
+        return list(csv.DictReader(io.StringIO(self.out)))
+
+
+@pytest.fixture
+def ingot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Ingot:
+    """Run a command in an empty folder, in this process, on the lake below it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INGOT_LAKE", "lake")
+
+    def call(*words: str) -> Ended:
+        code = run([*NOW, *words])
+        captured = capsysbinary.readouterr()
+        return Ended(code, captured.out.decode(), captured.err.decode())
+
+    return call
+
+
+def simulate(ingot: Ingot, *words: str, datasets: tuple[str, ...] = (MINUTES,)) -> Ended:
+    chosen = [word for name in datasets for word in ("--dataset", name)]
+    return ingot("simulate", "vendor", *WEEK, "--no-truth", *chosen, *words)
+
+
+def test_a_load_prints_a_line_per_step_and_a_table_on_stderr(ingot: Ingot) -> None:
+    written = simulate(ingot, datasets=(MINUTES, DAYS))
+    assert re.search(r"stage 1: 10 files, [\d,]+ rows, .* 0 unchanged, 0 defects\n$", written.err)
+    assert ingot("init").err == "note: made a lake at lake\n"
+    assert ingot("init").err == "note: there already is a lake at lake\n"
+    loaded = ingot("backfill", "massive", "--source", "vendor")
+    assert (loaded.code, loaded.out) == (0, "")
+    assert f"{MINUTES} to bronze: 5 days\n" in loaded.err
+    assert "us_stocks_sip to gold.performance: 1 month\n" in loaded.err
+    assert re.search(rf"^bronze\.day_bars +{DAYS} +5 ", loaded.err, re.MULTILINE)
+    again = ingot("backfill", "massive", "--source", "vendor")
+    assert again.code == 0
+    assert again.err.startswith("nothing new, changed or stale\nrun ")
+
+
+def test_a_plan_prints_what_a_backfill_would_fetch_and_lands_nothing(
+    ingot: Ingot, tmp_path: Path
+) -> None:
+    simulate(ingot)
+    ingot("init")
+    plan = ingot("backfill", "massive", "--source", "vendor", "--plan", "--format", "csv")
+    assert plan.code == 0
+    minutes = next(row for row in plan.rows if row["dataset"] == MINUTES)
+    assert (minutes["days"], minutes["first"], minutes["last"]) == ("5", "2025-06-02", "2025-06-06")
+    sizes = [path.stat().st_size for path in (tmp_path / "vendor").rglob("*.csv.gz")]
+    assert int(minutes["bytes_to_fetch"]) == sum(sizes)
+    assert re.search(r"note: disk needed .* GB, free .* GB: enough", plan.err)
+    assert ingot("landings", "--format", "csv").rows == []
+
+
+def test_files_not_in_order_end_with_3_and_each_is_named_once(ingot: Ingot) -> None:
+    simulate(ingot, "--defect", "2025-06-03=wrong_header", "--defect", "2025-06-04=truncated_gzip")
+    ingot("init")
+    loaded = ingot("backfill", "massive", "--source", "vendor")
+    assert loaded.code == 3
+    drifted = rf"^refused: {MINUTES} 2025-06-03: .*missing columns: ticker, transactions"
+    assert len(re.findall(drifted, loaded.err, re.MULTILINE)) == 1
+    torn = rf"^refused: {MINUTES} 2025-06-04: .* cannot be read to its end"
+    assert len(re.findall(torn, loaded.err, re.MULTILINE)) == 1
+    refused = ingot("landings", "--status", "refused", "--format", "csv").rows
+    assert [row["file_date"] for row in refused] == ["2025-06-04", "2025-06-03"]
+    days = ingot("sql", "select distinct trade_date from silver.minute_bars", "--format", "csv")
+    assert {row["trade_date"] for row in days.rows} == {"2025-06-02", "2025-06-05", "2025-06-06"}
+
+
+def test_refused_rows_under_the_limit_end_with_0_and_stand_in_quarantine(ingot: Ingot) -> None:
+    simulate(ingot, "--defect", "2025-06-03=short_line")
+    ingot("init")
+    assert ingot("ingest", "massive", "--source", "vendor").code == 0
+    rows = ingot("quarantine", "--format", "csv").rows
+    assert {(row["file_date"], row["rule"]) for row in rows} == {("2025-06-03", "column_count")}
+    assert ingot("quarantine", "--to", "2025-06-02", "--format", "csv").rows == []
+
+
+def test_a_held_version_says_how_to_decide_and_its_signed_id_is_taken(ingot: Ingot) -> None:
+    simulate(ingot)
+    ingot("init")
+    assert ingot("ingest", "massive", "--source", "vendor").code == 0
+    simulate(ingot, "--stage", "2", "--defect", "2025-06-04=tenth_of_market")
+    held = ingot("ingest", "massive", "--source", "vendor")
+    assert held.code == 3
+    advice = re.search(r"held: .* 2025-06-04: .*say: (ingot landings accept (-?\d+))", held.err)
+    assert advice, held.err
+    (row,) = ingot("landings", "--status", "held", "--format", "csv").rows
+    assert row["landing_id"] == advice[2]
+    accepted = ingot(*advice[1].split()[1:])
+    assert accepted.code == 0
+    assert "is accepted and in force from 2025-07-01 16:00:00 UTC; run: ingot build" in accepted.err
+    assert ingot("ingest", "massive", "--source", "vendor").code == 0
+    twice = ingot("landings", "reject", advice[2])
+    assert twice.code == 2
+    assert "a decision is made once" in twice.err
+
+
+def test_a_day_that_is_not_out_ends_with_4(ingot: Ingot) -> None:
+    simulate(ingot)
+    ingot("init")
+    words = ("--from", "2025-06-05", "--to", "2025-06-10", "--dataset", MINUTES)
+    late = ingot("ingest", "massive", "--source", "vendor", *words)
+    assert late.code == 4
+    assert f"missing: {MINUTES} 2 days from 2025-06-09 to 2025-06-10: not at" in late.err
+
+
+def test_a_wrong_place_is_told_once_and_ends_with_2(ingot: Ingot) -> None:
+    ingot("init")
+    wrong = ingot("backfill", "massive", "--source", "vendr")
+    assert wrong.code == 2
+    assert len(re.findall("vendr is not a folder", wrong.err)) == 1
+    assert "nothing new" not in wrong.err
+    unknown = ingot("ingest", "massive", "--source", ".", "--dataset", "us_stocks_sip/minutes")
+    assert unknown.code == 2
+    assert f"massive has no dataset us_stocks_sip/minutes. It has: {MINUTES}" in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--symbols", "3"], "'--symbols': it should be greater than or equal to 20"),
+        (["--defect", "wrong_header"], "--defect was 'wrong_header': write DATE=NAME"),
+        (["--defect", "2025-06-02=no_such"], "knows no defect 'no_such'. It knows: duplicate_rows"),
+        (["--dataset", "no_such"], "asked for the datasets .*no_such"),
+        (["--from", "1950-01-03"], "both between 2003-09-10 and"),
+    ],
+)
+def test_a_market_that_cannot_be_simulated_ends_with_2(
+    ingot: Ingot, words: list[str], message: str
+) -> None:
+    ended = simulate(ingot, *words)
+    assert ended.code == 2
+    assert re.search(message, ended.err), ended.err
+
+
+def test_a_weekend_has_nothing_to_simulate(ingot: Ingot) -> None:
+    ended = simulate(ingot, "--from", "2025-06-07", "--to", "2025-06-08")
+    assert (ended.code, ended.out) == (0, "")
+    assert "the market is closed from 2025-06-07 to 2025-06-08: nothing to write" in ended.err
+
+
+@pytest.mark.parametrize("place", ["file", "full/of/things", "file/below"])
+def test_a_lake_is_only_made_where_there_is_room(ingot: Ingot, tmp_path: Path, place: str) -> None:
+    (tmp_path / "full/of/things").mkdir(parents=True)
+    (tmp_path / "full/of/things/letter.txt").touch()
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    ended = ingot("--lake", place, "init")
+    assert ended.code == 2
+    assert place in ended.err
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
+def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(ingot: Ingot, tmp_path: Path) -> None:
+    simulate(ingot)
+    ingot("init")
+    words = [sys.executable, "-m", "ingot", *NOW, "backfill", "massive", "--source", "vendor"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        assert "to landing" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    assert told.endswith("interrupted; what was committed stays, run the command again to go on\n")
+    assert ingot("backfill", "massive", "--source", "vendor").code == 0
+    days = ingot("sql", "select distinct trade_date from silver.minute_bars", "--format", "csv")
+    assert len(days.rows) == 5

@@ -1,0 +1,275 @@
+"""What the commands that answer print, where, and how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ingot.cli.main import run
+from ingot.cli.overview import PURPOSES
+from ingot.tables.catalog import ALL_TABLES
+from tests.world import DAYS, MONDAY, World, at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINUTES_OF_A_DAY = ("--interval", "1m", "--from", "2025-06-02", "--to", "2025-06-02")
+FULL = Path("/dev/full")
+LISTS = ["status", "runs", "landings", "quarantine", "profile", "tables", "repair", "sessions"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of csv."""
+        return list(csv.DictReader(io.StringIO(self.out.decode())))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a loaded week of a small market."""
+    world = World(tmp_path_factory.mktemp("cli"), symbols=20)
+    world.publish()
+    assert world.backfill(at(1)).exit_code == 0
+    return world
+
+
+@pytest.fixture
+def ingot(world: World, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ended]:
+    """Run a command on the lake, in this process."""
+
+    def call(*words: str, lake: Path | str = world.root) -> Ended:
+        code = run(["--lake", str(lake), *words])
+        captured = capsysbinary.readouterr()
+        return Ended(code, captured.out, captured.err.decode())
+
+    return call
+
+
+def test_minute_bars_are_those_that_the_vendor_published(
+    ingot: Callable[..., Ended], world: World
+) -> None:
+    ended = ingot("bars", "AAPL", *MINUTES_OF_A_DAY, "--format", "csv")
+    truth = world.published(1, MONDAY).filter(pl.col("symbol") == "AAPL")
+    assert ended.code == 0
+    assert [Decimal(row["close"]) for row in ended.rows] == truth["close"].to_list()
+    assert [Decimal(row["volume"]) for row in ended.rows] == truth["volume"].to_list()
+    assert ended.err == ""
+
+
+def test_every_format_holds_the_same_rows(ingot: Callable[..., Ended]) -> None:
+    words = ("bars", "AAPL", "NA", *MINUTES_OF_A_DAY, "--format")
+    table = pq.read_table(io.BytesIO(ingot(*words, "parquet").out))
+    assert pa.ipc.open_file(ingot(*words, "arrow").out).read_all() == table
+    loaded = json.loads(ingot(*words, "json").out, parse_float=Decimal, parse_int=Decimal)
+    assert [r["close"] for r in loaded] == table["close"].to_pylist()
+    assert [r["symbol"] for r in loaded] == table["symbol"].to_pylist()
+    texts = ingot(*words, "csv").rows
+    assert [Decimal(r["close"]) for r in texts] == table["close"].to_pylist()
+    starts = [f"{start:%Y-%m-%dT%H:%M:%SZ}" for start in table["bar_start"].to_pylist()]
+    assert [r["bar_start"] for r in texts] == [r["bar_start"] for r in loaded] == starts
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_listing_prints_rows_only_on_stdout(ingot: Callable[..., Ended], name: str) -> None:
+    ended = ingot(name, "--format", "json")
+    assert ended.code == 0
+    rows = json.loads(ended.out)
+    assert all(rows[0].keys() == row.keys() for row in rows)
+
+
+def test_the_names_of_a_file_say_its_format(ingot: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = ingot("bars", "AAPL", "--out", str(tmp_path / "day.parquet"))
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err.endswith(
+        "5 rows written to " + str(tmp_path / "day.parquet") + " as parquet\n"
+    )
+    assert pq.read_table(tmp_path / "day.parquet").num_rows == 5
+    ingot("bars", "AAPL", "--out", str(tmp_path / "day.parquet"), "--format", "csv")
+    assert (tmp_path / "day.parquet").read_bytes().startswith(b"symbol,trade_date,")
+
+
+def test_the_wide_form_shows_the_column_asked_for(ingot: Callable[..., Ended]) -> None:
+    long = ingot("bars", "AAPL", "SPY", "--format", "csv").rows
+    wide = ingot("bars", "AAPL", "SPY", "--wide", "--value", "open", "--format", "csv").rows
+    assert [r["SPY"] for r in wide] == [r["open"] for r in long if r["symbol"] == "SPY"]
+
+
+def test_a_question_is_read_from_standard_input(
+    ingot: Callable[..., Ended], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("select count(*) as n from silver.day_bars"))
+    ended = ingot("sql", "-", "--format", "csv")
+    bars = sum(world.published(1, MONDAY + timedelta(days=i), DAYS).height for i in range(5))
+    assert (ended.code, ended.out) == (0, f"n\n{bars}\n".encode())
+
+
+def test_a_question_as_known_before_the_market_knows_nothing(ingot: Callable[..., Ended]) -> None:
+    question = "select count(*) as n from silver.day_bars"
+    ended = ingot("sql", question, "--known-at", "2025-06-03", "--format", "csv")
+    assert ended.out == b"n\n0\n"
+
+
+def test_a_symbol_without_a_bar_is_named_and_is_no_error(ingot: Callable[..., Ended]) -> None:
+    ended = ingot("bars", "AAPL", "aapl", "--format", "csv")
+    assert ended.code == 0
+    assert len(ended.rows) == 5
+    assert "note: no bars of aapl in the span; symbols are case-sensitive" in ended.err
+
+
+def test_a_description_names_every_column(ingot: Callable[..., Ended]) -> None:
+    for table in ALL_TABLES:
+        names = [row["column"] for row in ingot("describe", table.name, "--format", "csv").rows]
+        assert names == [column.name for column in table.columns]
+
+
+def test_a_cut_listing_says_so(ingot: Callable[..., Ended]) -> None:
+    ended = ingot("runs", "--limit", "2", "--format", "csv")
+    assert len(ended.rows) == 2
+    assert ended.err == "note: these are the first 2; --limit N shows more\n"
+
+
+def test_a_narrow_terminal_gets_whole_columns(
+    ingot: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    ended = ingot("bars", "AAPL", "--session", "regular")
+    lines = ended.out.decode().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0].split()[:3] == ["symbol", "trade_date", "open"]
+    assert re.match(r"note: no room for .*source: widen the terminal, or choose", ended.err)
+
+
+def test_bytes_are_not_written_to_a_terminal(
+    ingot: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    ended = ingot("bars", "AAPL", "--format", "arrow")
+    assert (ended.code, ended.out) == (2, b"")
+    assert "arrow is binary and stdout is a terminal: name a file with --out" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["bars"], r"Missing argument 'SYMBOL'\. See: ingot bars --help"),
+        (["statsu"], r"No such command 'statsu'\. Did you mean 'status'\? See: ingot --help"),
+        (["status", "--frmat", "csv"], "No such option: --frmat .*--format"),
+        (["bars", "A", "--format", "xml"], "'xml' is not one of 'table', 'csv'"),
+        (["bars", "A", "--from", "2025/06/02"], "--from was '2025/06/02': write a date such as"),
+        (["bars", "A", "--from", "2025-06-05", "--to", "2025-06-02"], "--to .* is before --from"),
+        (["bars", "A", "--interval", "7m"], r"interval was '7m'\. Did you mean 5m\?"),
+        (["bars", "A", "--session", "regulr"], r"Did you mean regular\?"),
+        (["bars", "A", "--basis", "split"], "basis='split' needs corporate actions"),
+        (["bars", "A", "--fill", "zero"], "fill was 'zero'"),
+        (["bars", "A", "--wide", "--value", "vwap"], "value was 'vwap'"),
+        (["bars", "A", "--source", "masive"], "source was 'masive', and this lake has .*massive"),
+        (["bars", "A", "--known-at", "2025-06-10T15:00"], "has no UTC offset"),
+        (["bars", "A", "--known-at", "2999-01-01"], "is in the future"),
+        (["bars", "A", "--known-at", "soon"], "known_at was 'soon': write an ISO date"),
+        (["bars", "A", "--out", "no/such/folder/x.csv"], "x.csv cannot be written: No such file"),
+        (["sql", "select * from silver.minutebars"], r"Did you mean silver\.minute_bars\?"),
+        (["sql", "select hihg from silver.day_bars"], r"Did you mean high\?"),
+        (["sql", "drop table silver.day_bars"], "A question is one SELECT"),
+        (["sql", "select 1; select 2"], "one SELECT, but the text holds 2"),
+        (["sql", "select * from ops.runs", "--known-at", "2025-06-10"], "not bound to known time"),
+        (["describe", "silver.minutes"], r"Did you mean silver\.minute_bars\?"),
+        (["history", "A", "--date", "x"], "--date was 'x'"),
+        (["history", "A", "--date", "2025-06-02", "--interval", "5m"], "kept of 1m and 1d bars"),
+        (["runs", "--limit", "0"], "'--limit': it should be greater than or equal to 1"),
+        (["--set", "workers", "profile"], "--set was 'workers': write KEY=VALUE"),
+        (["--set", "worker=2", "profile"], r"no setting worker\. Did you mean workers\?"),
+        (["--set", "workers=many", "profile"], "workers was 'many': it should be a whole number"),
+        (["--now", "yesterday", "status"], "--now was 'yesterday': write an instant with offset"),
+        (["--now", "2025-06-10T15:00", "status"], "without a UTC offset"),
+        (["landings", "accept"], r"Missing argument 'ID'\. See: ingot landings accept --help"),
+        (["landings", "accept", "-123"], "There is no landing '-123'"),
+        (["landings", "reject", "12x"], "There is no landing '12x'"),
+    ],
+)
+def test_a_wrong_request_ends_with_2_and_says_what_to_do(
+    ingot: Callable[..., Ended], words: list[str], message: str
+) -> None:
+    ended = ingot(*words)
+    assert (ended.code, ended.out) == (2, b"")
+    assert re.search(message, ended.err, re.DOTALL), ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_missing_lake_says_how_to_make_one(ingot: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = ingot("status", lake=tmp_path / "no")
+    assert ended.code == 2
+    assert f"Make one with: ingot --lake {tmp_path / 'no'} init" in ended.err
+
+
+def test_settings_can_be_given_as_text(ingot: Callable[..., Ended]) -> None:
+    rows = ingot("--set", "workers=1", "profile", "--format", "csv").rows
+    assert {row["what"]: row["value"] for row in rows}["workers"] == "1"
+
+
+def test_help_lists_every_command_and_loads_no_decoration(ingot: Callable[..., Ended]) -> None:
+    text = ingot("--help").out.decode()
+    for purpose, names in PURPOSES.items():
+        assert f"{purpose}:" in text
+        assert all(re.search(rf"^  {name} +\w", text, re.MULTILINE) for name in names)
+    code = (
+        "from ingot.cli.main import run; run(['--help']); import sys; print('rich' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).endswith("False\n")
+
+
+def test_nothing_asked_prints_the_help_and_ends_with_2(ingot: Callable[..., Ended]) -> None:
+    ended = ingot("ingest")
+    assert (ended.code, ended.out) == (2, b"")
+    assert ended.err.startswith("Usage: ingot ingest [OPTIONS] COMMAND")
+    assert run([]) == 2
+
+
+def test_the_module_is_the_command() -> None:
+    words = [sys.executable, "-m", "ingot", "--version"]
+    assert re.fullmatch(r"ingot \d+\.\d+\.\d+\n", subprocess.check_output(words, text=True))
+
+
+def test_a_reader_that_leaves_early_is_no_error(world: World) -> None:
+    command = f"'{sys.executable}' -m ingot sql 'select * from silver.minute_bars' --format csv"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} | head -n 1"],
+        env={**os.environ, "INGOT_LAKE": str(world.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("source,dataset,symbol,")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_stdout_ends_with_4(world: World) -> None:
+    with FULL.open("wb") as full:
+        words = [sys.executable, "-m", "ingot", "--lake", str(world.root), "tables"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr == "ingot: stdout cannot be written: No space left on device.\n"
