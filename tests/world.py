@@ -113,11 +113,11 @@ class World:
         finally:
             parts.close()
 
-    def ingest(self, now: datetime) -> LoadReport:
+    def ingest(self, now: datetime, **changes: object) -> LoadReport:
         """Load everything that the vendor has to bronze, no further."""
         parts = self.parts(now)
         try:
-            return finished(parts, ingest.ingest(parts, self.request()))
+            return finished(parts, ingest.ingest(parts, self.request(**changes)))
         finally:
             parts.close()
 
@@ -142,14 +142,8 @@ class World:
         self, now: datetime, day: date, known_at: datetime | None, table: str = "minute_bars"
     ) -> pl.DataFrame:
         """Return the bars of a day that the lake answers with, as known at a moment."""
-        columns = ", ".join(("symbol", "bar_start_ns", *BAR, "stale_refused"))
         with self.lake(now) as lake:
-            answer = lake.sql(
-                f"SELECT {columns} FROM silver.{table} WHERE trade_date = DATE '{day}' "
-                "ORDER BY symbol, bar_start_ns",
-                known_at=known_at,
-            )
-        return answer.to_polars(exact=True)
+            return held(lake, day, known_at, table)
 
     def fingerprints(self, now: datetime) -> dict[str, str]:
         """Return what every table holds, independent of the order of rows and files."""
@@ -163,6 +157,19 @@ class World:
         finally:
             parts.close()
         return found
+
+
+def held(
+    lake: Lake, day: date, known_at: datetime | None, table: str = "minute_bars"
+) -> pl.DataFrame:
+    """Return the bars of a day that an open lake answers with, as known at a moment."""
+    columns = ", ".join(("symbol", "bar_start_ns", *BAR, "stale_refused"))
+    answer = lake.sql(
+        f"SELECT {columns} FROM silver.{table} WHERE trade_date = DATE '{day}' "
+        "ORDER BY symbol, bar_start_ns",
+        known_at=known_at,
+    )
+    return answer.to_polars(exact=True)
 
 
 def rows_of(parts: Parts, table: Table) -> pa.Table:
