@@ -155,3 +155,11 @@ def options_of(path: str) -> set[str]:
     for parameter in COMMANDS[path].params:
         written |= {*parameter.opts, *parameter.secondary_opts}
     return written
+
+
+def test_every_command_that_a_message_advises_exists() -> None:
+    source = markdown.ROOT / "src" / "ingot"
+    texts = [path.read_text(encoding="utf-8") for path in sorted(source.rglob("*.py"))]
+    advised = {a for text in texts for a in re.findall(r": ingot ([a-z][a-z -]*[a-z])", text)}
+    assert {"build", "landings accept", "quarantine", "repair"} <= advised
+    assert [a for a in sorted(advised) if unknown(a.split())] == []

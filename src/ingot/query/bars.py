@@ -230,8 +230,7 @@ def _require_raw(request: BarsRequest) -> None:
     if request.basis != "raw":
         raise QueryError(
             f"basis={request.basis!r} needs corporate actions, and none are loaded in this lake: "
-            "silver.corporate_actions is empty. Ask with basis='raw', or load the actions first "
-            "with: ingot ingest massive --dataset splits --dataset dividends"
+            "silver.corporate_actions is empty. Ask with basis='raw', which is prices as traded."
         )
 
 
