@@ -11,6 +11,7 @@ from ingot.app import describe
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
 from ingot.errors import QueryError
+from ingot.model.time import Interval, to_ns
 from ingot.query import listings
 from ingot.query.bars import BarsRequest
 
@@ -67,6 +68,7 @@ class Lake:
         form: str = "long",
         value: str = "close",
         source: str | None = None,
+        window: tuple[str | datetime, str | datetime] | None = None,
     ) -> Answer:
         """Return bars of these symbols (of every symbol, if none is named), oldest first.
 
@@ -82,6 +84,8 @@ class Lake:
             form: long (a row per symbol and bar) or wide (a column per symbol).
             value: What the wide form shows.
             source: Only this connector; by default one per symbol and day, by precedence.
+            window: Only minutes that start in `[from, until)`, two instants with offset: one
+                minute of the whole market without its day.
 
         Raises:
             QueryError: A word is unknown, the range is empty, or the basis cannot be had.
@@ -98,6 +102,7 @@ class Lake:
             form=form,
             value=value,
             source=source,
+            window=None if window is None else _window(*window),
         )
         return self._reader.bars(request, known_at)
 
@@ -176,3 +181,20 @@ def _date(name: str, value: str | date) -> date:
         return date.fromisoformat(value)
     except ValueError as exc:
         raise QueryError(f"{name} was {value!r}: write a date such as 2025-06-02.") from exc
+
+
+def _window(start: str | datetime, end: str | datetime) -> Interval:
+    return Interval(_instant_ns(start), _instant_ns(end))
+
+
+def _instant_ns(value: str | datetime) -> int:
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        instant = None
+    if instant is None or instant.utcoffset() is None:
+        raise QueryError(
+            f"window holds {value!r}: write two instants with offset, such as "
+            "2025-06-02T15:59:00-04:00."
+        )
+    return to_ns(instant)
