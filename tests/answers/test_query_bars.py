@@ -409,7 +409,7 @@ def test_a_request_without_meaning_is_refused(words: dict[str, Any], message: st
 
 @pytest.mark.parametrize("basis", ["split", "total_return", "scaled_raw"])
 def test_another_basis_says_that_no_actions_are_loaded(basis: str) -> None:
-    with pytest.raises(QueryError, match=r"silver\.corporate_actions is empty.*ingot ingest"):
+    with pytest.raises(QueryError, match=r"silver\.corporate_actions is empty.*basis=.raw"):
         plan_bars(BarsRequest(("A",), MONDAY, TUESDAY, basis=basis))
 
 
