@@ -12,6 +12,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from ingot.connectors.massive.datasets import COLUMNS
+from ingot.connectors.massive.doubles import may_be_doubles, with_decimals
 from ingot.connectors.massive.inflate import BOM
 from ingot.connectors.massive.lines import SYMBOL, TICKER, WHOLE, WINDOW_START
 from ingot.tables.arrow import arrow_type
@@ -66,31 +67,54 @@ def read_block(text: bytes, columns: Sequence[str], span: Interval) -> Block:
         text = text.replace(b"\r\n", b"\n")
     if b"\r" in text or text.startswith(BOM):
         raise BlockRefusedError("a carriage return or byte order mark inside")
+    rows = _read_doubles(text, columns)
+    if rows is None:
+        rows = _read(text, columns, _CONVERT)
+    return _checked(rows.select(list(COLUMNS)), span)
+
+
+def _read_doubles(text: bytes, columns: Sequence[str]) -> pa.RecordBatch | None:
+    if not may_be_doubles(text):
+        return None
+    try:
+        rows = _read(text, columns, _CONVERT_DOUBLES)
+    except BlockRefusedError:
+        return None
+    return with_decimals(rows, _DECIMALS, arrow_type(Price))
+
+
+def _read(text: bytes, columns: Sequence[str], convert: pa.csv.ConvertOptions) -> pa.RecordBatch:
     source: Any = pa.BufferReader(text)
     try:
-        table = pa.csv.read_csv(
+        rows = pa.csv.read_csv(
             source,
             read_options=pa.csv.ReadOptions(
                 column_names=list(columns), block_size=len(text) + 1, use_threads=False
             ),
             parse_options=_PARSE,
-            convert_options=_CONVERT,
+            convert_options=convert,
         )
     except pa.ArrowInvalid as exc:
         raise BlockRefusedError(str(exc)) from exc
-    return _checked(table.select(list(COLUMNS)).to_batches()[0], span)
+    return rows.to_batches()[0]
 
 
+def _convert(decimals: pa.DataType) -> pa.csv.ConvertOptions:
+    return pa.csv.ConvertOptions(
+        column_types={
+            TICKER: TICKER_TYPE,
+            **{name: pa.int64() for name in WHOLE},
+            **dict.fromkeys(_DECIMALS, decimals),
+        },
+        null_values=[],
+        strings_can_be_null=False,
+    )
+
+
+_DECIMALS: Final = tuple(name for name in COLUMNS if name not in WHOLE | {TICKER})
 _PARSE: Final = pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False)
-_CONVERT: Final = pa.csv.ConvertOptions(
-    column_types={
-        TICKER: TICKER_TYPE,
-        **{name: pa.int64() for name in WHOLE},
-        **{name: arrow_type(Price) for name in COLUMNS if name not in WHOLE | {TICKER}},
-    },
-    null_values=[],
-    strings_can_be_null=False,
-)
+_CONVERT: Final = _convert(arrow_type(Price))
+_CONVERT_DOUBLES: Final = _convert(pa.float64())
 
 
 def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
