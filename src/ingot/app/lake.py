@@ -68,7 +68,7 @@ class Lake:
         form: str = "long",
         value: str = "close",
         source: str | None = None,
-        window: tuple[str | datetime, str | datetime] | None = None,
+        window: tuple[str | datetime, str | datetime] | str | None = None,
     ) -> Answer:
         """Return bars of these symbols (of every symbol, if none is named), oldest first.
 
@@ -84,8 +84,8 @@ class Lake:
             form: long (a row per symbol and bar) or wide (a column per symbol).
             value: What the wide form shows.
             source: Only this connector; by default one per symbol and day, by precedence.
-            window: Only minutes that start in `[from, until)`, two instants with offset: one
-                minute of the whole market without its day.
+            window: Only minutes that start in `[from, until)`, two instants with offset or
+                `from/until` as ISO 8601 has it: one minute of the market without its day.
 
         Raises:
             QueryError: A word is unknown, the range is empty, or the basis cannot be had.
@@ -102,7 +102,7 @@ class Lake:
             form=form,
             value=value,
             source=source,
-            window=None if window is None else _window(*window),
+            window=None if window is None else _window(window),
         )
         return self._reader.bars(request, known_at)
 
@@ -183,7 +183,8 @@ def _date(name: str, value: str | date) -> date:
         raise QueryError(f"{name} was {value!r}: write a date such as 2025-06-02.") from exc
 
 
-def _window(start: str | datetime, end: str | datetime) -> Interval:
+def _window(window: tuple[str | datetime, str | datetime] | str) -> Interval:
+    start, end = window.partition("/")[::2] if isinstance(window, str) else window
     return Interval(_instant_ns(start), _instant_ns(end))
 
 
