@@ -1,0 +1,1 @@
+"""Ingot's own steps, through the same doors that its users take."""

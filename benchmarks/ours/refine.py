@@ -1,0 +1,43 @@
+"""Bronze to silver and gold: `ingot build`, one step for each table.
+
+Libraries are imported before the clock starts, as those of the peers are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+from benchmarks.clock import tell, timed
+from benchmarks.market import MINUTES
+from benchmarks.ours.steps import Steps
+from ingot.app.build import BuildRequest, build
+from ingot.app.parts import open_parts
+from ingot.app.run import finished
+from ingot.engines import duckdb, trailing
+from ingot.storage import commit, producers, sql_catalog, writer
+from ingot.tables import silver
+
+_IMPORTED = (duckdb, trailing, commit, producers, sql_catalog, writer)
+
+
+def main() -> None:
+    """Run: refine LAKE STRATEGY."""
+    lake, strategy = Path(sys.argv[1]), sys.argv[2]
+    parts = open_parts(lake, environ=os.environ)
+    steps = Steps("")
+    request = BuildRequest(date(2003, 1, 1), date(2100, 1, 1), strategy=strategy)
+    with timed("build"):
+        report = finished(parts, build(parts, request, progress=steps))
+    steps.tell(report)
+    stored = parts.tables.stats(silver.MINUTE_BARS)
+    seconds, cpu = steps.seconds[f"{MINUTES} to silver.minute_bars"]
+    tell("silver", seconds=round(seconds, 4), cpu=round(cpu, 3), rows=stored.rows)
+    tell("stored silver", rows=stored.rows, bytes=stored.size_bytes)
+    parts.close()
+
+
+if __name__ == "__main__":
+    main()
