@@ -35,12 +35,15 @@ def tell(step: str, **figures: float) -> None:
 
 @contextmanager
 def timed(step: str, *, rows: int = 0) -> Iterator[dict[str, float]]:
-    """Time a block; it may put more figures (`rows`, `bytes`) into what is yielded."""
+    """Time a block; it may put more figures (`rows`, `bytes`) into what is yielded.
+
+    `cpu` is of this process alone; a step that works in another one sets it to 0, unknown.
+    """
     figures: dict[str, float] = {"rows": rows}
     used, began = cpu_s(), time.perf_counter()
     yield figures
     seconds = time.perf_counter() - began
-    tell(step, seconds=round(seconds, 4), cpu=round(cpu_s() - used, 3), **figures)
+    tell(step, **{"seconds": round(seconds, 4), "cpu": round(cpu_s() - used, 3), **figures})
 
 
 def repeated(step: str, work: Callable[[int], object], *, times: int = 15, warm: int = 2) -> None:

@@ -20,9 +20,9 @@ def main() -> None:
     """Run: floors TREE OUT; at most three files."""
     files = Market(Path(sys.argv[1])).files()[:_FILES]
     out = Path(sys.argv[2]) / "floor.parquet"
-    with timed("inflate") as figures:
-        figures["bytes"] = sum(_inflated(path) for path in files)
     rows = _rows(files)
+    with timed("inflate", rows=rows) as figures:
+        figures["bytes"] = sum(_inflated(path) for path in files)
     exact = {n: pl.Decimal(18, 6) if kind == pl.Float64 else kind for n, kind in SCHEMA.items()}
     for step, schema in (("parse doubles", SCHEMA), ("parse decimals", exact)):
         with timed(step) as figures:
@@ -40,7 +40,7 @@ def main() -> None:
 
 def _inflated(path: Path) -> int:
     size = 0
-    with igzip.open(path, "rb") as file:
+    with igzip.open(path, "rb") as file:  # type: ignore[no-untyped-call] # half a stub
         while piece := file.read(_PIECE):
             size += len(piece)
     return size

@@ -71,7 +71,7 @@ def _against(line: Line, values: Mapping[str, float], actor: str) -> str:
 def _shown(line: Line, value: float | None) -> str:
     if value is None:
         return ""
-    if line.form == "speed":
+    if line.form in {"speed", "cpu"}:
         return f"{value / 1e6:.2f} M"
     if line.form == "mb":
         return f"{value:.0f}"

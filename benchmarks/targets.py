@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Told = "Mapping[str, Mapping[str, Figures]]"
 """Actor -> step -> figures; ours is `ingot`."""
-Form = Literal["speed", "ms", "mb", "bytes", "s"]
+Form = Literal["speed", "cpu", "ms", "mb", "bytes", "s"]
+"""cpu: rows for each second of a processor, which other work on the machine disturbs less."""
 _FULL_DAY = 1_000_000
 
 
@@ -57,6 +58,7 @@ LINES = (
         ">= 80 % of polars; >= clickhouse, duckdb; >= 8x spark",
         _ahead(polars=0.8, clickhouse=1.0, duckdb=1.0, spark=8.0),
     ),
+    Line("  rows a processor second", "load", "cpu", ""),
     Line("  its peak memory, MB", "load", "mb", "<= 700", _at_most(700)),
     Line(
         "bronze to silver, rows/s",
@@ -65,6 +67,7 @@ LINES = (
         ">= duckdb; >= 6x spark",
         _ahead(duckdb=1.0, spark=6.0),
     ),
+    Line("  rows a processor second", "silver", "cpu", ""),
     Line("  its peak memory, MB", "silver", "mb", "<= 1000 per day", _at_most(1000)),
     Line("stored, bytes a bar", "stored", "bytes", "<= the vendor's gzip", _smallest),
     Line("stored silver, bytes a bar", "stored silver", "bytes", ""),
@@ -121,6 +124,8 @@ def _value(form: Form, figures: Figures) -> float | None:
         return figures["peak_mb"]
     if form == "bytes":
         return figures["bytes"] / figures["rows"] if figures.get("rows") else None
+    if form == "cpu":
+        return figures["rows"] / figures["cpu"] if figures.get("cpu") else None
     seconds = figures["seconds"]
     if form == "speed":
         return figures["rows"] / seconds if figures.get("rows") and seconds else None

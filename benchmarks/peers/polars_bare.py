@@ -67,7 +67,7 @@ def _silver_day(path: Path, to: Path) -> int:
         .with_columns(rolling)
     )
     frame.sink_parquet(to, compression="zstd")
-    return pl.scan_parquet(to).select(pl.len()).collect().item()
+    return int(pl.scan_parquet(to).select(pl.len()).collect().item())
 
 
 def reads(out: Path, symbols: list[str]) -> None:
