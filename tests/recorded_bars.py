@@ -47,6 +47,11 @@ class Bar:
         return self.start.astimezone(NEW_YORK).date()
 
     @property
+    def start_ns(self) -> int:
+        """The start in nanoseconds since 1970."""
+        return (self.start - EPOCH) // timedelta(microseconds=1) * 1000
+
+    @property
     def clock(self) -> time:
         """The start on New York's clock."""
         return self.start.astimezone(NEW_YORK).time()
@@ -56,7 +61,11 @@ def read_lean(folder: Path, symbol: str, day: date) -> list[Bar]:
     """Read one of LEAN's day archives: milliseconds since midnight New York, prices times 10000."""
     with zipfile.ZipFile(folder / symbol.lower() / f"{day:%Y%m%d}_trade.zip") as archive:
         (name,) = archive.namelist()
-        text = archive.read(name).decode()
+        return lean_bars(archive.read(name).decode(), symbol, day)
+
+
+def lean_bars(text: str, symbol: str, day: date) -> list[Bar]:
+    """Read the text of one of LEAN's minute files."""
     midnight = datetime.combine(day, time(), NEW_YORK)
     bars = []
     for ms, *prices, volume in csv.reader(text.splitlines()):
@@ -121,8 +130,7 @@ def as_vendor(bars: Iterable[Bar]) -> str:
     lines = io.StringIO()
     lines.write(HEADER + "\n")
     for b in bars:
-        ns = (b.start - EPOCH) // timedelta(microseconds=1) * 1000
-        values = (b.symbol, b.volume, b.open, b.close, b.high, b.low, ns, b.transactions)
+        values = (b.symbol, b.volume, b.open, b.close, b.high, b.low, b.start_ns, b.transactions)
         lines.write(",".join(str(value) for value in values) + "\n")
     return lines.getvalue()
 
