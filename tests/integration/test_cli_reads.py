@@ -79,6 +79,17 @@ def test_minute_bars_are_those_that_the_vendor_published(
     assert ended.err == ""
 
 
+def test_one_minute_of_the_market_needs_no_symbols(
+    ingot: Callable[..., Ended], world: World
+) -> None:
+    window = "2025-06-02T14:00Z/2025-06-02T14:01Z"
+    ended = ingot("bars", "--interval", "1m", "--window", window, "--format", "csv")
+    start_ns = 1_748_872_800_000_000_000
+    truth = world.published(1, MONDAY).filter(pl.col("bar_start_ns") == start_ns)
+    assert [row["symbol"] for row in ended.rows] == truth["symbol"].to_list()
+    assert [Decimal(row["close"]) for row in ended.rows] == truth["close"].to_list()
+
+
 def test_every_format_holds_the_same_rows(ingot: Callable[..., Ended]) -> None:
     words = ("bars", "AAPL", "NA", *MINUTES_OF_A_DAY, "--format")
     table = pq.read_table(io.BytesIO(ingot(*words, "parquet").out))
@@ -175,7 +186,10 @@ def test_bytes_are_not_written_to_a_terminal(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["bars"], r"Missing argument 'SYMBOL'\. See: ingot bars --help"),
+        (["bars"], "Name symbols, or a span with --from or --window"),
+        (["history", "A"], r"Missing option '--date'\. See: ingot history --help"),
+        (["bars", "A", "--window", "2025-06-02"], "window holds '2025-06-02'"),
+        (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "holds no instant"),
         (["statsu"], r"No such command 'statsu'\. Did you mean 'status'\? See: ingot --help"),
         (["status", "--frmat", "csv"], "No such option: --frmat .*--format"),
         (["bars", "A", "--format", "xml"], "'xml' is not one of 'table', 'csv'"),

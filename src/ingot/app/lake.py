@@ -185,7 +185,10 @@ def _date(name: str, value: str | date) -> date:
 
 def _window(window: tuple[str | datetime, str | datetime] | str) -> Interval:
     start, end = window.partition("/")[::2] if isinstance(window, str) else window
-    return Interval(_instant_ns(start), _instant_ns(end))
+    interval = Interval(_instant_ns(start), _instant_ns(end))
+    if interval.start_ns >= interval.end_ns:
+        raise QueryError(f"The window from {start} to before {end} holds no instant.")
+    return interval
 
 
 def _instant_ns(value: str | datetime) -> int:

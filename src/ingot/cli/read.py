@@ -10,13 +10,16 @@ import typer
 from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
 from ingot.cli.destination import Destination
 from ingot.cli.state import State, trade_date, trade_dates
+from ingot.errors import QueryError
 
 if TYPE_CHECKING:
     from ingot.app.lake import Lake
 
 Symbols = Annotated[
-    list[str],
-    typer.Argument(metavar="SYMBOL", help="Symbols, case-sensitive.", show_default=False),
+    list[str] | None,
+    typer.Argument(
+        metavar="SYMBOL", help="Symbols, case-sensitive; every one, if a span is given alone."
+    ),
 ]
 SourceName = Annotated[
     str | None,
@@ -41,7 +44,7 @@ def _lake(context: typer.Context) -> Lake:
 
 def bars(
     context: typer.Context,
-    symbols: Symbols,
+    symbols: Symbols = None,
     first: From = None,
     last: To = None,
     interval: Annotated[
@@ -76,16 +79,26 @@ def bars(
             help="What --wide shows: open, high, low, close, volume or transactions.",
         ),
     ] = "close",
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window",
+            metavar="START/END",
+            help="Only bars that start in it: instants with offset, START inside, END outside.",
+        ),
+    ] = None,
     source: SourceName = None,
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
     """Print bars of symbols, as known at any past moment."""
+    if not (symbols or first or window):
+        raise QueryError("Name symbols, or a span with --from or --window for all of the market.")
     to = Destination.of(form, out)
     lake = _lake(context)
     start, end = trade_dates(first, last, lake.today())
     answer = lake.bars(
-        *symbols,
+        *(symbols or ()),
         start=start,
         end=end,
         interval=interval,
@@ -96,6 +109,7 @@ def bars(
         form="wide" if wide else "long",
         value=value,
         source=source,
+        window=window,
     )
     to.take(answer)
 
