@@ -111,7 +111,7 @@ class QuarantineLimitError(LookAtDataError):
         super().__init__(
             f"{refused} of {rows} rows of {what} were refused, more than the limit of "
             f"{limit_pct:g} %. Nothing of it was loaded. See the rows with: ingot quarantine; "
-            "raise the limit with the setting quarantine_limit_pct if they are what you expect."
+            "load the good ones with: ingot landings accept ID (see: ingot landings)."
         )
 
 

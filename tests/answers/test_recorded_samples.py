@@ -133,7 +133,7 @@ def test_a_file_of_seventeen_digit_times_is_refused_whole(world: World, loads: L
     assert landing["reason"].startswith(
         "99 of 99 rows of us_stocks_sip/minute_aggs_v1/2023/03/2023-03-28.csv.gz were refused"
     )
-    assert "raise the limit with the setting quarantine_limit_pct" in landing["reason"]
+    assert "load the good ones with: ingot landings accept" in landing["reason"]
     assert set(kept["rule"]) == {"timestamp_out_of_range"}
     assert kept.height == 99
 

@@ -4,6 +4,8 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,6 +131,20 @@ def test_a_living_process_keeps_its_unfinished_files(tmp_path: Path) -> None:
     assert download.name.endswith("-2025-06-02.csv.gz")
     assert download.read_bytes() == b"half"
     mine.close()
+
+
+def test_threads_that_begin_together_share_one_folder(tmp_path: Path) -> None:
+    scratch, together = Scratch(tmp_path), Barrier(8)
+
+    def begin(_: int) -> Path:
+        together.wait()
+        return scratch.path("x")
+
+    with ThreadPoolExecutor(8) as threads:
+        paths = list(threads.map(begin, range(8)))
+    assert {path.parent for path in paths} == {scratch.folder}
+    scratch.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dead_process_loses_them_to_the_next(tmp_path: Path) -> None:

@@ -127,6 +127,15 @@ def test_after_a_rollback_the_unit_before_holds_its_scope_again(ledger: Ledger) 
     assert ledger.is_done(unit("b")) is not None
 
 
+def test_what_was_done_again_after_a_rollback_is_not_missed_by_a_new_cache(ledger: Ledger) -> None:
+    ledger.record_done(done(unit("a"), snapshot=2))
+    ledger.void(SILVER, lambda: [1])
+    ledger.record_done(done(unit("a"), snapshot=3))
+    ledger.rebuild()
+    assert ledger.void(SILVER, lambda: [1, 3]) == ()
+    assert ledger.is_done(unit("a")) == done(unit("a"), snapshot=3)
+
+
 def test_a_record_without_a_commit_stands_and_falls_with_the_one_before(ledger: Ledger) -> None:
     ledger.record_done(done(unit("a"), snapshot=2))
     ledger.record_done(done(unit("b"), snapshot=None))  # found the scope as it had to be

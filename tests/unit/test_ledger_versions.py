@@ -239,7 +239,7 @@ def test_a_decision_is_made_once(lake: Lake) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
-    [(Outcome.DONE, "it is done"), (Outcome.REFUSED, "it is refused"), (None, "not loaded yet")],
+    [(Outcome.DONE, "it is done"), (None, "not loaded yet")],
 )
 def test_only_a_held_version_can_be_decided(
     lake: Lake, outcome: Outcome | None, words: str

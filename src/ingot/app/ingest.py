@@ -108,7 +108,7 @@ def _load(
     """Parse and commit each landing of the span that is not loaded; report what needs eyes."""
     span = request.span(parts.clock.now().date())
     states = parts.ledger.states(source.name, dataset.name, *span)
-    pending = [s.landing for s in states if s.outcome is None]
+    pending = [s for s in states if s.outcome is None or _is_accepted(s)]
     results = _standing(parts, dataset, states)
     if not pending:
         return results
@@ -124,11 +124,16 @@ def _load(
     )
 
 
+def _is_accepted(state: LandingState) -> bool:
+    """Say whether a version was refused for its bad rows and a person wants the good ones."""
+    return state.outcome is Outcome.REFUSED and state.decision is Decision.ACCEPTED
+
+
 def _load_pending(
     parts: Parts,
     source: FileSource,
     dataset: Dataset,
-    pending: Sequence[Landing],
+    pending: Sequence[LandingState],
     *,
     profile: Profile,
     progress: Progress,
@@ -139,21 +144,25 @@ def _load_pending(
     history = _history(parts, source.name, dataset)
     refused: list[DayResult] = []
 
-    def parse(landing: Landing) -> _Attempt:
-        return _parse(parts, source, dataset, landing)
+    def parse(state: LandingState) -> _Attempt:
+        limit = 100.0 if _is_accepted(state) else parts.settings.quarantine_limit_pct
+        return _parse(parts, source, dataset, state.landing, limit_pct=limit)
 
-    for landing, attempt in ahead.map_ahead(parse, pending, workers=profile.workers):
+    for state, attempt in ahead.map_ahead(parse, pending, workers=profile.workers):
         if attempt.parsed is None:
             refused.append(_refuse(parts, attempt))
         else:
-            batch.add(_finish(parts, dataset, attempt, attempt.parsed, history))
-        progress(StepAdvanced(step, 1, landing.file_date.isoformat()))
+            judged = None if _is_accepted(state) else history
+            batch.add(_finish(parts, dataset, attempt, attempt.parsed, judged))
+        progress(StepAdvanced(step, 1, state.landing.file_date.isoformat()))
     batch.flush()
     progress(StepEnded(step))
     return batch.results + refused
 
 
-def _parse(parts: Parts, source: FileSource, dataset: Dataset, landing: Landing) -> _Attempt:
+def _parse(
+    parts: Parts, source: FileSource, dataset: Dataset, landing: Landing, *, limit_pct: float
+) -> _Attempt:
     unit = plan.bronze_unit(dataset.bronze, landing)
     started, began = parts.clock.now(), monotonic()
     to = parts.tables.staging_path(dataset.bronze, unit.scope, unit.digest)
@@ -161,7 +170,7 @@ def _parse(parts: Parts, source: FileSource, dataset: Dataset, landing: Landing)
     parsed: Parsed | None = None
     error: IngotError | None = None
     try:
-        parsed = source.parse(landing, content, to, limit_pct=parts.settings.quarantine_limit_pct)
+        parsed = source.parse(landing, content, to, limit_pct=limit_pct)
     except IngotError as caught:
         error = caught
         _discard(to)
@@ -194,9 +203,12 @@ def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
 
 
 def _finish(
-    parts: Parts, dataset: Dataset, attempt: _Attempt, parsed: Parsed, history: _History
+    parts: Parts, dataset: Dataset, attempt: _Attempt, parsed: Parsed, history: _History | None
 ) -> Finished:
-    """Judge a parsed file, keep its refused rows, and hand it to the next commit."""
+    """Judge a parsed file, keep its refused rows, and hand it to the next commit.
+
+    Without a history there is nothing to judge: a person has accepted the file.
+    """
     unit, landing = attempt.unit, attempt.landing
     began = monotonic()
     staged = (
@@ -204,7 +216,7 @@ def _finish(
         if parsed.path is None
         else (parts.tables.adopt(dataset.bronze, unit.scope, parsed.path),)
     )
-    reason = _judge(parts, landing, parsed, history)
+    reason = _judge(parts, landing, parsed, history) if history else None
     parts.ledger.record_quarantine(unit, parsed.refused, layer="bronze")
     done = _done(
         parts,
@@ -213,7 +225,7 @@ def _finish(
         reason=reason or "",
         parsed=parsed,
     )
-    if reason is None:
+    if reason is None and history:
         history.sizes.setdefault(landing.key, {})[landing.ordinal] = (parsed.rows, parsed.symbols)
         history.rows_by_date[landing.file_date] = parsed.rows
     return Finished(done, staged, attempt.seconds + monotonic() - began)
@@ -244,7 +256,10 @@ def _done(
         symbols=parsed.symbols if parsed else 0,
         landing_ids=(attempt.landing.landing_id,),
         reason=reason,
-        details={"in_order": "yes" if parsed and parsed.in_order else "no"},
+        details={
+            "in_order": "yes" if parsed and parsed.in_order else "no",
+            "refused_for": type(attempt.error).__name__ if attempt.error else "",
+        },
         code_version=__version__,
     )
 
@@ -288,7 +303,7 @@ def _standing(parts: Parts, dataset: Dataset, states: Sequence[LandingState]) ->
         undecided = state.outcome is Outcome.HELD and state.decision is None
         if not undecided and state.outcome is not Outcome.REFUSED:
             continue
-        if state.decision is Decision.REJECTED:
+        if state.decision is not None:
             continue
         done = parts.ledger.is_done(plan.bronze_unit(dataset.bronze, state.landing))
         reason = done.reason if done else ""

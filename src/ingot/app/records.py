@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.app.query import Reader
 from ingot.app.run import project
-from ingot.model.landing import Decision
+from ingot.connectors.registry import connector
+from ingot.errors import QuarantineLimitError, QueryError
+from ingot.model.landing import Decision, Outcome
 from ingot.query.listings import Listing
 from ingot.tables import ops
 from ingot.tables.view import Condition
@@ -58,21 +60,52 @@ def runs(parts: Parts, *, limit: int) -> Answer:
 
 
 def decide(parts: Parts, verdict: str, landing_id: str) -> str:
-    """Accept or reject a held version, and say what follows.
+    """Accept or reject a held or refused version, and say what follows.
+
+    Of a version that was refused for too many bad rows, accepting loads the good ones.
 
     Raises:
-        QueryError: There is no such version, it is not held, or it was decided before.
+        QueryError: There is no such version, it waits for no decision, it was decided before, or
+            it is to be accepted and cannot be read.
     """
     decision = _DECISIONS[verdict]
+    was_refused = _refuse_unreadable(parts, landing_id, decision)
     state = parts.ledger.decide(landing_id, decision, at=parts.clock.now(), by=getpass.getuser())
     project(parts)
     landing = state.landing
     named = f"{landing.key} version {landing.ordinal} ({landing.landing_id}) is {decision.value}"
     if decision is Decision.REJECTED:
         return f"{named}; the version before it stays in force"
+    if was_refused:
+        return f"{named}; its good rows are loaded by the next: ingot ingest, then: ingot build"
     return (
         f"{named} and in force from {state.in_force_from:%Y-%m-%d %H:%M:%S} UTC; run: ingot build"
     )
+
+
+def _refuse_unreadable(parts: Parts, landing_id: str, decision: Decision) -> bool:
+    """Say whether the version was refused; raise when it is to be accepted and cannot be read."""
+    state = parts.ledger.find(landing_id)
+    if state.outcome is not Outcome.REFUSED:
+        return False
+    landing = state.landing
+    done = next(
+        (
+            d
+            for d in parts.ledger.done_all(
+                connector(landing.source).datasets[landing.dataset].bronze.name
+            )
+            if d.unit.scope.landing_id == landing.landing_id
+        ),
+        None,
+    )
+    limited = done is not None and done.details.get("refused_for") == QuarantineLimitError.__name__
+    if decision is Decision.ACCEPTED and not limited:
+        raise QueryError(
+            f"{landing.key} version {landing.ordinal} cannot be accepted: it cannot be read. "
+            f"{done.reason if done else ''} Reject it, or wait for the vendor's next version."
+        )
+    return True
 
 
 def _between(column: str, start: date, end: date) -> tuple[Condition, ...]:

@@ -74,7 +74,7 @@ def landings(
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
-    """List the versions that landed; accept or reject one that is held."""
+    """List the versions that landed; accept or reject one that is held or refused."""
     if context.invoked_subcommand is not None:
         return
     from ingot.app.records import landings as listed
@@ -87,12 +87,12 @@ def landings(
 
 
 def accept(context: typer.Context, landing_id: LandingId) -> None:
-    """Put a held version in force from now on."""
+    """Put a held version, or the good rows of a refused one, in force from now on."""
     _decide(context.obj, "accept", landing_id)
 
 
 def reject(context: typer.Context, landing_id: LandingId) -> None:
-    """Set a held version aside for good."""
+    """Set a held or refused version aside for good."""
     _decide(context.obj, "reject", landing_id)
 
 

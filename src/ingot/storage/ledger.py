@@ -226,21 +226,21 @@ class Ledger:
     def decide(
         self, landing_id: int | str, decision: Decision, *, at: datetime, by: str
     ) -> LandingState:
-        """Record what a person says of a held version, and return the version as it stands now.
+        """Record what a person says of a held or refused version; return it as it stands now.
 
-        An accepted one is in force from `at`.
+        An accepted one is in force from `at`, once it is loaded.
 
         Raises:
-            QueryError: There is no such version, it is not held, or it was decided before.
+            QueryError: There is no such version, it waits for no decision, or it has one.
         """
         state = self.find(landing_id)
         landing = state.landing
-        if state.decision is None and state.outcome is not Outcome.HELD:
+        if state.decision is None and state.outcome not in {Outcome.HELD, Outcome.REFUSED}:
             became = state.outcome or "landed, not loaded yet"
             raise QueryError(
                 f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) is not "
-                f"held: it is {became}. Only held versions wait for a decision; see them with: "
-                "ingot landings"
+                f"held: it is {became}. Only held and refused versions wait for a decision; see "
+                "them with: ingot landings"
             )
         record = Decided(
             source=landing.source,
