@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -76,21 +77,38 @@ class Pointers:
     def _query(self, sql: str, values: tuple[str, ...]) -> list[tuple[object, ...]]:
         try:
             with self._lock:
-                return self._open().execute(sql, values).fetchall()
+                return self._answer(sql, values)
         except sqlite3.Error as exc:
             raise StorageUnavailableError(
                 f"The catalog {self._path} could not be read: {exc}. Is another program holding "
                 "it, or is it damaged? Run the command again; if it stays, check the disk."
             ) from exc
 
+    def _answer(self, sql: str, values: tuple[str, ...]) -> list[tuple[object, ...]]:
+        try:
+            return self._open().execute(sql, values).fetchall()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        self._undo_what_was_cut_off()
+        return self._open().execute(sql, values).fetchall()
+
+    def _undo_what_was_cut_off(self) -> None:
+        """Have SQLite roll back a commit whose process died inside it; a reader may not."""
+        with closing(self._connect("rw")) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or self._owner != os.getpid():
-            self._connection = sqlite3.connect(
-                f"file:{quote(str(self._path))}?mode=ro",
-                uri=True,
-                timeout=TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            self._connection = self._connect("ro")
             self._owner = os.getpid()
         return self._connection
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode={mode}",
+            uri=True,
+            timeout=TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )

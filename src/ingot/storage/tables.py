@@ -475,7 +475,9 @@ def _locations(root: Path) -> Locations:
     pointers = Pointers(catalog)
     try:
         return pointers.locations()
-    except StorageUnavailableError:
+    except StorageUnavailableError as exc:
+        if "no such table" not in str(exc.__cause__):
+            raise
         return Locations.of_new_lake(root)  # a crash left the file without its tables
     finally:
         pointers.close()
