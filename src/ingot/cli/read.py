@@ -28,6 +28,34 @@ SourceName = Annotated[
     ),
 ]
 
+Interval = Annotated[
+    str, typer.Option("--interval", metavar="WIDTH", help="1m, 5m, 15m, 30m, 1h or 1d.")
+]
+SessionName = Annotated[
+    str | None,
+    typer.Option(
+        "--session",
+        metavar="NAME",
+        help="pre, regular, post or overnight; all by default (1d: the vendor's own day).",
+    ),
+]
+Shown = Annotated[
+    str,
+    typer.Option(
+        "--value",
+        metavar="COLUMN",
+        help="What --wide shows: open, high, low, close, volume or transactions.",
+    ),
+]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="START/END",
+        help="Only bars that start in it: instants with offset, START inside, END outside.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -47,17 +75,8 @@ def bars(
     symbols: Symbols = None,
     first: From = None,
     last: To = None,
-    interval: Annotated[
-        str, typer.Option("--interval", metavar="WIDTH", help="1m, 5m, 15m, 30m, 1h or 1d.")
-    ] = "1d",
-    session: Annotated[
-        str | None,
-        typer.Option(
-            "--session",
-            metavar="NAME",
-            help="pre, regular, post or overnight; all by default (1d: the vendor's own day).",
-        ),
-    ] = None,
+    interval: Interval = "1d",
+    session: SessionName = None,
     basis: Annotated[
         str, typer.Option("--basis", metavar="NAME", help="raw: prices as they were traded.")
     ] = "raw",
@@ -71,22 +90,8 @@ def bars(
     wide: Annotated[
         bool, typer.Option("--wide/--long", help="A column per symbol, or a row per bar.")
     ] = False,
-    value: Annotated[
-        str,
-        typer.Option(
-            "--value",
-            metavar="COLUMN",
-            help="What --wide shows: open, high, low, close, volume or transactions.",
-        ),
-    ] = "close",
-    window: Annotated[
-        str | None,
-        typer.Option(
-            "--window",
-            metavar="START/END",
-            help="Only bars that start in it: instants with offset, START inside, END outside.",
-        ),
-    ] = None,
+    value: Shown = "close",
+    window: Window = None,
     source: SourceName = None,
     form: AsFormat = None,
     out: Out = None,
