@@ -241,6 +241,7 @@ def test_runs_are_projected_into_the_month_they_began_in(ledger: Ledger) -> None
         "rows_in": 10,
         "rows_out": 9,
         "rows_refused": 1,
+        "duplicates": 0,
         "snapshot_id": 77,
         "code_version": "0.1.0",
     }

@@ -99,7 +99,7 @@ def test_rows_of_a_year_share_a_file(store: TableStore) -> None:
 def test_rows_of_instants_share_a_file_per_month(store: TableStore) -> None:
     instants = [datetime(2025, 6, 30, 23, 59, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)]
     values = {"table_name": "t", "unit": "u", "source": "s", "dataset": "d", "outcome": "done"}
-    counts = {"rows_in": 1, "rows_out": 1, "rows_refused": 0, "snapshot_id": None}
+    counts = dict.fromkeys(("rows_in", "rows_out"), 1) | {"rows_refused": 0, "duplicates": 0}
     rows = [
         {"run": "r", **values, "date": MONDAY, "started": at, "ended": at, **counts}
         | {"code_version": "1"}
