@@ -39,6 +39,10 @@ class Market:
         """Return the dates that have minute files, oldest first."""
         return [date.fromisoformat(path.name[:10]) for path in self.files()]
 
+    def content(self, day: date) -> bytes:
+        """Return the bytes of a day's minute file."""
+        return next(p.read_bytes() for p in self.files() if p.name.startswith(f"{day}"))
+
     @property
     def gzip_bytes(self) -> int:
         """Return the size of the minute files as the vendor has them."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.clock import tell, timed
 from benchmarks.market import MINUTES
 from benchmarks.ours.steps import Steps
+from ingot.app import machine
 from ingot.app.build import BuildRequest, build
 from ingot.app.parts import open_parts
 from ingot.app.run import finished
@@ -34,7 +35,16 @@ def main() -> None:
     steps.tell(report)
     stored = parts.tables.stats(silver.MINUTE_BARS)
     seconds, cpu = steps.seconds[f"{MINUTES} to silver.minute_bars"]
-    tell("silver", seconds=round(seconds, 4), cpu=round(cpu, 3), rows=stored.rows)
+    profile = machine.choose(
+        machine.look(lake), parts.settings, strategy=strategy, workers=None, days=len(report.days)
+    )
+    tell(
+        "silver",
+        seconds=round(seconds, 4),
+        cpu=round(cpu, 3),
+        rows=stored.rows,
+        at_once=profile.workers,
+    )
     tell("stored silver", rows=stored.rows, bytes=stored.size_bytes)
     parts.close()
 
