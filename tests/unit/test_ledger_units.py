@@ -136,6 +136,14 @@ def test_what_was_done_again_after_a_rollback_is_not_missed_by_a_new_cache(ledge
     assert ledger.is_done(unit("a")) == done(unit("a"), snapshot=3)
 
 
+def test_a_unit_that_was_undone_twice_is_missed_once(ledger: Ledger) -> None:
+    for snapshot in (2, 3):
+        ledger.record_done(done(unit("a"), snapshot=snapshot))
+        ledger.void(SILVER, lambda: [1])
+    ledger.rebuild()
+    assert ledger.void(SILVER, lambda: [1]) == (done(unit("a"), snapshot=3),)
+
+
 def test_a_record_without_a_commit_stands_and_falls_with_the_one_before(ledger: Ledger) -> None:
     ledger.record_done(done(unit("a"), snapshot=2))
     ledger.record_done(done(unit("b"), snapshot=None))  # found the scope as it had to be

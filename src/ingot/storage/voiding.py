@@ -38,7 +38,8 @@ def void(
 ) -> tuple[Done, ...]:
     """Mark which records of `table` are void; return those that were not before and are missed.
 
-    A record that was made void and has been done again since is not missed.
+    A unit that was made void and has been done again since is not missed; one that was done and
+    undone several times is returned once.
 
     The order of the reads matters: records first, so that none is newer than the ancestors; then
     the ancestors; then what expired, which is recorded before it leaves them.
@@ -63,11 +64,12 @@ def void(
             db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (table, head))
 
     state.write(mark)
-    return tuple(
-        done_of(entry.text)
+    missed = {
+        (entry.scope, entry.digest): entry.text
         for entry, is_void in changed
         if is_void and entry.number > redone.get(entry.scope, 0)
-    )
+    }
+    return tuple(done_of(text) for text in missed.values())
 
 
 def checked_head(db: sqlite3.Connection, table: str) -> str | None:
