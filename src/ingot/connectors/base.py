@@ -30,6 +30,8 @@ class Dataset:
     """First day that the vendor has."""
     silver: Table | None = None
     """The silver table that it is refined into, if any."""
+    per_day: bool = True
+    """One file per trade date; False for reference data, where a key is a file or a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +142,21 @@ class Connector(Protocol):
         ...
 
     def open(self, location: str, settings: BaseModel) -> FileSource:
-        """Return the source at `location`: a folder, or s3://bucket[/prefix]."""
+        """Return the source at `location`: a folder, or s3://bucket[/prefix].
+
+        Raises:
+            ConfigError: It has no such place, or no market files at all.
+        """
+        ...
+
+    def open_reference(self, location: str, settings: BaseModel) -> FileSource:
+        """Return the source of reference data at `location`: datasets that are not per day.
+
+        Each object of a listing is one file, or one query with all of its pages as one object;
+        `file_date` is the last day of the range asked for, which is the day of the fetch. The
+        etag of a query is empty: it is fetched every time, and equal bytes are nothing new.
+
+        Raises:
+            ConfigError: It has no such place, or no reference data.
+        """
         ...

@@ -76,12 +76,16 @@ class Ledger:
     def unchanged(
         self, source: str, location: str, remotes: Iterable[RemoteObject]
     ) -> tuple[tuple[RemoteObject, ...], tuple[RemoteObject, ...]]:
-        """Return (new or changed, unchanged) objects of a listing, by state.db alone."""
+        """Return (new or changed, unchanged) objects of a listing, by state.db alone.
+
+        An object without an etag (a query, whose answer nobody knows yet) counts as changed.
+        """
         seen = self.state.read(lambda db: lookup.listing(db, source, location))
         changed: list[RemoteObject] = []
         same: list[RemoteObject] = []
         for remote in remotes:
-            is_same = seen.get((remote.dataset, remote.key)) == lookup.seen_as(remote)
+            before = seen.get((remote.dataset, remote.key))
+            is_same = bool(remote.etag) and before == lookup.seen_as(remote)
             (same if is_same else changed).append(remote)
         return tuple(changed), tuple(same)
 

@@ -181,4 +181,32 @@ CORPORATE_ACTIONS = Table(
     sort=("symbol", "ex_date", "known_from"),
 )
 
-TABLES = (SESSIONS, MINUTE_BARS, DAY_BARS, CORPORATE_ACTIONS)
+INSTRUMENTS = Table(
+    name="silver.instruments",
+    doc="One version of a symbol that an instrument holds for a span of trade dates.",
+    columns=(
+        *SOURCE_AND_DATASET,
+        Column(
+            "instrument_id",
+            String,
+            "Composite FIGI; else CIK and type; else source : first symbol @ list date.",
+        ),
+        Column("symbol", String, "Symbol, case-sensitive."),
+        Column("valid_from", Date, "First trade date of the symbol, as the source says."),
+        Column("valid_to", Date, "The date after the last; 9999-12-31 while it holds."),
+        Column("name", String, "Name of the company or fund.", nullable=True),
+        Column("exchange", String, "Primary exchange by its ISO 10383 code.", nullable=True),
+        Column("type", String, "The source's code, e.g. CS or ETF.", nullable=True),
+        Column("figi", String, "Composite FIGI.", nullable=True),
+        Column("cik", String, "Number of the issuer at the SEC, ten digits.", nullable=True),
+        Column("round_lot", Int64, "Shares of a round lot.", unit="shares", nullable=True),
+        Column("list_date", Date, "First day of listing.", nullable=True),
+        Column("delisted_date", Date, "First day no longer listed.", nullable=True),
+        *KNOWN_TIME,
+    ),
+    key=("source", "dataset", "instrument_id", "symbol", "valid_from", "known_from"),
+    binding=Binding.INTERVAL,
+    sort=("symbol", "valid_from", "known_from"),
+)
+
+TABLES = (SESSIONS, MINUTE_BARS, DAY_BARS, CORPORATE_ACTIONS, INSTRUMENTS)
