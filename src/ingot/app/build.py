@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from ingot.app import ahead, machine, plan
+from ingot.app import ahead, machine, plan, reference
 from ingot.app.batch import Batch, Finished
 from ingot.app.markets import markets_of
 from ingot.app.refine import Refinery
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from ingot.app.markets import Market
     from ingot.app.parts import Parts
     from ingot.app.plan import GoldWork, SilverWork
+    from ingot.app.reference import ReferenceWork
     from ingot.connectors.base import Dataset
     from ingot.model.progress import Progress
     from ingot.tables.contract import Table
 
 RAW: Final = "raw"
 """The basis of performance while no corporate actions are loaded."""
-Work = TypeVar("Work", bound="SilverWork | GoldWork")
+_LONGEST_MONTH: Final = 31
+Work = TypeVar("Work", bound="SilverWork | GoldWork | ReferenceWork")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,11 @@ def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -
     )
     results: list[DayResult] = []
     with Refinery(parts, profile) as refinery:
+        builder = _Builder(parts, request, refinery, progress)
+        for source, dataset in reference.datasets(parts):
+            results += builder.reference(source, dataset)
         for market in markets_of(parts):
-            results += _Builder(parts, request, refinery, progress).market(market)
+            results += builder.market(market)
     return LoadReport(run=parts.run, days=tuple(results), seconds=monotonic() - began)
 
 
@@ -80,9 +85,22 @@ class _Builder:
         self._refinery = refinery
         self._progress = progress
 
+    def reference(self, source: str, dataset: Dataset) -> list[DayResult]:
+        """Refine what came as whole answers: actions, instruments, day bars of REST."""
+        work = iter(reference.work(self._parts, source, dataset))
+        table = dataset.silver
+        if table is None:
+            return []
+        return self._each(table, dataset.name, work, lambda r, w: r.reference(w, dataset))
+
     def market(self, market: Market) -> list[DayResult]:
         """Refine a market's datasets, then its daily bars, then its performance."""
-        results = [r for dataset in market.datasets for r in self._silver(market, dataset)]
+        results = [
+            r
+            for dataset in market.datasets
+            if dataset.per_day
+            for r in self._silver(market, dataset)
+        ]
         if market.minutes is not None:
             results += self._daily(market, market.minutes)
         return results + self._performance(market)
@@ -170,12 +188,15 @@ class _Builder:
 
 
 def _unit(work: Sequence[Work]) -> str:
-    """Return what a table is refined by: days, or months where a unit is longer."""
+    """Return what a table is refined by: days, months, or all of it at once."""
     first = work[0].unit.scope
-    return "days" if (first.end - first.start).days == 1 else "months"
+    days = (first.end - first.start).days
+    return "days" if days == 1 else "months" if days <= _LONGEST_MONTH else "tables"
 
 
-def _failed(table: Table, work: SilverWork | GoldWork, error: IngotError) -> DayResult:
+def _failed(
+    table: Table, work: SilverWork | GoldWork | ReferenceWork, error: IngotError
+) -> DayResult:
     scope = work.unit.scope
     return DayResult(
         table=table.name,

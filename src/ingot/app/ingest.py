@@ -12,6 +12,7 @@ from ingot.app.batch import Batch, Finished
 from ingot.app.report import DayResult, LoadReport, Result, held
 from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
+from ingot.connectors.registry import connector
 from ingot.errors import (
     ConfigError,
     IngotError,
@@ -71,7 +72,7 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
     began = monotonic()
     begin(parts)
     ensure_sessions(parts, progress=progress)
-    source = parts.source(request.source, request.location)
+    source = parts.source(request.source, request.location, reference=request.reference)
     datasets = chosen_datasets(source, request)
     listed = fetch.land_new(parts, source, request, datasets, progress=progress)
     results = list(listed.results)
@@ -280,12 +281,15 @@ def _history(parts: Parts, source: str, dataset: Dataset) -> _History:
 
 def _judge(parts: Parts, landing: Landing, parsed: Parsed, history: _History) -> str | None:
     settings = parts.settings
+    per_day = _dataset(landing).per_day
     before = {
         ordinal: size
         for ordinal, size in history.sizes.get(landing.key, {}).items()
         if ordinal < landing.ordinal
     }
-    earlier = sorted(day for day in history.rows_by_date if day < landing.file_date)
+    if not per_day and before and before[max(before)][0] < settings.hold_reference_rows:
+        return None
+    earlier = sorted(day for day in history.rows_by_date if per_day and day < landing.file_date)
     return judge(
         parsed.rows,
         parsed.symbols,
@@ -293,6 +297,10 @@ def _judge(parts: Parts, landing: Landing, parsed: Parsed, history: _History) ->
         earlier_rows=[history.rows_by_date[d] for d in earlier[-settings.hold_median_days :]],
         settings=settings,
     )
+
+
+def _dataset(landing: Landing) -> Dataset:
+    return connector(landing.source).datasets[landing.dataset]
 
 
 def _standing(parts: Parts, dataset: Dataset, states: Sequence[LandingState]) -> list[DayResult]:
@@ -334,6 +342,8 @@ def _missing(
 
     Where the request leaves an end open, nothing is expected beyond what the source lists.
     """
+    if not dataset.per_day:
+        return []
     now = parts.clock.now()
     there = {day for name, day in listed if name == dataset.name}
     if not there and not request.datasets:

@@ -70,8 +70,8 @@ class Parts:
             return Calendar.of(name, (), "none")
         return parse(self.ledger.object_path(latest.sha256).read_bytes())
 
-    def source(self, name: str, location: str) -> FileSource:
-        """Return the connector `name` opened at `location`.
+    def source(self, name: str, location: str, *, reference: bool = False) -> FileSource:
+        """Return the connector `name` opened at `location`: its market files, or reference data.
 
         Raises:
             ConfigError: There is no such connector, or its settings are wrong.
@@ -79,7 +79,8 @@ class Parts:
         from ingot.connectors.registry import connector
 
         found = connector(name)
-        return found.open(location, self.settings.vendor(name, found.settings))
+        open_at = found.open_reference if reference else found.open
+        return open_at(location, self.settings.vendor(name, found.settings))
 
     def close(self) -> None:
         """Release what was opened."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from ingot.app import reference
 from ingot.app.batch import Finished
 from ingot.app.engine import open_engine
 from ingot.engines.base import CanTrail
@@ -23,6 +24,7 @@ from ingot.tables.relation import ArrowRelation
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
 from ingot.transforms.performance import performance_sql
+from ingot.transforms.reference import dates_sql, reference_sql
 from ingot.transforms.trailing import minute_bars_trailing
 from ingot.version import __version__
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from ingot.app.markets import Market
     from ingot.app.parts import Parts
     from ingot.app.plan import GoldWork, SilverWork
+    from ingot.app.reference import ReferenceWork
     from ingot.connectors.base import Dataset
     from ingot.engines.base import Engine
     from ingot.model.work import Scope, Unit
@@ -122,6 +125,31 @@ class Refinery:
         trailing = minute_bars_trailing(scope, work.states, unique=work.unique) if minutes else None
         duplicates = 0 if work.unique else self._duplicates(job, work)
         return self._run(job, text, refused, duplicates=duplicates, trailing=trailing)
+
+    def reference(self, work: ReferenceWork, dataset: Dataset) -> Finished:
+        """Make one unit of silver of whole answers: actions, instruments, a month of day bars."""
+        scope = work.unit.scope
+        transform = reference.transform(work)
+        ids = [s.landing.landing_id for s in work.spoken]
+        rows = self._parts.tables.plan(
+            dataset.bronze, source=scope.source, dataset=scope.dataset, landing_ids=ids
+        )
+        given = {transform.inputs[0]: rows.relation()}
+        with self._engine() as engine:
+            days: list[Any] = engine.run(dates_sql(transform), given).read_all()["day"].to_pylist()
+        job = _Job(
+            table=transform.output,
+            unit=work.unit,
+            started=self._parts.clock.now(),
+            inputs={
+                **given,
+                "landings": reference.landings(self._parts, work.spoken),
+                "midnights": reference.midnights(days),
+            },
+            rows_in=rows.rows,
+            landing_ids=tuple(ids),
+        )
+        return self._run(job, reference_sql(transform, scope), ())
 
     def daily(self, work: GoldWork) -> Finished:
         """Make one trade date of gold.daily_bars from its minutes."""

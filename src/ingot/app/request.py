@@ -23,6 +23,8 @@ class LoadRequest:
     """The day after the last; None for the last that the source lists."""
     strategy: str = "auto"
     workers: int | None = None
+    reference: bool = False
+    """True for what the connector has besides market files: actions, instruments, answers."""
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the half-open span to list."""

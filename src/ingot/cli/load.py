@@ -26,6 +26,14 @@ Source = Annotated[
         help="Folder that mirrors the vendor's tree, or s3://bucket[/prefix].",
     ),
 ]
+Reference = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        metavar="NAME:PLACE",
+        help="csv:FILE, lean:DIR, massive:DIR, massive:URL or yahoo.",
+    ),
+]
 Datasets = Annotated[
     list[str] | None,
     typer.Option(
@@ -157,6 +165,33 @@ def ingest_massive(
     state: State = context.obj
     parts = state.open()
     request = _request(state, "massive", source, dataset, first, last, strategy, workers)
+    with progress.shown() as shown:
+        report = finished(parts, ingest(parts, request, progress=shown))
+    _close(parts, report)
+
+
+@ingest_app.command("actions")
+def ingest_actions(context: typer.Context, source: Reference) -> None:
+    """Load corporate actions to bronze; ingot build refines them."""
+    _ingest_reference(context, "actions", source)
+
+
+@ingest_app.command("instruments")
+def ingest_instruments(context: typer.Context, source: Reference) -> None:
+    """Load instruments and the symbols they held to bronze; ingot build refines them."""
+    _ingest_reference(context, "instruments", source)
+
+
+def _ingest_reference(context: typer.Context, dataset: str, source: str) -> None:
+    from ingot.app.ingest import ingest
+    from ingot.app.request import LoadRequest
+    from ingot.app.run import finished
+    from ingot.cli import progress
+
+    connector, _, location = source.partition(":")
+    state: State = context.obj
+    parts = state.open()
+    request = LoadRequest(connector, location, (dataset,), reference=True)
     with progress.shown() as shown:
         report = finished(parts, ingest(parts, request, progress=shown))
     _close(parts, report)

@@ -93,6 +93,22 @@ class Settings(BaseModel):
     hold_median_min_days: int = Field(
         default=5, ge=1, le=1000, description="Trade dates that the median needs, at least."
     )
+    hold_reference_rows: int = Field(
+        default=100,
+        ge=1,
+        description="A version of actions or instruments is held only when the one before it has "
+        "at least so many rows: a short list may well lose a tenth.",
+    )
+    action_sources: tuple[str, ...] = Field(
+        default=("csv", "massive", "lean", "yahoo"),
+        description="Whose corporate actions count, first choice first: per instrument, ex-date "
+        "and kind one source does. Others come after, by name.",
+    )
+    instrument_sources: tuple[str, ...] = Field(
+        default=("csv", "massive", "lean", "yahoo"),
+        description="Whose instruments count, first choice first: per symbol and date one source "
+        "does. Others come after, by name.",
+    )
     strategy: Literal["auto", "sequential", "parallel"] = Field(
         default="auto",
         description="How days are loaded: one after the other, several at once, or as cores, "

@@ -92,6 +92,24 @@ class Calendar:
             days.add(from_ns(s.end_ns - 1).astimezone(NEW_YORK).date())
         return tuple(sorted(days))
 
+    def fed_dates(self, file_date: date) -> tuple[date, ...]:
+        """Return the trade dates that a file of `file_date` can hold bars of: the inverse.
+
+        A bar in no session keeps the file's own date, so that is always among them.
+        """
+        return (file_date, *self._fed_overnight.get(file_date, ()))
+
+    @cached_property
+    def _fed_overnight(self) -> dict[date, tuple[date, ...]]:
+        """Return the other trade dates that each file date feeds; only overnight sessions do."""
+        fed: dict[date, tuple[date, ...]] = {}
+        for s in self.sessions:
+            if s.session == OVERNIGHT:
+                for day in self.file_dates(s.trade_date):
+                    if day != s.trade_date and s.trade_date not in fed.get(day, ()):
+                        fed[day] = (*fed.get(day, ()), s.trade_date)
+        return fed
+
     @cached_property
     def _by_date(self) -> dict[date, tuple[Session, ...]]:
         grouped: dict[date, list[Session]] = {}

@@ -47,6 +47,8 @@ class Refinement:
     """The silver table; None for a dataset whose bronze is the end."""
     trade_dates: Callable[[date], Iterable[date]] = _same_date
     """The dates of `table` that a file of this date feeds."""
+    per_day: bool = True
+    """False where a version's rows have any dates: any unit that read it has refined it."""
 
 
 class Ledger:
@@ -390,8 +392,10 @@ class Ledger:
         for state in states:
             landing_id, since = state.landing.landing_id, state.in_force_from
             if since is not None and landing_id in ever:
+                spans = read.get(landing_id, ())
                 dates = refinement.trade_dates(state.landing.file_date)
-                if any((day, landing_id) not in read for day in dates):
+                whole = all(any(a <= day < b for a, b in spans) for day in dates)
+                if not (whole if refinement.per_day else spans):
                     yield since
 
     def unprojected(self) -> tuple[Unprojected, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ingot.model.landing import (
@@ -240,17 +240,19 @@ def refusing_landings(connection: sqlite3.Connection, ids: Iterable[int]) -> tup
 
 def refined(
     connection: sqlite3.Connection, table: str, source: str, dataset: str
-) -> frozenset[tuple[date, int]]:
-    """Return (date, landing id) for each version that the table's rows of a date were made of."""
+) -> dict[int, tuple[tuple[date, date], ...]]:
+    """Return, for each version that rows of the table were made of, the spans of those rows."""
     found = connection.execute(
-        "SELECT e.start, e.end, r.landing_id FROM effective e "
+        "SELECT r.landing_id, e.start, e.end FROM effective e "
         "JOIN reads r ON r.table_name = e.table_name AND r.name = e.name AND r.number = e.number "
         "WHERE e.table_name = ? AND e.source = ? AND e.dataset = ? AND e.outcome = 'done'",
         (table, source, dataset),
     )
-    return frozenset(
-        (day, landing_id) for start, end, landing_id in found for day in _days(start, end)
-    )
+    spans: dict[int, tuple[tuple[date, date], ...]] = {}
+    for landing_id, start, end in found:
+        span = (date.fromisoformat(start), date.fromisoformat(end))
+        spans[landing_id] = (*spans.get(landing_id, ()), span)
+    return spans
 
 
 def runs(connection: sqlite3.Connection, start_us: int, end_us: int) -> tuple[NumberedDone, ...]:
@@ -265,10 +267,3 @@ def runs(connection: sqlite3.Connection, start_us: int, end_us: int) -> tuple[Nu
 
 def _bounds(start: date | None, end: date | None) -> tuple[str, str]:
     return "" if start is None else start.isoformat(), "~" if end is None else end.isoformat()
-
-
-def _days(start: str, end: str) -> Iterator[date]:
-    day, last = date.fromisoformat(start), date.fromisoformat(end)
-    while day < last:
-        yield day
-        day += timedelta(days=1)

@@ -34,10 +34,8 @@ _OHLC = (
     Column("low", Price, "Lowest eligible trade; not adjusted.", unit="USD"),
     Column("close", Price, "Last eligible trade; not adjusted.", unit="USD"),
 )
-_VOLUME = (
-    Column("volume", Quantity, "Traded quantity; may be fractional.", unit="shares"),
-    Column("transactions", Int64, "Number of trades."),
-)
+_QUANTITY = Column("volume", Quantity, "Traded quantity; may be fractional.", unit="shares")
+_VOLUME = (_QUANTITY, Column("transactions", Int64, "Number of trades."))
 _STALE = Column(
     "stale_refused",
     Boolean,
@@ -52,7 +50,11 @@ _BAR_CHECKS = (
     Check("low_is_lowest", "low <= open AND low <= close", "No price is below low."),
     Check("price_is_positive", "low > 0", "Prices are above zero."),
     Check("volume_is_not_negative", "volume >= 0", "Volume is zero or more."),
-    Check("transactions_is_not_negative", "transactions >= 0", "Transactions are zero or more."),
+    Check(
+        "transactions_is_not_negative",
+        "COALESCE(transactions, 0) >= 0",
+        "Transactions are zero or more.",
+    ),
     Check("symbol_is_not_empty", "symbol <> ''", "A symbol has at least one character."),
 )
 
@@ -148,7 +150,8 @@ DAY_BARS = Table(
         ),
         Column("bar_start_ns", Int64, "The same in nanoseconds since 1970 UTC.", unit="ns"),
         *_OHLC,
-        *_VOLUME,
+        _QUANTITY,
+        Column("transactions", Int64, "Number of trades; null if not told.", nullable=True),
         _STALE,
         *KNOWN_TIME,
     ),

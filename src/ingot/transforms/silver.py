@@ -45,7 +45,8 @@ DAY_BARS: Final = Transform(
     inputs=("bars", "refused"),
     sql=sql_text("day_bars.sql"),
 )
-_BAR_START: Final = "CAST(make_timestamp(bar_start_ns // 1000) AS TIMESTAMPTZ)"
+BAR_START: Final = "CAST(make_timestamp(bar_start_ns // 1000) AS TIMESTAMPTZ)"
+"""The bar's start as an instant, of its nanoseconds."""
 
 
 def transform_of(table: Table) -> Transform:
@@ -159,7 +160,7 @@ def _derived(scope: Scope) -> dict[str, str]:
         "source": literal(scope.source),
         "dataset": literal(scope.dataset),
         "trade_date": literal(scope.start),
-        "bar_start": _BAR_START,
+        "bar_start": BAR_START,
     }
 
 

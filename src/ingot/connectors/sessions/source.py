@@ -140,6 +140,17 @@ class SessionsConnector:
             f"{LIBRARY} with {path or 'the shipped rulebook'}", load_rulebook(path)
         )
 
+    def open_reference(self, location: str, settings: BaseModel) -> SessionsSource:
+        """Refuse: sessions are landed by every load by itself.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(
+            f"The sessions connector has no reference data at {location!r}; sessions are landed by "
+            f"every load by itself (rulebook: {settings.model_dump(mode='json').get('rulebook')})."
+        )
+
 
 connector: Final = SessionsConnector()
 

@@ -1,0 +1,111 @@
+"""Silver from whole answers: actions and instruments, and day bars of REST answers.
+
+A version of a file or query holds everything that its source said then. What it says of a key is
+in force from the row's known time until the next version of the same query; of several queries
+that speak of one key the latest counts. A key that no query's version in force holds is withdrawn.
+
+Known time of a row: what the row states; in a first version the moment at which the market knew it
+(SEMANTICS: known time) where that is more than `observed_within` before it was first seen;
+else the moment from which its version is in force.
+
+The text that a function returns reads these relations:
+
+* `actions`, `instruments` or `bars`: bronze rows of all versions that were ever in force;
+* `landings`: landing_id, place (1 for the first to come into force), since, until (when the next
+  version of the same query is in force; 9999-12-31 for none), is_first (of its query, and not
+  accepted later), assumed_before (first seen less `observed_within`);
+* `midnights`: day, midnight and next_midnight (00:00 New York of the day and of the next one),
+  midnight_ns, for every date in the rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ingot.model.time import FOREVER
+from ingot.tables import silver
+from ingot.transforms.history import versions_of_moments
+from ingot.transforms.literal import literal
+from ingot.transforms.silver import BAR_START
+from ingot.transforms.transform import Transform, sql_text
+
+if TYPE_CHECKING:
+    from ingot.model.work import Scope
+    from ingot.tables.contract import Table
+
+CORPORATE_ACTIONS: Final = Transform(
+    name="silver.corporate_actions",
+    output=silver.CORPORATE_ACTIONS,
+    inputs=("actions", "landings", "midnights"),
+    sql=sql_text("corporate_actions.sql"),
+)
+INSTRUMENTS: Final = Transform(
+    name="silver.instruments",
+    output=silver.INSTRUMENTS,
+    inputs=("instruments", "landings", "midnights"),
+    sql=sql_text("instruments.sql"),
+)
+REST_DAY_BARS: Final = Transform(
+    name="silver.day_bars from answers",
+    output=silver.DAY_BARS,
+    inputs=("bars", "landings", "midnights"),
+    sql=sql_text("rest_day_bars.sql"),
+)
+_KEYS: Final = {
+    CORPORATE_ACTIONS.name: ("action_id",),
+    INSTRUMENTS.name: ("instrument_id", "symbol", "valid_from"),
+    REST_DAY_BARS.name: ("symbol", "trade_date"),
+}
+_DATES: Final = {
+    CORPORATE_ACTIONS.name: ("ex_date", "declared_date"),
+    INSTRUMENTS.name: ("valid_from", "valid_to"),
+    REST_DAY_BARS.name: ("trade_date",),
+}
+"""Columns of the rows whose midnights a text asks for, by the name of its transform."""
+
+
+def transform_of(table: Table) -> Transform:
+    """Return the transform that makes a table of whole answers; KeyError if none does."""
+    return {t.output.name: t for t in (CORPORATE_ACTIONS, INSTRUMENTS, REST_DAY_BARS)}[table.name]
+
+
+def dates_sql(transform: Transform) -> str:
+    """Return the text that lists every date in the rows whose midnights are needed."""
+    rows = transform.inputs[0]
+    return " UNION ".join(
+        f"SELECT {column} AS day FROM {rows} WHERE {column} IS NOT NULL"
+        for column in _DATES[transform.name]
+    )
+
+
+def reference_sql(transform: Transform, scope: Scope) -> str:
+    """Return the text of the whole history that `transform` makes of a source's answers."""
+    output = transform.output
+    key = _KEYS[transform.name]
+    given = {"source": literal(scope.source), "dataset": literal(scope.dataset)}
+    if transform is REST_DAY_BARS:
+        given["bar_start"] = BAR_START
+        given["transactions"] = "CAST(NULL AS BIGINT)"
+        given["stale_refused"] = "FALSE"
+    known = (output.KNOWN_FROM, output.KNOWN_TO)
+    return versions_of_moments(
+        transform.fill(**_parts(transform, scope)),
+        key=key,
+        values=tuple(n for n in output.column_names if n not in {*given, *key, *known}),
+        selected=", ".join(f"{given[n]} AS {n}" if n in given else n for n in output.column_names),
+        sort=", ".join(output.sort),
+    )
+
+
+def _parts(transform: Transform, scope: Scope) -> dict[str, str]:
+    parts = {"forever": literal(FOREVER)}
+    if transform is INSTRUMENTS:
+        parts["never"] = literal(FOREVER.date())
+    if transform is not REST_DAY_BARS:
+        return parts
+    parts |= {"start": literal(scope.start), "end": literal(scope.end)}
+    ratio = "CAST(splits_to AS DOUBLE) / CAST(splits_from AS DOUBLE)"
+    for price in ("open", "high", "low", "close"):
+        parts[price] = f"CAST(ROUND({price} * ({ratio}), 6) AS DECIMAL(18, 6))"
+    parts["volume"] = f"CAST(ROUND(volume / ({ratio}), 6) AS DECIMAL(18, 6))"
+    return parts
