@@ -69,6 +69,10 @@ class Lake:
         value: str = "close",
         source: str | None = None,
         window: tuple[str | datetime, str | datetime] | str | None = None,
+        follow: bool = True,
+        symbol_date: str | date | None = None,
+        formula: str = "standard",
+        strict: bool = False,
     ) -> Answer:
         """Return bars of these symbols (of every symbol, if none is named), oldest first.
 
@@ -78,7 +82,9 @@ class Lake:
             end: The day after the last trade date; tomorrow by default.
             interval: 1m, 5m, 15m, 30m, 1h or 1d.
             session: overnight, pre, regular or post; all by default (1d: the vendor's day bars).
-            basis: raw.
+            basis: raw (as traded), split, total_return (dividends reinvested), or scaled_raw
+                (total_return scaled to the last trade date of the range): a function of the
+                corporate actions known at the moment. Prices and volumes become float64.
             known_at: The moment whose knowledge is used.
             fill: none, or previous to fill gaps with the close before.
             form: long (a row per symbol and bar) or wide (a column per symbol).
@@ -86,9 +92,17 @@ class Lake:
             source: Only this connector; by default one per symbol and day, by precedence.
             window: Only minutes that start in `[from, until)`, two instants with offset or
                 `from/until` as ISO 8601 has it: one minute of the market without its day.
+            follow: A symbol stands for the instrument that holds it, under all of its symbols;
+                False reads the symbol literally.
+            symbol_date: The date on which the holder is looked up; the range's last trade date by
+                default.
+            formula: How a dividend adjusts: standard (1 - cash / close before) or wiki
+                (c / (c + cash) with the close of the ex-date).
+            strict: Refuse the answer when an action cannot be applied, which is otherwise a
+                notice and stands in `unapplied_actions`.
 
         Raises:
-            QueryError: A word is unknown, the range is empty, or the basis cannot be had.
+            QueryError: A word is unknown, the range is empty, or strict and an action is left.
         """
         first, last = self._span(start, end)
         request = BarsRequest(
@@ -103,6 +117,10 @@ class Lake:
             value=value,
             source=source,
             window=None if window is None else _window(window),
+            follow=follow,
+            symbol_date=None if symbol_date is None else _date("symbol_date", symbol_date),
+            formula=formula,
+            strict=strict,
         )
         return self._reader.bars(request, known_at)
 

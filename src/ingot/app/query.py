@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.facts import read_facts
+from ingot.app.perspective import Perspectives
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
+from ingot.query.adjust import RAW
+from ingot.query.adjusted import PERSPECTIVE, RELATION
 from ingot.query.answer import Answer, sources_in, to_wide
-from ingot.query.bars import plan_bars
+from ingot.query.bars import plan_bars, seen
 from ingot.query.bind import bind, table_of
 from ingot.query.cache import Cache, Key
 from ingot.tables import silver
 from ingot.tables.contract import Binding
+from ingot.tables.relation import ArrowRelation
+from ingot.tables.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -26,12 +32,15 @@ if TYPE_CHECKING:
 
     from ingot.app.facts import LedgerFacts
     from ingot.app.parts import Parts
+    from ingot.app.perspective import Perspective
+    from ingot.model.calendar import Session
     from ingot.model.time import AsOf
-    from ingot.query.bars import BarsRequest
+    from ingot.query.bars import BarsPlan, BarsRequest
     from ingot.query.listings import Listing
     from ingot.tables.contract import Table
-    from ingot.tables.view import Condition, View
+    from ingot.tables.view import Condition
 
+_NAMED: Final = 5
 _SMALL_BYTES: Final = 8 * 1024 * 1024
 _MIB: Final = 1024 * 1024
 
@@ -74,11 +83,16 @@ class Reader:
 
     def close(self) -> None:
         """End the question process and forget every answer."""
+        self.__dict__.pop("_perspectives", None)
         for name in ("_sandbox", "_reads"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
         self._cache.clear()
+
+    @cached_property
+    def _perspectives(self) -> Perspectives:
+        return Perspectives(self._parts, self._reads, self._view)
 
     def bars(self, request: BarsRequest, known_at: str | date | datetime | None) -> Answer:
         """Answer a request for bars.
@@ -87,18 +101,32 @@ class Reader:
             QueryError: The moment, basis, interval or session cannot be answered.
         """
         moment = as_of(known_at, self._parts.clock)
-        sessions = [
-            s
-            for day in self._parts.calendar.between(request.start, request.end)
-            for s in self._parts.calendar.of_date(day)
-        ]
         sources = self._facts().sources
         if request.source and request.source not in sources.present:
             raise QueryError(
                 f"source was {request.source!r}, and this lake has bars of: "
                 f"{', '.join(sources.present) or 'none'}."
             )
-        plan = plan_bars(request, sessions=sessions, sources=sources)
+        perspective = self._perspectives.of(request, moment)
+        if perspective is None:
+            rows = self._as_traded(request, moment)
+            notices: tuple[str, ...] = ()
+        else:
+            rows = self._seen(request, moment, perspective)
+            notices = perspective.notices
+        absent = _absent(request, rows, moment)
+        if request.form == "wide":
+            rows = to_wide(rows, request.value, symbols=request.symbols)
+        unapplied = tuple(a.title for a in perspective.unapplied) if perspective else ()
+        if unapplied:
+            listed = "; ".join(unapplied[:_NAMED])
+            notices = (*notices, f"{len(unapplied)} actions are not applied: {listed}")
+        answer = self._answer(rows, moment, (*notices, *absent))
+        return replace(answer, basis=request.basis, unapplied_actions=unapplied)
+
+    def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:
+        """Return the rows of a request on basis raw, under the symbols as traded."""
+        plan = self._planned(request)
         table = plan.table
 
         def answer() -> pa.Table:
@@ -107,11 +135,38 @@ class Reader:
                 return self._reads.rows(view, plan.columns, plan.order)
             return self._reads.run(plan.sql, {table.name: view})
 
-        rows = self._cached((table.name, silver.SESSIONS.name), moment, request, answer)
-        absent = _absent(request, rows, moment)
-        if request.form == "wide":
-            rows = to_wide(rows, request.value, symbols=request.symbols)
-        return self._answer(rows, moment, absent)
+        return self._cached((table.name, silver.SESSIONS.name), moment, request, answer)
+
+    def _seen(self, request: BarsRequest, moment: AsOf, perspective: Perspective) -> pa.Table:
+        """Return the rows of a request through its perspective."""
+        symbols = perspective.symbols if request.symbols else ()
+        traded = replace(request, symbols=symbols, basis=RAW, fill="none", form="long")
+        plan = self._planned(traded)
+        if request.symbols and not symbols:
+            nothing = replace(traded, symbols=request.symbols[:1])
+            return self._as_traded(nothing, moment).slice(0, 0)
+        rows = self._as_traded(traded, moment)
+        sql, columns = seen(
+            plan,
+            fill=request.fill,
+            sessions=self._sessions(request),
+            scaled=perspective.scaled,
+            renamed=perspective.renamed,
+        )
+        views = {
+            "bars": View("bars", ArrowRelation(rows), plan.columns),
+            PERSPECTIVE: View(PERSPECTIVE, ArrowRelation(perspective.relation()), RELATION),
+        }
+        return self._reads.run(sql, views).select(list(columns))
+
+    def _planned(self, request: BarsRequest) -> BarsPlan:
+        sources = self._facts().sources
+        return plan_bars(request, sessions=self._sessions(request), sources=sources)
+
+    def _sessions(self, request: BarsRequest) -> list[Session]:
+        calendar = self._parts.calendar
+        days = calendar.between(request.start, request.end)
+        return [s for day in days for s in calendar.of_date(day)]
 
     def sql(self, text: str, known_at: str | date | datetime | None) -> Answer:
         """Answer one SELECT that a user wrote.

@@ -39,6 +39,10 @@ class Answer:
     """False where something landed by `known_at` is not yet refined, so that rows may change."""
     sources: tuple[str, ...] = ()
     """Connectors that the rows come from, where that is known."""
+    basis: str = "raw"
+    """Of the prices and volumes."""
+    unapplied_actions: tuple[str, ...] = ()
+    """Corporate actions that the basis would need and that could not be applied."""
 
     def __post_init__(self) -> None:
         """Give columns of one name different ones: `a`, `a_1`."""

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from ingot.errors import QueryError
 from ingot.model.calendar import REGULAR, SESSIONS
 from ingot.model.time import NS_PER_MINUTE
+from ingot.query.adjust import BASES, FORMULAS, RAW
+from ingot.query.adjusted import adjusted, columns_of
 from ingot.query.buckets import fill_previous, resampled
 from ingot.tables.gold import DAILY_BARS
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 
 INTERVALS: Final = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "1d": 1440}
 """Intervals of bars, in minutes."""
-BASES: Final = ("raw", "split", "total_return", "scaled_raw")
 FILLS: Final = ("none", "previous")
 FORMS: Final = ("long", "wide")
 VALUES: Final = ("open", "high", "low", "close", "volume", "transactions")
 """What a wide answer can show, one column per symbol."""
 _OHLCV: Final = ("open", "high", "low", "close", "volume", "transactions")
+_LABEL: Final = ("symbol", "trade_date", "session")
 _DAILY: Final = (
     *_OHLCV,
     "bar_count",
@@ -79,11 +81,20 @@ class BarsRequest:
     dataset: str | None = None
     window: Interval | None = None
     """Only minutes that start in it."""
+    follow: bool = True
+    """Whether a symbol stands for the instrument that holds it, under all its symbols."""
+    symbol_date: date | None = None
+    """The date on which the symbol's holder is looked up; None for the range's last trade date."""
+    formula: str = "standard"
+    """How a dividend adjusts: standard (1 - cash / close before) or wiki (c / (c + cash))."""
+    strict: bool = False
+    """Whether an action that cannot be applied is an error."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered."""
         _one_of("interval", self.interval, INTERVALS)
         _one_of("basis", self.basis, BASES)
+        _one_of("formula", self.formula, FORMULAS)
         _one_of("fill", self.fill, FILLS)
         _one_of("form", self.form, FORMS)
         _one_of("value", self.value, VALUES)
@@ -94,8 +105,17 @@ class BarsRequest:
                 f"The range from {self.start} to before {self.end} holds no day; "
                 "end is the day after the last."
             )
+        if options := [s for s in self.symbols if s.startswith("O:")]:
+            self._refuse_adjusted_options(options)
         if self.window and self.interval == "1d":
             raise QueryError("A window of minutes cannot be cut from day bars; ask for 1m.")
+
+    def _refuse_adjusted_options(self, options: Sequence[str]) -> None:
+        if self.basis != RAW:
+            raise QueryError(
+                f"basis was {self.basis!r} for the option {options[0]}: an action changes an "
+                "option's contract, not its prices, so options are read on basis raw only."
+            )
 
     @property
     def width_ns(self) -> int:
@@ -169,10 +189,9 @@ def plan_bars(
             session begin at its start, and day bars are filled on trade dates.
         sources: Connectors that have rows.
 
-    Raises:
-        QueryError: The basis needs corporate actions.
+    The bars are those of the source, as traded: `seen` puts them on a basis and under the symbols
+    asked for.
     """
-    _require_raw(request)
     rank = None if request.source else sources.rank(request.start, request.end)
     table = request.table
     if table is MINUTE_BARS:
@@ -193,6 +212,32 @@ def plan_bars(
         rows_only=rank is None and request.fill == "none",
         order=order,
     )
+
+
+def seen(
+    plan: BarsPlan,
+    *,
+    fill: str,
+    sessions: Collection[Session],
+    scaled: bool,
+    renamed: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL, and its columns, that sees a plan's rows through a perspective.
+
+    It reads `bars`, the rows of `plan`, whose request has no fill, and `perspective` (see
+    `query.adjusted`). What is absent is filled here, so that a change of symbols is no gap.
+    """
+    request = plan.request
+    every = not request.symbols
+    body = adjusted("bars", plan.columns, scaled=scaled, renamed=renamed, every=every)
+    columns = columns_of(plan.columns, renamed=renamed)
+    if fill == "previous":
+        days = sorted({s.trade_date for s in sessions if s.session == REGULAR})
+        daily = request.interval == "1d"
+        label = plan.order if daily else tuple(c for c in plan.columns if c in _LABEL)
+        width = None if daily else request.width_ns
+        body = fill_previous(body, columns, order=label, days=days, width_ns=width)
+    return f"{body} ORDER BY {_list(plan.order)}", columns
 
 
 def _minutes(request: BarsRequest, sessions: Collection[Session], rank: str | None) -> BarsPlan:
@@ -224,14 +269,6 @@ def _minutes(request: BarsRequest, sessions: Collection[Session], rank: str | No
         rows_only=raw and rank is None and request.fill == "none",
         order=order,
     )
-
-
-def _require_raw(request: BarsRequest) -> None:
-    if request.basis != "raw":
-        raise QueryError(
-            f"basis={request.basis!r} needs corporate actions, and none are loaded in this lake: "
-            "silver.corporate_actions is empty. Ask with basis='raw', which is prices as traded."
-        )
 
 
 def _conditions(request: BarsRequest) -> tuple[Condition, ...]:

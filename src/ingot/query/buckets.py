@@ -107,8 +107,8 @@ def _filled(column: str, step: str, within: Sequence[str]) -> str:
     if column in _PRICES:
         carried = "last_value(found.close IGNORE NULLS) OVER before"
         return f"coalesce(found.{column}, {carried}) AS {column}"
-    if column == "source":
-        return "last_value(found.source IGNORE NULLS) OVER before AS source"
+    if column in {"source", "source_symbol"}:
+        return f"last_value(found.{column} IGNORE NULLS) OVER before AS {column}"
     if column in _COUNTS:
         return f"coalesce(found.{column}, 0) AS {column}"
     return f"found.{column}"

@@ -1,0 +1,435 @@
+"""What symbols stand for and what bars are multiplied by, as known at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+import pyarrow as pa
+
+from ingot.model.time import NEW_YORK, to_ns
+from ingot.query.adjust import (
+    RAW,
+    SCALED_RAW,
+    SPLIT,
+    Action,
+    Closes,
+    Factor,
+    adjust,
+    applying,
+    by_symbol,
+    refuse_unapplied,
+)
+from ingot.query.identity import Followed, Holding, Segment, around, follow, snapped, timeline
+from ingot.tables import gold, silver
+from ingot.tables.relation import FileRelation
+from ingot.tables.view import Condition, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from ingot.app.parts import Parts
+    from ingot.engines.reads import Reads
+    from ingot.model.calendar import Calendar
+    from ingot.model.time import AsOf
+    from ingot.query.bars import BarsRequest
+    from ingot.tables.contract import Table
+
+    Bound = Callable[[str, AsOf, Sequence[Condition]], View]
+
+_REACH: Final = 5
+"""Sessions around a vendor's rename date in which the bars say when it was."""
+_ONE_DAY: Final = timedelta(days=1)
+_SCHEMA: Final[list[tuple[str, pa.DataType]]] = [
+    ("asked", pa.string()),
+    ("symbol", pa.string()),
+    ("start", pa.date32()),
+    ("until", pa.date32()),
+    ("up", pa.float64()),
+    ("down", pa.float64()),
+    ("paid", pa.float64()),
+]
+
+
+@dataclass(frozen=True)
+class Perspective:
+    """How source bars become the answer to a request."""
+
+    factors: tuple[Factor, ...]
+    renamed: bool
+    """Some rows are of another source symbol than the one asked for."""
+    scaled: bool
+    unapplied: tuple[Action, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The source symbols to read."""
+        return tuple(sorted({f.symbol for f in self.factors}))
+
+    def relation(self) -> pa.Table:
+        """Return the relation `perspective` of `query.adjusted`."""
+        rows = [(f.asked, f.symbol, f.start, f.end, f.up, f.down, f.paid) for f in self.factors]
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(_SCHEMA)
+        schema = pa.schema(_SCHEMA)
+        arrays = [pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)]
+        return pa.table(arrays, schema=schema)
+
+
+def horizon(calendar: Calendar, moment: datetime) -> date:
+    """Return the trade date that contains a moment, or the next one.
+
+    Nobody trades on a scale before its ex-date, so no action after it applies to a read.
+    """
+    today = moment.astimezone(NEW_YORK).date()
+    for day in calendar.between(today - _ONE_DAY, today + 15 * _ONE_DAY):
+        if max(s.end_ns for s in calendar.of_date(day)) > to_ns(moment):
+            return day
+    return today
+
+
+class Perspectives:
+    """Makes perspectives of one lake; what it read of a table is kept while the table stands."""
+
+    def __init__(self, parts: Parts, reads: Reads, bound: Bound) -> None:
+        self._parts = parts
+        self._reads = reads
+        self._bound = bound
+        self._kept: dict[str, tuple[str, pl.DataFrame]] = {}
+
+    def of(self, request: BarsRequest, moment: AsOf) -> Perspective | None:
+        """Return how to see the bars that a request names; None where they are seen as they are.
+
+        Raises:
+            QueryError: The request is strict and an action cannot be applied.
+        """
+        if not request.symbols:
+            return None if request.basis == RAW else self.whole(request, moment)
+        on = request.symbol_date or self._last_date(request)
+        until = self._until(request, moment)
+        last = max(request.end, until + _ONE_DAY) if request.basis != RAW else request.end
+        chains = {s: self._followed(s, on, request, last, moment) for s in request.symbols}
+        found = [self._adjusted(f, request, moment, until) for f in chains.values()]
+        factors = tuple(f for a, _ in found for f in a)
+        unapplied = tuple(a for _, left in found for a in left)
+        if request.strict:
+            refuse_unapplied(unapplied, request.basis)
+        renamed = any(f.asked != f.symbol for f in factors)
+        cut = any(len(f.segments) != 1 or _is_cut(f.segments[0], request) for f in chains.values())
+        if request.basis == RAW and not renamed and not cut:
+            factors = ()
+        notices = tuple(n for s, f in chains.items() for n in _identity_notices(s, f, request))
+        if not factors and not notices and request.basis == RAW:
+            return None
+        kept = tuple(f for f in factors if f.start < request.end and request.start < f.end)
+        return Perspective(kept, renamed, request.basis != RAW, unapplied, notices)
+
+    def whole(self, request: BarsRequest, moment: AsOf) -> Perspective:
+        """Return what changes the bars of every symbol, under the symbols as traded.
+
+        Raises:
+            QueryError: The request is strict and an action cannot be applied.
+        """
+        until = self._until(request, moment)
+        named = by_symbol(self._actions(moment, None))
+        sources = self._parts.settings.action_sources
+        acting = [
+            (
+                chain,
+                applying(
+                    (a for s in chain for a in named.get(s.symbol, ())), chain, sources, until
+                ),
+            )
+            for chain in self._chains(named.keys(), moment)
+        ]
+        factors: list[Factor] = []
+        unapplied: list[Action] = []
+        closes = self._closes(moment, acting, until, request)
+        for segments, own in acting:
+            done = adjust(
+                segments, own, basis=request.basis, formula=request.formula, closes=closes
+            )
+            factors += [f for f in done.factors if not f.is_one]
+            unapplied += done.unapplied
+        if request.strict:
+            refuse_unapplied(unapplied, request.basis)
+        kept = tuple(f for f in factors if f.start < request.end and request.start < f.end)
+        return Perspective(kept, renamed=False, scaled=True, unapplied=tuple(unapplied))
+
+    def holdings(self, moment: AsOf, symbols: Collection[str] | None) -> tuple[Holding, ...]:
+        """Return the holdings as known at a moment: of these symbols and of all their holders."""
+        frame = self._known(silver.INSTRUMENTS, moment)
+        if frame.is_empty():
+            return ()
+        if symbols is not None:
+            holders = frame.filter(pl.col("symbol").is_in(list(symbols)))
+            frame = frame.join(
+                holders.select("source", "instrument_id").unique(),
+                on=["source", "instrument_id"],
+                how="semi",
+            )
+        columns = ("source", "instrument_id", "symbol", "valid_from", "valid_to", "name")
+        return tuple(
+            Holding(source, instrument, symbol, start, end, title or "")
+            for source, instrument, symbol, start, end, title in frame.select(columns).iter_rows()
+        )
+
+    def _followed(
+        self, symbol: str, on: date, request: BarsRequest, last: date, moment: AsOf
+    ) -> Followed:
+        if not request.follow or symbol.startswith("O:"):
+            return Followed((Segment(symbol, symbol, request.start, last),))
+        holdings = self.holdings(moment, [symbol])
+        sources = self._parts.settings.instrument_sources
+        found = follow(
+            symbol, on=on, start=request.start, end=last, holdings=holdings, sources=sources
+        )
+        if len(found.segments) > 1:
+            segments = self._snapped(found.segments, moment)
+            return Followed(segments, found.holder, found.others)
+        return found
+
+    def _snapped(self, segments: tuple[Segment, ...], moment: AsOf) -> tuple[Segment, ...]:
+        """Move the renames to where the bars change their symbol."""
+        calendar = self._parts.calendar
+        dates: dict[str, set[date]] = {}
+        for old, new in pairwise(segments):
+            near = min(old.end, new.start), max(old.end, new.start)
+            sessions = calendar.between(near[0] - 15 * _ONE_DAY, near[1] + 15 * _ONE_DAY)
+            first, last = around(old, new, _REACH, sessions)
+            for symbol, day in self._traded({old.symbol, new.symbol}, first, last, moment):
+                dates.setdefault(symbol, set()).add(day)
+        reach = segments[0].start - 30 * _ONE_DAY, segments[-1].start + 30 * _ONE_DAY
+        return snapped(
+            segments,
+            {symbol: sorted(days) for symbol, days in dates.items()},
+            _REACH,
+            calendar.between(*reach),
+        )
+
+    def _traded(
+        self, symbols: Collection[str], first: date, last: date, moment: AsOf
+    ) -> Iterable[tuple[str, date]]:
+        for table in (silver.DAY_BARS, gold.DAILY_BARS):
+            rows = self._bars(table, symbols, first, last + _ONE_DAY, moment)
+            yield from ((row[1], row[2]) for row in rows)
+
+    def _bars(
+        self, table: Table, symbols: Collection[str], start: date, end: date, moment: AsOf
+    ) -> list[tuple[str, str, date, Decimal]]:
+        """Return (source, symbol, trade date, close) of the bars known at a moment."""
+        conditions = (
+            Condition("trade_date", ">=", start),
+            Condition("trade_date", "<", end),
+            Condition("symbol", "in", tuple(sorted(symbols))),
+        )
+        view = self._bound(table.name, moment, conditions)
+        columns = ("source", "symbol", "trade_date", "close")
+        rows = self._reads.rows(view, columns, ("symbol", "trade_date"))
+        return [tuple(row.values()) for row in rows.to_pylist() if row["close"] is not None]
+
+    def _adjusted(
+        self, followed: Followed, request: BarsRequest, moment: AsOf, until: date
+    ) -> tuple[tuple[Factor, ...], tuple[Action, ...]]:
+        segments = followed.segments
+        if request.basis == RAW:
+            plain = tuple(Factor(s.asked, s.symbol, s.start, s.end) for s in segments)
+            return plain, ()
+        actions = applying(
+            self._actions(moment, {s.symbol for s in segments}),
+            segments,
+            self._parts.settings.action_sources,
+            until,
+        )
+        closes = self._closes(moment, [(segments, actions)], until, request)
+        done = adjust(
+            segments, actions, basis=request.basis, formula=request.formula, closes=closes
+        )
+        return done.factors, done.unapplied
+
+    def _actions(self, moment: AsOf, symbols: Collection[str] | None) -> list[Action]:
+        frame = self._known(silver.CORPORATE_ACTIONS, moment)
+        if symbols is not None:
+            frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+        columns = (
+            *("source", "symbol", "ex_date", "kind"),
+            *("ratio_from", "ratio_to", "cash", "currency"),
+        )
+        return [Action(*row) for row in frame.select(columns).iter_rows()]
+
+    def _chains(self, symbols: Collection[str], moment: AsOf) -> list[tuple[Segment, ...]]:
+        """Return the spans of every instrument that ever held one of the symbols.
+
+        Dates on which nobody is known to hold a symbol are the symbol's own.
+        """
+        holdings = self.holdings(moment, symbols)
+        sources = self._parts.settings.instrument_sources
+        chains: dict[tuple[str, str], list[Segment]] = {}
+        found: list[tuple[Segment, ...]] = []
+        for symbol in sorted({*symbols, *(h.symbol for h in holdings)}):
+            held = timeline(symbol, holdings, sources)
+            for h in held:
+                segment = Segment(symbol, symbol, h.start, h.end, h.instrument_id)
+                chains.setdefault(h.instrument, []).append(segment)
+            bounds = [date.min, *(d for h in held for d in (h.start, h.end)), date.max]
+            free = [
+                Segment(symbol, symbol, a, b)
+                for a, b in zip(bounds[::2], bounds[1::2], strict=True)
+                if a < b
+            ]
+            found += [(segment,) for segment in free]
+        found += [tuple(sorted(c, key=lambda s: s.start)) for c in chains.values()]
+        return found
+
+    def _closes(
+        self,
+        moment: AsOf,
+        wanted: Iterable[tuple[Sequence[Segment], Sequence[Action]]],
+        until: date,
+        request: BarsRequest,
+    ) -> Closes:
+        """Return the closes by which dividends are measured; read at first use, for all at once."""
+        if request.basis == SPLIT:
+            return Closes(lambda *_: None, lambda *_: None)
+        cash = {
+            (segment.symbol, action.ex_date)
+            for segments, actions in wanted
+            for segment in segments
+            for action in actions
+            if action.cash is not None and action.ex_date <= until
+        }
+        return _Measured(self, moment, cash).closes()
+
+    def close_rows(
+        self, symbols: Collection[str], days: Collection[date], moment: AsOf
+    ) -> Mapping[tuple[str, date], Decimal]:
+        """Return closes as traded by (symbol, trade date): the vendor's, else made of minutes."""
+        found: dict[tuple[str, date], Decimal] = {}
+        ranks = {s: i for i, s in enumerate(self._parts.settings.sources_on(max(days)))}
+        for table in (gold.DAILY_BARS, silver.DAY_BARS):
+            view = self._bound(table.name, moment, (Condition("trade_date", "=", min(days)),))
+            view = _over(view, self._parts.tables.plan, table, sorted(days))
+            view = view.narrowed(Condition("symbol", "in", tuple(sorted(symbols))))
+            rows = self._reads.rows(
+                view, ("source", "symbol", "trade_date", "close"), ("symbol", "trade_date")
+            ).to_pylist()
+            for row in sorted(rows, key=lambda r: -ranks.get(r["source"], len(ranks))):
+                if row["close"] is not None:
+                    found[row["symbol"], row["trade_date"]] = row["close"]
+        return found
+
+    def last_close(self, segments: Sequence[Segment], before: date, moment: AsOf) -> Decimal | None:
+        """Return the close of the last session with a bar before a date, however long ago."""
+        for segment in reversed(segments):
+            if segment.start >= before:
+                continue
+            end = min(segment.end, before)
+            for table in (silver.DAY_BARS, gold.DAILY_BARS):
+                rows = self._bars(table, {segment.symbol}, segment.start, end, moment)
+                if rows:
+                    return rows[-1][3]
+        return None
+
+    def previous_session(self, day: date) -> date | None:
+        """Return the trade date before a date."""
+        before = self._parts.calendar.before(day, 1)
+        return before[0] if before else None
+
+    def _known(self, table: Table, moment: AsOf) -> pl.DataFrame:
+        """Return a table's rows in force at a moment."""
+        pointer = self._parts.tables.pointer(table)
+        kept = self._kept.get(table.name)
+        if kept is None or kept[0] != pointer:
+            view = View(table.name, self._parts.tables.plan(table).relation(), table.column_names)
+            names = ", ".join(table.column_names)
+            rows: Any = pl.from_arrow(
+                self._reads.run(f"SELECT {names} FROM {table.name}", {table.name: view})
+            )
+            kept = (pointer, rows)
+            self._kept[table.name] = kept
+        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
+        return kept[1].filter((pl.col("known_from") <= instant) & (instant < pl.col("known_to")))
+
+    def _last_date(self, request: BarsRequest) -> date:
+        before = self._parts.calendar.before(request.end, 1)
+        return max(before[0], request.start) if before else request.end - _ONE_DAY
+
+    def _until(self, request: BarsRequest, moment: AsOf) -> date:
+        """Return the last ex-date that applies: what the moment knows, and its next session."""
+        latest = horizon(self._parts.calendar, moment.known_at)
+        return min(latest, self._last_date(request)) if request.basis == SCALED_RAW else latest
+
+
+class _Measured:
+    """Closes for dividends, read when the first is asked for."""
+
+    def __init__(
+        self, perspectives: Perspectives, moment: AsOf, cash: set[tuple[str, date]]
+    ) -> None:
+        self._perspectives = perspectives
+        self._moment = moment
+        self._cash = cash
+        self._found: Mapping[tuple[str, date], Decimal] | None = None
+
+    def closes(self) -> Closes:
+        return Closes(self._before, self._on)
+
+    def _rows(self) -> Mapping[tuple[str, date], Decimal]:
+        if self._found is None:
+            days = {d for _, ex in self._cash for d in (self._previous(ex), ex) if d is not None}
+            symbols = {symbol for symbol, _ in self._cash}
+            rows = self._perspectives.close_rows
+            self._found = rows(symbols, days, self._moment) if days else {}
+        return self._found
+
+    def _previous(self, day: date) -> date | None:
+        return self._perspectives.previous_session(day)
+
+    def _before(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        previous = self._previous(day)
+        if previous is not None and (close := self._at(segments, previous)) is not None:
+            return close
+        return self._perspectives.last_close(segments, day, self._moment)
+
+    def _on(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        return self._at(segments, day)
+
+    def _at(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        held = next((s for s in segments if s.start <= day < s.end), None)
+        return self._rows().get((held.symbol, day)) if held else None
+
+
+def _over(view: View, plan: Callable[..., Any], table: Table, days: Sequence[date]) -> View:
+    """Return a bound view of one day over the files of all these days, and no others."""
+    paths: dict[str, None] = {}
+    columns = None
+    for day in days:
+        relation = plan(table, start=day, end=day + _ONE_DAY).relation()
+        columns = relation.columns
+        paths |= dict.fromkeys(relation.paths)
+    conditions = tuple(c for c in view.conditions if c.column != "trade_date")
+    relation = FileRelation(tuple(paths), columns or {})
+    narrowed = View(view.name, relation, view.columns, conditions, view.cut)
+    return narrowed.narrowed(Condition("trade_date", "in", tuple(days)))
+
+
+def _is_cut(segment: Segment, request: BarsRequest) -> bool:
+    return segment.start > request.start or segment.end < request.end
+
+
+def _identity_notices(symbol: str, followed: Followed, request: BarsRequest) -> Iterable[str]:
+    in_range = [s for s in followed.segments if s.start < request.end]
+    for old, new in pairwise(in_range):
+        yield f"{symbol} is {old.symbol} before {new.start} (one instrument: {old.instrument_id})"
+    for other in followed.others:
+        if other.start < request.end and request.start < other.end:
+            first, last = max(other.start, request.start), min(other.end, request.end)
+            yield (
+                f"{symbol} was held by {other.title} from {first} to before {last}: not mixed in; "
+                "follow=False reads the symbol literally"
+            )

@@ -1,0 +1,271 @@
+"""Adjustment as a function: from the actions known at a moment to factors over spans of dates.
+
+A split of `ratio_from` old to `ratio_to` new shares acts on trade dates before its ex-date: prices
+times from / to, volumes times to / from. A dividend multiplies earlier prices by 1 - cash / C,
+C the close as traded of the last session with a bar before the ex-date; on a split's own ex-date
+cash is per new share, so that C is divided by the ratio. Formula wiki: c / (c + cash), c the close
+of the ex-date.
+
+Splits are kept as two whole numbers where they are ones, so that a price is multiplied by one and
+divided by the other, and 400.00 before 4:1 is 100.00 and not a neighbour of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from decimal import Decimal
+
+    from ingot.query.identity import Segment
+
+RAW: Final = "raw"
+SPLIT: Final = "split"
+TOTAL_RETURN: Final = "total_return"
+SCALED_RAW: Final = "scaled_raw"
+BASES: Final = (RAW, SPLIT, TOTAL_RETURN, SCALED_RAW)
+FORMULAS: Final = ("standard", "wiki")
+SCALING: Final = frozenset({"split", "stock_dividend"})
+CASH: Final = "cash_dividend"
+CURRENCY: Final = "USD"
+_NEAR_DAYS: Final = 7
+"""How far from a rename an action may still name the other symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A corporate action as known at the moment of a read."""
+
+    source: str
+    symbol: str
+    ex_date: date
+    kind: str
+    ratio_from: Decimal | None = None
+    ratio_to: Decimal | None = None
+    cash: Decimal | None = None
+    currency: str | None = None
+
+    @property
+    def ratio(self) -> Fraction:
+        """New shares for one old one."""
+        if not self.ratio_from or not self.ratio_to:
+            return Fraction(1)
+        return Fraction(self.ratio_to) / Fraction(self.ratio_from)
+
+    @property
+    def title(self) -> str:
+        """The action in one line, for people."""
+        if self.kind in SCALING:
+            what = f"{self.ratio_to}:{self.ratio_from}"
+        else:
+            what = f"{self.cash} {self.currency}" if self.cash is not None else ""
+        return f"{self.kind} {what} of {self.symbol} on {self.ex_date} ({self.source})"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """What prices and volumes of trade dates `[start, end)` of a source symbol are multiplied by.
+
+    price x up / down x paid; volume x down / up.
+    """
+
+    asked: str
+    symbol: str
+    start: date
+    end: date
+    up: float = 1.0
+    down: float = 1.0
+    paid: float = 1.0
+
+    @property
+    def is_one(self) -> bool:
+        """Say whether nothing changes."""
+        return self.up == self.down and self.paid == 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Closes:
+    """The closes as traded that dividends are measured by."""
+
+    before: Callable[[Sequence[Segment], date], Decimal | None]
+    """Close of the last session with a bar before a date, over the segments of an instrument."""
+    on: Callable[[Sequence[Segment], date], Decimal | None]
+    """Close of the date itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """The factors of one asked symbol, and the actions that could not be applied."""
+
+    factors: tuple[Factor, ...]
+    unapplied: tuple[Action, ...] = ()
+
+
+def applying(
+    actions: Iterable[Action], segments: Sequence[Segment], sources: Sequence[str], until: date
+) -> tuple[Action, ...]:
+    """Return the actions of an instrument whose ex-date is `until` or before, by ex-date.
+
+    Per ex-date one source counts for what scales, and one for each other kind. Equal splits of
+    one source and date are one.
+    """
+    own = {a for a in actions if a.ex_date <= until and _is_of(a, segments)}
+    groups: dict[tuple[date, str], list[Action]] = defaultdict(list)
+    for action in own:
+        kind = SPLIT if action.kind in SCALING else action.kind
+        groups[action.ex_date, kind].append(action)
+    chosen: list[Action] = []
+    for group in groups.values():
+        best = min(_rank(a.source, sources) for a in group)
+        chosen += [a for a in group if _rank(a.source, sources) == best]
+    return tuple(sorted(chosen, key=lambda a: (a.ex_date, a.kind, a.cash or 0, a.ratio)))
+
+
+def adjust(
+    segments: Sequence[Segment],
+    actions: Sequence[Action],
+    *,
+    basis: str,
+    formula: str,
+    closes: Closes,
+) -> Adjusted:
+    """Return the factors of the segments of one instrument on a basis.
+
+    Args:
+        segments: Of one asked symbol, ascending; cover the range that is read.
+        actions: Those that apply (see `applying`), by ex-date.
+        basis: split, total_return or scaled_raw.
+        formula: standard or wiki.
+        closes: As known at the moment of the read.
+    """
+    by_date: dict[date, list[Action]] = defaultdict(list)
+    for action in actions:
+        by_date[action.ex_date].append(action)
+    steps: list[tuple[date, Fraction, float]] = []
+    unapplied: list[Action] = []
+    for ex_date in sorted(by_date):
+        ratio = _ratio(by_date[ex_date])
+        paid, left = 1.0, tuple[Action, ...]()
+        if basis != SPLIT:
+            paid, left = _paid(by_date[ex_date], ratio, segments, closes, formula)
+        unapplied += left
+        steps.append((ex_date, ratio, paid))
+    cut = [f for segment in segments for f in _cut(segment, _intervals(steps))]
+    return Adjusted(tuple(cut), tuple(unapplied))
+
+
+def refuse_unapplied(unapplied: Sequence[Action], basis: str) -> None:
+    """Refuse to answer where an action cannot be applied.
+
+    Raises:
+        QueryError: There is one.
+    """
+    if unapplied:
+        named = "; ".join(a.title for a in unapplied[:5])
+        raise QueryError(
+            f"{len(unapplied)} actions cannot be applied on basis {basis}: {named}. Ask without "
+            "strict to leave them out, or on basis raw."
+        )
+
+
+def _is_of(action: Action, segments: Sequence[Segment]) -> bool:
+    for index, segment in enumerate(segments):
+        if segment.symbol != action.symbol:
+            continue
+        ordinal = action.ex_date.toordinal()
+        before = _NEAR_DAYS if index else 0
+        after = _NEAR_DAYS if index + 1 < len(segments) else 0
+        if segment.start.toordinal() - before <= ordinal < segment.end.toordinal() + after:
+            return True
+    return False
+
+
+def _rank(source: str, sources: Sequence[str]) -> tuple[int, str]:
+    return (sources.index(source) if source in sources else len(sources), source)
+
+
+def _ratio(actions: Iterable[Action]) -> Fraction:
+    """Return new shares for one old one, over all that scales on one date."""
+    ratio = Fraction(1)
+    for _, one in sorted({(a.kind, a.ratio) for a in actions if a.kind in SCALING}):
+        ratio *= one
+    return ratio
+
+
+def _paid(
+    actions: Sequence[Action],
+    ratio: Fraction,
+    segments: Sequence[Segment],
+    closes: Closes,
+    formula: str,
+) -> tuple[float, tuple[Action, ...]]:
+    """Return what cash of one ex-date multiplies earlier prices by, and what is not applied."""
+    cash = [a for a in actions if a.kind == CASH and (a.currency or CURRENCY) == CURRENCY]
+    others = [a for a in actions if a.kind not in SCALING and a not in cash]
+    if not cash:
+        return 1.0, tuple(others)
+    total = sum((Fraction(a.cash or 0) for a in cash), Fraction(0))
+    day = actions[0].ex_date
+    close = closes.on(segments, day) if formula == "wiki" else closes.before(segments, day)
+    if not close:
+        return 1.0, (*others, *cash)
+    if formula == "wiki":
+        return float(Fraction(close) / (Fraction(close) + total)), tuple(others)
+    share = total * ratio / Fraction(close)
+    if share >= 1:
+        return 1.0, (*others, *cash)
+    return float(1 - share), tuple(others)
+
+
+def _intervals(
+    steps: Sequence[tuple[date, Fraction, float]],
+) -> list[tuple[date, date, Fraction, float]]:
+    """Return (start, end, price ratio, paid) from the first day to the last, ascending."""
+    bounds = [date.min, *(day for day, _, _ in steps), date.max]
+    ratio, paid = Fraction(1), 1.0
+    found: list[tuple[date, date, Fraction, float]] = []
+    for (start, end), step in zip(
+        reversed(list(pairwise(bounds))), [None, *reversed(steps)], strict=True
+    ):
+        if step is not None:
+            ratio /= step[1]
+            paid *= step[2]
+        found.append((start, end, ratio, paid))
+    return found[::-1]
+
+
+def _cut(segment: Segment, intervals: Iterable[tuple[date, date, Fraction, float]]) -> list[Factor]:
+    return [
+        Factor(
+            segment.asked,
+            segment.symbol,
+            max(segment.start, start),
+            min(segment.end, end),
+            float(ratio.numerator),
+            float(ratio.denominator),
+            paid,
+        )
+        for start, end, ratio, paid in intervals
+        if segment.start < end and start < segment.end
+    ]
+
+
+def factor_on(factors: Iterable[Factor], day: date) -> Factor | None:
+    """Return the factor of a date, if one covers it."""
+    return next((f for f in factors if f.start <= day < f.end), None)
+
+
+def by_symbol(actions: Iterable[Action]) -> Mapping[str, list[Action]]:
+    """Return actions by the symbol that they name."""
+    found: dict[str, list[Action]] = defaultdict(list)
+    for action in actions:
+        found[action.symbol].append(action)
+    return found
