@@ -1,0 +1,179 @@
+"""The connector `lean`: a folder with `factor_files` and `map_files`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from ingot.connectors.copying import Stamp
+from ingot.connectors.lean.bundle import FACTORS, MAPS, joined, split
+from ingot.connectors.lean.factors import read_actions
+from ingot.connectors.lean.maps import read_instruments
+from ingot.connectors.lean.sessions import next_session
+from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
+from ingot.connectors.reference.source import ReferenceSource, deliver
+from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
+from ingot.model.landing import RemoteObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date
+
+    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.reference.rows import Bad, Good
+    from ingot.model.landing import Landing
+
+NAME: Final = "lean"
+DATASETS: Final = reference_datasets(ACTIONS, INSTRUMENTS)
+_FOLDERS: Final = {ACTIONS: FACTORS, INSTRUMENTS: MAPS}
+_NESTED: Final = ("", "equity/usa", "usa", "Data/equity/usa", "data/equity/usa")
+_SUFFIX: Final = ".csv"
+
+
+class LeanSettings(BaseModel):
+    """LEAN's files need no settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LeanSource(ReferenceSource):
+    """Factor and map files of US equities; one object per file."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(NAME, str(root), DATASETS)
+        self._root = root
+
+    def list(self, dataset: str, start: date, end: date) -> Sequence[RemoteObject]:
+        """Return the dataset's files by name; a factor file's etag is also its map file's.
+
+        Raises:
+            ConfigError: The dataset is unknown.
+            SourceUnavailableError: The folder cannot be read.
+        """
+        del start
+        self.dataset(dataset)
+        folder = _FOLDERS[dataset]
+        file_date = end - timedelta(days=1)
+        try:
+            names = sorted(p.name for p in (self._root / folder).glob(f"*{_SUFFIX}"))
+            return tuple(self._listed(dataset, folder, name, file_date) for name in names)
+        except OSError as exc:
+            raise _unreadable(exc) from exc
+
+    def _listed(self, dataset: str, folder: str, name: str, file_date: date) -> RemoteObject:
+        stamps = [Stamp.of(path.stat()) for path in self._paths(folder, name)]
+        return RemoteObject(
+            source=NAME,
+            dataset=dataset,
+            file_date=file_date,
+            key=f"{dataset}/{folder}/{name}",
+            etag=" ".join(stamp.etag for stamp in stamps),
+            size_bytes=sum(stamp.size for stamp in stamps),
+            last_modified=max(stamp.modified for stamp in stamps),
+        )
+
+    def _paths(self, folder: str, name: str) -> Sequence[Path]:
+        """Return the file and, for a factor file, the map file that names its symbols."""
+        paths = [self._root / folder / name]
+        if folder == FACTORS and (named := self._root / MAPS / name).is_file():
+            paths.append(named)
+        return paths
+
+    def fetch(self, remote: RemoteObject, to: Path, advance: Callable[[int], None]) -> Fetched:
+        """Write the file, and the map file of a factor file, to `to`.
+
+        Raises:
+            NotPublishedError: The file is gone.
+            SourceUnavailableError: It cannot be read.
+            StorageFullError: The disk is full.
+        """
+        _, folder, name = remote.key.split("/")
+        try:
+            files = {
+                path.relative_to(self._root).as_posix(): path.read_bytes()
+                for path in self._paths(folder, name)
+            }
+        except FileNotFoundError as exc:
+            raise NotPublishedError(
+                f"{exc.filename} was listed but is gone. Run the command again when nobody "
+                "writes to the folder."
+            ) from exc
+        except OSError as exc:
+            raise _unreadable(exc) from exc
+        return deliver(joined(files), to, advance)
+
+    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+        """Return the actions of a factor file, or the symbols of a map file.
+
+        Raises:
+            CorruptFileError: The bytes are no text, or empty.
+        """
+        files = split(content.read_bytes(), landing.key)
+        if landing.dataset == INSTRUMENTS:
+            return read_instruments(files.get(MAPS, []))
+        return read_actions(
+            files.get(FACTORS, []),
+            files.get(MAPS, []),
+            permanent=Path(landing.key).stem.upper(),
+            next_session=next_session,
+        )
+
+
+class LeanConnector:
+    """Opens a folder of LEAN's data; it has no market files yet."""
+
+    @property
+    def name(self) -> str:
+        """The name of the entry point."""
+        return NAME
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """Model of the section `[lean]`, which is empty."""
+        return LeanSettings
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """Actions and instruments."""
+        return DATASETS
+
+    def open(self, location: str, settings: BaseModel) -> FileSource:
+        """Refuse: only factor and map files are read.
+
+        Raises:
+            ConfigError: Always.
+        """
+        del settings
+        raise ConfigError(
+            f"lean has no market files to load from {location!r}. Load reference data with: "
+            "ingot ingest actions --source lean:DIR, or ingest instruments --source lean:DIR"
+        )
+
+    def open_reference(self, location: str, settings: BaseModel) -> FileSource:
+        """Return the source at `location`, the folder itself or one above equity/usa.
+
+        Raises:
+            ConfigError: There are neither factor nor map files.
+        """
+        del settings
+        given = Path(location).expanduser().absolute()
+        for nested in _NESTED if location else ():
+            root = given / nested
+            if any((root / folder).is_dir() for folder in (FACTORS, MAPS)):
+                return LeanSource(root)
+        raise ConfigError(
+            f"The folder {str(given) if location else location!r} holds neither {FACTORS} nor "
+            f"{MAPS}. Name LEAN's folder of US equities: lean:DIR"
+        )
+
+
+connector: Final = LeanConnector()
+
+
+def _unreadable(exc: OSError) -> SourceUnavailableError:
+    return SourceUnavailableError(
+        f"{exc.filename} cannot be read: {exc.strerror}. Allow reading it and try again."
+    )

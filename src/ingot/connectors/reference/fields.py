@@ -1,0 +1,180 @@
+"""Fields of reference data: text to a date, an instant, a decimal or a kind, or a fault."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ingot.model.time import new_york
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPLIT: Final = "split"
+STOCK_DIVIDEND: Final = "stock_dividend"
+CASH_DIVIDEND: Final = "cash_dividend"
+KINDS: Final = frozenset({SPLIT, STOCK_DIVIDEND, CASH_DIVIDEND, "spin_off", "rights", "merger"})
+BY_RATIO: Final = frozenset({SPLIT, STOCK_DIVIDEND})
+"""Kinds that need a ratio."""
+
+_T = TypeVar("_T")
+RATIO_DIGITS: Final = 6
+CASH_DIGITS: Final = 9
+_INTEGER_DIGITS: Final = {RATIO_DIGITS: 12, CASH_DIGITS: 9}
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_FIRST_YEAR: Final = 1800
+_LAST_YEAR: Final = 2200
+_SMALL: Final = 10_000
+"""Largest denominator of a ratio that is taken for one of whole shares."""
+_SNAP: Final = Fraction(5, 10_000_000)
+_LARGEST: Final = 10**12
+
+
+class FaultError(Exception):
+    """A field breaks a rule; whoever reads the row turns it into a refused row."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+def symbol(text: str) -> str:
+    """Return a symbol as it stands; NA, TRUE and NULL are symbols.
+
+    Raises:
+        FaultError: It is empty, or holds blanks or characters that cannot be printed.
+    """
+    if not text or not text.isprintable() or any(c.isspace() for c in text):
+        raise FaultError("symbol")
+    return text
+
+
+def day(text: str, rule: str) -> date:
+    """Return the date of an ISO text, from 1800 to 2200.
+
+    Raises:
+        FaultError: It is none.
+    """
+    try:
+        found = date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        found = None
+    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise FaultError(rule)
+    return found
+
+
+def instant(text: str, rule: str) -> datetime:
+    """Return the instant, UTC, of a text with offset, or 00:00 New York of a date.
+
+    Raises:
+        FaultError: It is neither; a time without an offset is nobody's.
+    """
+    if _DATE.fullmatch(text):
+        return new_york(day(text, rule))
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise FaultError(rule) from exc
+    if found.tzinfo is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise FaultError(rule)
+    return found.astimezone(UTC)
+
+
+def number(text: str, rule: str) -> Decimal:
+    """Return the decimal of a text, exactly.
+
+    Raises:
+        FaultError: It is no finite number.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise FaultError(rule)
+    try:
+        return Decimal(text)
+    except InvalidOperation as exc:
+        raise FaultError(rule) from exc
+
+
+def positive(text: str, rule: str, *, digits: int) -> Decimal:
+    """Return a decimal above zero with at most `digits` decimals, exactly.
+
+    Raises:
+        FaultError: It is none, or does not fit its column.
+    """
+    return fitted(number(text, rule), rule, digits=digits, exact=True)
+
+
+def fitted(value: Decimal, rule: str, *, digits: int, exact: bool = False) -> Decimal:
+    """Return a value above zero at `digits` decimals, rounded half to even unless `exact`.
+
+    Raises:
+        FaultError: It is not above zero after rounding, too large, or not exact.
+    """
+    if not value.is_finite() or value <= 0 or value.adjusted() >= _INTEGER_DIGITS[digits]:
+        raise FaultError(rule)
+    rounded = value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+    if rounded <= 0 or (exact and rounded != value):
+        raise FaultError(rule)
+    return rounded
+
+
+def currency(text: str) -> str:
+    """Return an ISO 4217 code.
+
+    Raises:
+        FaultError: It is none.
+    """
+    if not _CURRENCY.fullmatch(text):
+        raise FaultError("currency")
+    return text
+
+
+def terms(ratio: Fraction) -> tuple[Decimal, Decimal]:
+    """Return (old shares, new shares) of a ratio of new to old.
+
+    A ratio within 5e-7 of one of small whole numbers is taken for that: files write 1.4 or
+    0.142857 where a company split 7:5 or 1:7.
+
+    >>> terms(Fraction(7)), terms(Fraction("0.142857"))
+    ((Decimal('1'), Decimal('7')), (Decimal('7'), Decimal('1')))
+
+    Raises:
+        FaultError: The ratio is not above zero, or does not fit its column.
+    """
+    return exact_terms(simplest(ratio, abs(ratio) * _SNAP) or ratio)
+
+
+def exact_terms(ratio: Fraction) -> tuple[Decimal, Decimal]:
+    """Return (old shares, new shares) as whole numbers; else new shares of one, six decimals.
+
+    Raises:
+        FaultError: The ratio is not above zero, or does not fit its column.
+    """
+    if ratio <= 0:
+        raise FaultError("ratio")
+    if max(ratio.numerator, ratio.denominator) < _LARGEST:
+        return Decimal(ratio.denominator), Decimal(ratio.numerator)
+    new = Decimal(ratio.numerator) / Decimal(ratio.denominator)
+    return Decimal(1), fitted(new, "ratio", digits=RATIO_DIGITS)
+
+
+def simplest(ratio: Fraction, within: Fraction) -> Fraction | None:
+    """Return the ratio of small whole numbers nearest the given one, if it is near enough.
+
+    The smallest of a few bounds on the denominator wins, so that 7 is preferred to 6999/1000.
+    """
+    for bound in (1, 10, 100, 1_000, _SMALL):
+        near = ratio.limit_denominator(bound)
+        if near > 0 and near.numerator <= _SMALL * _SMALL and abs(near - ratio) <= within:
+            return near
+    return None
+
+
+def optional(text: str, read: Callable[[str], _T]) -> _T | None:
+    """Return what `read` makes of the text, or None where it is empty."""
+    return read(text) if text else None

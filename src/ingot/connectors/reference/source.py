@@ -1,0 +1,116 @@
+"""What all sources of reference data have in common."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from ingot.config.wording import unknown
+from ingot.connectors.base import Fetched
+from ingot.connectors.receive import Receiver
+from ingot.connectors.reference import datasets as reference
+from ingot.errors import ConfigError
+from ingot.model.landing import RemoteObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from ingot.connectors.base import Dataset, Parsed
+    from ingot.connectors.copying import Stamp
+    from ingot.connectors.reference.rows import Bad, Good
+    from ingot.model.landing import Landing
+
+
+class ReferenceSource:
+    """Names, rule and parsing; what is listed and how it is read is the subclass's business."""
+
+    def __init__(self, name: str, location: str, datasets: Mapping[str, Dataset]) -> None:
+        self._name = name
+        self._location = location
+        self._datasets = datasets
+
+    def __repr__(self) -> str:
+        """Name the place, never a key."""
+        return f"{type(self).__name__}({self._location!r})"
+
+    @property
+    def name(self) -> str:
+        """The connector's name."""
+        return self._name
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """The datasets of reference data, by name."""
+        return self._datasets
+
+    @property
+    def rule(self) -> str:
+        """Id of the publication rule."""
+        return reference.RULE
+
+    @property
+    def location(self) -> str:
+        """Where it is, without any secret."""
+        return self._location
+
+    def published_at(self, file_date: date) -> datetime:
+        """Return the end of `file_date`, UTC."""
+        return reference.published_at(file_date)
+
+    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+        """Parse the landed bytes into one Parquet file at `to`, in source order.
+
+        Raises:
+            SchemaDriftError: The header is not the contract's.
+            CorruptFileError: The bytes cannot be read to their end.
+            LookAtDataError: The table contradicts itself.
+            QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
+            StorageFullError: The disk is full.
+        """
+        from ingot.connectors.reference.bronze_rows import (  # noqa: PLC0415 (loads pyarrow)
+            write_rows,
+        )
+
+        table = self.dataset(landing.dataset).bronze
+        return write_rows(landing, table, self.read(landing, content), to, limit_pct=limit_pct)
+
+    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+        """Return the rows of the landed bytes, good and bad, in source order."""
+        raise NotImplementedError
+
+    def dataset(self, name: str) -> Dataset:
+        """Return the dataset called `name`.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if name not in self._datasets:
+            raise ConfigError(unknown(f"dataset of {self._name}", name, self._datasets))
+        return self._datasets[name]
+
+    def remote(
+        self, dataset: str, file_date: date, key: str, stamp: Stamp | None = None
+    ) -> RemoteObject:
+        """Return one object of a listing: a file by its stamp, or a query without one."""
+        return RemoteObject(
+            source=self._name,
+            dataset=dataset,
+            file_date=file_date,
+            key=key,
+            etag=stamp.etag if stamp else "",
+            size_bytes=stamp.size if stamp else 0,
+            last_modified=stamp.modified if stamp else None,
+        )
+
+
+def deliver(content: bytes, to: Path, advance: Callable[[int], None]) -> Fetched:
+    """Write bytes made from answers to `to` and return their hash.
+
+    Raises:
+        StorageFullError: The disk is full.
+    """
+    with Receiver(to, advance) as receiver:
+        receiver.write(content)
+    return Fetched(sha256(content).hexdigest(), len(content))
