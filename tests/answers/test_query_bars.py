@@ -407,12 +407,6 @@ def test_a_request_without_meaning_is_refused(words: dict[str, Any], message: st
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("basis", ["split", "total_return", "scaled_raw"])
-def test_another_basis_says_that_no_actions_are_loaded(basis: str) -> None:
-    with pytest.raises(QueryError, match=r"silver\.corporate_actions is empty.*basis=.raw"):
-        plan_bars(BarsRequest(("A",), MONDAY, TUESDAY, basis=basis))
-
-
 def test_a_vendor_day_bar_is_shown_as_it_is(reads: Reads) -> None:
     row = bar("A", MONDAY, "1 2 0.5 1.5", "12.5") | {
         "bar_start": at(MONDAY, "00:00"),

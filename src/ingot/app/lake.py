@@ -124,13 +124,28 @@ class Lake:
         )
         return self._reader.bars(request, known_at)
 
-    def sql(self, question: str, *, known_at: Moment = None) -> Answer:
+    def sql(
+        self,
+        question: str,
+        *,
+        known_at: Moment = None,
+        basis: str = "raw",
+        strict: bool = False,
+    ) -> Answer:
         """Return the answer to one SELECT over bronze, silver, gold and ops.
 
+        Args:
+            question: The SELECT.
+            known_at: The moment whose knowledge is used.
+            basis: raw, split or total_return: what the prices and volumes of silver.minute_bars,
+                silver.day_bars and gold.daily_bars are on; each under its symbol as traded.
+            strict: Refuse the answer when an action cannot be applied.
+
         Raises:
-            QueryError: It is not one allowed SELECT, names what is not there, or passes a limit.
+            QueryError: It is not one allowed SELECT, names what is not there, or passes a limit;
+                or the basis cannot be had.
         """
-        return self._reader.sql(question, known_at)
+        return self._reader.sql(question, known_at, basis=basis, strict=strict)
 
     def symbols(
         self,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow as pa
 
+from ingot.app import reference
+from ingot.errors import QueryError
 from ingot.model.time import NEW_YORK, to_ns
 from ingot.query.adjust import (
     RAW,
@@ -34,13 +36,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ingot.app.parts import Parts
+    from ingot.app.views import Views
     from ingot.engines.reads import Reads
     from ingot.model.calendar import Calendar
     from ingot.model.time import AsOf
     from ingot.query.bars import BarsRequest
     from ingot.tables.contract import Table
-
-    Bound = Callable[[str, AsOf, Sequence[Condition]], View]
 
 _REACH: Final = 5
 """Sessions around a vendor's rename date in which the bars say when it was."""
@@ -96,18 +97,21 @@ def horizon(calendar: Calendar, moment: datetime) -> date:
 class Perspectives:
     """Makes perspectives of one lake; what it read of a table is kept while the table stands."""
 
-    def __init__(self, parts: Parts, reads: Reads, bound: Bound) -> None:
+    def __init__(self, parts: Parts, reads: Reads, views: Views) -> None:
         self._parts = parts
         self._reads = reads
-        self._bound = bound
+        self._views = views
         self._kept: dict[str, tuple[str, pl.DataFrame]] = {}
 
     def of(self, request: BarsRequest, moment: AsOf) -> Perspective | None:
         """Return how to see the bars that a request names; None where they are seen as they are.
 
         Raises:
-            QueryError: The request is strict and an action cannot be applied.
+            QueryError: No corporate actions are loaded, or the request is strict and an action
+                cannot be applied.
         """
+        if request.basis != RAW:
+            self._require_actions(request.basis)
         if not request.symbols:
             return None if request.basis == RAW else self.whole(request, moment)
         on = request.symbol_date or self._last_date(request)
@@ -128,6 +132,21 @@ class Perspectives:
             return None
         kept = tuple(f for f in factors if f.start < request.end and request.start < f.end)
         return Perspective(kept, renamed, request.basis != RAW, unapplied, notices)
+
+    def _require_actions(self, basis: str) -> None:
+        if self._parts.tables.plan(silver.CORPORATE_ACTIONS).rows:
+            return
+        landed = {dataset.name for _, dataset in reference.datasets(self._parts)}
+        todo = (
+            "they are landed and not refined; run: ingot build"
+            if "actions" in landed
+            else "load them with: ingot ingest actions, then: ingot build"
+        )
+        raise QueryError(
+            f"basis={basis!r} needs corporate actions, and none are loaded in this lake: "
+            f"silver.corporate_actions is empty ({todo}). Ask with basis='raw', which is prices "
+            "as traded."
+        )
 
     def whole(self, request: BarsRequest, moment: AsOf) -> Perspective:
         """Return what changes the bars of every symbol, under the symbols as traded.
@@ -228,7 +247,7 @@ class Perspectives:
             Condition("trade_date", "<", end),
             Condition("symbol", "in", tuple(sorted(symbols))),
         )
-        view = self._bound(table.name, moment, conditions)
+        view = self._views.view(table.name, moment, conditions)
         columns = ("source", "symbol", "trade_date", "close")
         rows = self._reads.rows(view, columns, ("symbol", "trade_date"))
         return [tuple(row.values()) for row in rows.to_pylist() if row["close"] is not None]
@@ -312,7 +331,7 @@ class Perspectives:
         found: dict[tuple[str, date], Decimal] = {}
         ranks = {s: i for i, s in enumerate(self._parts.settings.sources_on(max(days)))}
         for table in (gold.DAILY_BARS, silver.DAY_BARS):
-            view = self._bound(table.name, moment, (Condition("trade_date", "=", min(days)),))
+            view = self._views.view(table.name, moment, (Condition("trade_date", "=", min(days)),))
             view = _over(view, self._parts.tables.plan, table, sorted(days))
             view = view.narrowed(Condition("symbol", "in", tuple(sorted(symbols))))
             rows = self._reads.rows(

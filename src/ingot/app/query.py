@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from ingot.app.facts import read_facts
 from ingot.app.perspective import Perspectives
+from ingot.app.views import Views
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
 from ingot.query.adjust import RAW
-from ingot.query.adjusted import PERSPECTIVE, RELATION
+from ingot.query.adjusted import PERSPECTIVE
 from ingot.query.answer import Answer, sources_in, to_wide
-from ingot.query.bars import plan_bars, seen
-from ingot.query.bind import bind, table_of
+from ingot.query.bars import BarsRequest, plan_bars, seen
 from ingot.query.cache import Cache, Key
 from ingot.tables import silver
-from ingot.tables.contract import Binding
+from ingot.tables.basis import FACTORS, PRICES
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Hashable, Iterable
+    from datetime import datetime
 
     import pyarrow as pa
 
-    from ingot.app.facts import LedgerFacts
     from ingot.app.parts import Parts
     from ingot.app.perspective import Perspective
     from ingot.model.calendar import Session
     from ingot.model.time import AsOf
-    from ingot.query.bars import BarsPlan, BarsRequest
+    from ingot.query.bars import BarsPlan
     from ingot.query.listings import Listing
-    from ingot.tables.contract import Table
-    from ingot.tables.view import Condition
 
 _NAMED: Final = 5
 _SMALL_BYTES: Final = 8 * 1024 * 1024
@@ -51,7 +48,7 @@ class Reader:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._cache = Cache(parts.settings.cache_mb * _MIB)
-        self._known: LedgerFacts | None = None
+        self._views = Views(parts)
 
     @cached_property
     def _limits(self) -> Limits:
@@ -92,7 +89,7 @@ class Reader:
 
     @cached_property
     def _perspectives(self) -> Perspectives:
-        return Perspectives(self._parts, self._reads, self._view)
+        return Perspectives(self._parts, self._reads, self._views)
 
     def bars(self, request: BarsRequest, known_at: str | date | datetime | None) -> Answer:
         """Answer a request for bars.
@@ -101,7 +98,7 @@ class Reader:
             QueryError: The moment, basis, interval or session cannot be answered.
         """
         moment = as_of(known_at, self._parts.clock)
-        sources = self._facts().sources
+        sources = self._views.facts().sources
         if request.source and request.source not in sources.present:
             raise QueryError(
                 f"source was {request.source!r}, and this lake has bars of: "
@@ -117,12 +114,7 @@ class Reader:
         absent = _absent(request, rows, moment)
         if request.form == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
-        unapplied = tuple(a.title for a in perspective.unapplied) if perspective else ()
-        if unapplied:
-            listed = "; ".join(unapplied[:_NAMED])
-            notices = (*notices, f"{len(unapplied)} actions are not applied: {listed}")
-        answer = self._answer(rows, moment, (*notices, *absent))
-        return replace(answer, basis=request.basis, unapplied_actions=unapplied)
+        return _told(self._answer(rows, moment, (*notices, *absent)), request.basis, perspective)
 
     def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request on basis raw, under the symbols as traded."""
@@ -130,7 +122,7 @@ class Reader:
         table = plan.table
 
         def answer() -> pa.Table:
-            view = self._view(table.name, moment, plan.conditions)
+            view = self._views.view(table.name, moment, plan.conditions)
             if plan.rows_only:
                 return self._reads.rows(view, plan.columns, plan.order)
             return self._reads.run(plan.sql, {table.name: view})
@@ -150,17 +142,17 @@ class Reader:
             plan,
             fill=request.fill,
             sessions=self._sessions(request),
-            scaled=perspective.scaled,
+            scale=perspective.scaled,
             renamed=perspective.renamed,
         )
         views = {
             "bars": View("bars", ArrowRelation(rows), plan.columns),
-            PERSPECTIVE: View(PERSPECTIVE, ArrowRelation(perspective.relation()), RELATION),
+            PERSPECTIVE: View(PERSPECTIVE, ArrowRelation(perspective.relation()), FACTORS),
         }
         return self._reads.run(sql, views).select(list(columns))
 
     def _planned(self, request: BarsRequest) -> BarsPlan:
-        sources = self._facts().sources
+        sources = self._views.facts().sources
         return plan_bars(request, sessions=self._sessions(request), sources=sources)
 
     def _sessions(self, request: BarsRequest) -> list[Session]:
@@ -168,53 +160,53 @@ class Reader:
         days = calendar.between(request.start, request.end)
         return [s for day in days for s in calendar.of_date(day)]
 
-    def sql(self, text: str, known_at: str | date | datetime | None) -> Answer:
-        """Answer one SELECT that a user wrote.
+    def sql(
+        self,
+        text: str,
+        known_at: str | date | datetime | None,
+        *,
+        basis: str = RAW,
+        strict: bool = False,
+    ) -> Answer:
+        """Answer one SELECT that a user wrote; its bars are on the basis.
 
         Raises:
-            QueryError: It is not one allowed SELECT, names what is not there, or passes a limit.
+            QueryError: It is not one allowed SELECT, names what is not there, or passes a limit;
+                or the basis cannot be had.
         """
         moment = as_of(known_at, self._parts.clock)
         tables = sorted(self._sandbox.tables_of(text))
+        request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
+        perspective = self._perspectives.of(request, moment)
 
         def answer() -> pa.Table:
-            views = {name: self._view(name, moment, ()) for name in tables}
+            views = {name: self._views.view(name, moment) for name in tables}
+            if perspective is not None:
+                factors = ArrowRelation(perspective.relation())
+                views = {name: _on_basis(view, factors) for name, view in views.items()}
             return self._sandbox.ask(text, views)
 
-        return self._answer(self._cached(tables, moment, text, answer), moment)
+        question = text if perspective is None else (text, basis, perspective.factors)
+        answered = self._answer(self._cached(tables, moment, question, answer), moment)
+        return _told(answered, basis, perspective)
 
     def listing(self, listing: Listing, known_at: str | date | datetime | None) -> Answer:
         """Answer one of our own listings."""
         moment = as_of(known_at, self._parts.clock)
 
         def answer() -> pa.Table:
-            views = {name: self._view(name, moment, listing.conditions) for name in listing.tables}
+            views = {
+                name: self._views.view(name, moment, listing.conditions) for name in listing.tables
+            }
             return self._reads.run(listing.sql, views)
 
         return self._answer(self._cached(listing.tables, moment, listing, answer), moment)
-
-    def _view(self, name: str, moment: AsOf, conditions: Sequence[Condition]) -> View:
-        """Return the table or history `name` as known at `moment`, over the files that matter."""
-        table, history = table_of(name)
-        start, end = _dates(table, conditions)
-        plan = self._parts.tables.plan(
-            table,
-            start=start,
-            end=end,
-            source=_equal(conditions, "source"),
-            dataset=_equal(conditions, "dataset"),
-        )
-        landing_ids = None
-        if table.binding is Binding.LANDING and not (history and moment.is_now):
-            landing_ids = self._facts().landing_ids(moment.known_at, history=history)
-        view = bind(name, moment, plan.relation(), landing_ids=landing_ids)
-        return view.narrowed(*conditions)
 
     def _cached(
         self, names: Iterable[str], moment: AsOf, question: Hashable, answer: Callable[[], pa.Table]
     ) -> pa.Table:
         """Return what is kept for the question on exactly these table states, or answer it."""
-        pointers = {n: self._pointer(n) for n in names}
+        pointers = {n: self._views.pointer(n) for n in names}
         key = Key.of(pointers, moment, question)
         now = self._parts.clock.now()
         kept: pa.Table | None = self._cache.get(key, now)
@@ -226,20 +218,12 @@ class Reader:
             self._cache.put(key, rows, size_bytes=rows.nbytes, now=now, until=until)
         return rows
 
-    def _pointer(self, name: str) -> str:
-        """Name a table's exact state, with the ledger's where landings bind it."""
-        table, _ = table_of(name)
-        pointer = self._parts.tables.pointer(table)
-        if table.binding is Binding.LANDING:
-            return f"{pointer} {self._parts.ledger.stamp()}"
-        return pointer
-
     def _next_known(self, now: datetime) -> datetime:
         """Return the next moment from which an answer for now may differ."""
         return self._parts.ledger.next_known_from(now) or FOREVER
 
     def _answer(self, rows: pa.Table, moment: AsOf, notices: tuple[str, ...] = ()) -> Answer:
-        settled_until = self._facts().settled_until
+        settled_until = self._views.facts().settled_until
         settled = settled_until is None or moment.known_at < settled_until
         if not settled and settled_until is not None:
             text = (
@@ -255,12 +239,22 @@ class Reader:
             sources=sources_in(rows),
         )
 
-    def _facts(self) -> LedgerFacts:
-        """Return what the ledger says now; read anew only when it changed."""
-        stamp = self._parts.ledger.stamp()
-        if self._known is None or self._known.stamp != stamp:
-            self._known = read_facts(self._parts, stamp)
-        return self._known
+
+def _on_basis(view: View, factors: ArrowRelation) -> View:
+    """Return a view of bars on a basis; views of anything else are what they were."""
+    if "trade_date" in view.columns and PRICES & set(view.columns) and "basis" not in view.columns:
+        return replace(view, factors=factors)
+    return view
+
+
+def _told(answer: Answer, basis: str, perspective: Perspective | None) -> Answer:
+    """Return the answer with its basis, and the actions that are missing from it."""
+    unapplied = tuple(a.title for a in perspective.unapplied) if perspective else ()
+    notices = answer.notices
+    if unapplied:
+        listed = "; ".join(unapplied[:_NAMED])
+        notices = (*notices, f"{len(unapplied)} actions are not applied: {listed}")
+    return replace(answer, basis=basis, notices=notices, unapplied_actions=unapplied)
 
 
 def _absent(request: BarsRequest, rows: pa.Table, moment: AsOf) -> tuple[str, ...]:
@@ -275,24 +269,3 @@ def _absent(request: BarsRequest, rows: pa.Table, moment: AsOf) -> tuple[str, ..
     known = "" if moment.is_now else f" as known at {moment.known_at:%Y-%m-%dT%H:%M:%SZ}"
     text = f"no bars of {', '.join(absent)} in the span{known}; symbols are case-sensitive"
     return (f"{text}, see them with: ingot symbols",)
-
-
-def _dates(table: Table, conditions: Sequence[Condition]) -> tuple[date | None, date | None]:
-    """Return the half-open dates that the conditions leave of the table's partition column."""
-    column = table.partition.column if table.partition else None
-    start = end = None
-    for condition in conditions:
-        if condition.column != column or isinstance(condition.value, tuple | str | int):
-            continue
-        if condition.operator == ">=":
-            start = condition.value
-        elif condition.operator == "<":
-            end = condition.value
-    return start, end
-
-
-def _equal(conditions: Sequence[Condition], column: str) -> str | None:
-    for condition in conditions:
-        if condition.column == column and condition.operator == "=":
-            return str(condition.value)
-    return None

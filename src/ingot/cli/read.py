@@ -56,6 +56,37 @@ Window = Annotated[
     ),
 ]
 
+Basis = Annotated[
+    str,
+    typer.Option(
+        "--basis", metavar="NAME", help="raw (as traded), split, total_return or scaled_raw."
+    ),
+]
+Follow = Annotated[
+    bool,
+    typer.Option(
+        "--follow/--literal",
+        help="Follow a symbol's instrument through its other symbols, or take it literally.",
+    ),
+]
+SymbolDate = Annotated[
+    str | None,
+    typer.Option(
+        "--symbol-date",
+        metavar="DATE",
+        help="Date on which the symbol's holder is looked up; the last of the span by default.",
+    ),
+]
+Formula = Annotated[
+    str,
+    typer.Option(
+        "--formula", metavar="NAME", help="How dividends adjust: standard or wiki (c / (c + d))."
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse when a corporate action cannot be applied.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -67,7 +98,9 @@ def _lake(context: typer.Context) -> Lake:
     from ingot.app.lake import Lake
 
     state: State = context.obj
-    return Lake(state.open())
+    lake = Lake(state.open())
+    context.call_on_close(lake.close)
+    return lake
 
 
 def bars(
@@ -77,9 +110,7 @@ def bars(
     last: To = None,
     interval: Interval = "1d",
     session: SessionName = None,
-    basis: Annotated[
-        str, typer.Option("--basis", metavar="NAME", help="raw: prices as they were traded.")
-    ] = "raw",
+    basis: Basis = "raw",
     known_at: KnownAt = None,
     fill: Annotated[
         str,
@@ -93,6 +124,10 @@ def bars(
     value: Shown = "close",
     window: Window = None,
     source: SourceName = None,
+    follow: Follow = True,
+    symbol_date: SymbolDate = None,
+    formula: Formula = "standard",
+    strict: Strict = False,
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
@@ -115,6 +150,10 @@ def bars(
         value=value,
         source=source,
         window=window,
+        follow=follow,
+        symbol_date=symbol_date,
+        formula=formula,
+        strict=strict,
     )
     to.take(answer)
 
@@ -125,6 +164,8 @@ def sql(
         str, typer.Argument(metavar="SELECT", help="One SELECT; - reads it from standard input.")
     ],
     known_at: KnownAt = None,
+    basis: Basis = "raw",
+    strict: Strict = False,
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
@@ -132,7 +173,7 @@ def sql(
     to = Destination.of(form, out)
     lake = _lake(context)
     text = sys.stdin.read() if question == "-" else question
-    to.take(lake.sql(text, known_at=known_at))
+    to.take(lake.sql(text, known_at=known_at, basis=basis, strict=strict))
 
 
 def symbols(

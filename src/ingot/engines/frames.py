@@ -66,9 +66,8 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 def pack_question(sql: str, views: Mapping[str, View]) -> tuple[bytes, list[bytes]]:
     """Return a question as JSON, and the rows of its views in memory, in the order named there."""
-    rows = [
-        pack_rows(v.relation.data) for v in views.values() if isinstance(v.relation, ArrowRelation)
-    ]
+    in_memory = [r for v in views.values() for r in (v.relation, v.factors)]
+    rows = [pack_rows(r.data) for r in in_memory if isinstance(r, ArrowRelation)]
     described = [_described(view) for view in views.values()]
     return json.dumps({"sql": sql, "views": described}).encode(), rows
 
@@ -109,6 +108,7 @@ def _described(view: View) -> dict[str, Any]:
         "columns": view.columns,
         "conditions": [[c.column, c.operator, _plain(c.value)] for c in view.conditions],
         "cut": None if view.cut is None else _plain(view.cut),
+        "factors": view.factors is not None,
     }
 
 
@@ -121,12 +121,14 @@ def _view(described: dict[str, Any], stream: IO[bytes]) -> View:
         relation = FileRelation(tuple(files["paths"]), columns, files["where"])
     conditions = tuple(Condition(c, op, _value(v)) for c, op, v in described["conditions"])
     cut = described["cut"]
+    factors = ArrowRelation(unpack_rows(receive(stream)[1])) if described["factors"] else None
     return View(
         described["name"],
         relation,
         tuple(described["columns"]),
         conditions,
         None if cut is None else _value(cut),
+        factors,
     )
 
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from ingot.engines.bound import select
+from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
 from ingot.engines.screen import nearest, screen
 from ingot.errors import QueryError
-from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import HISTORY, literal, name
 
 if TYPE_CHECKING:
@@ -140,11 +139,12 @@ def _database(cursor: duckdb.DuckDBPyConnection, views: Collection[View]) -> Ite
 
 def _create(cursor: duckdb.DuckDBPyConnection, own: str, view: View) -> None:
     schema, _, table = view.name.partition(".")
-    registered = None
-    if isinstance(view.relation, ArrowRelation):
-        registered = f"rows_{secrets.token_hex(8)}"
-        cursor.register(registered, view.relation.data)
-    body = select(view, arrow=f"temp.main.{registered}")
+    registered = {}
+    for argument, relation in in_memory(view).items():
+        rows = f"rows_{secrets.token_hex(8)}"
+        cursor.register(rows, relation.data)
+        registered[argument] = f"temp.main.{rows}"
+    body = select(view, **registered)
     cursor.execute(f"CREATE VIEW {own}.{name(schema)}.{name(table)} AS {body}")
 
 

@@ -17,10 +17,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingot.engines.bound import select
+from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Limits, out_of_memory, out_of_time, too_many_rows
 from ingot.errors import QueryError
-from ingot.tables.relation import ArrowRelation, FileRelation
+from ingot.tables.relation import FileRelation
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
@@ -132,11 +132,11 @@ def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]
     parts, names = [], {}
     for view in views.values():
         own = view.name.replace(".", "__")
-        registered = None
-        if isinstance(view.relation, ArrowRelation):
-            registered = f"rows_{secrets.token_hex(8)}"
-            cursor.register(registered, view.relation.data)
-        parts.append(f"{own} AS NOT MATERIALIZED ({select(view, arrow=registered)})")
+        registered = {}
+        for argument, relation in in_memory(view).items():
+            registered[argument] = f"rows_{secrets.token_hex(8)}"
+            cursor.register(registered[argument], relation.data)
+        parts.append(f"{own} AS NOT MATERIALIZED ({select(view, **registered)})")
         names[view.name] = own
     if not parts:
         return sql
@@ -152,6 +152,7 @@ def _is_narrow(view: View) -> bool:
         isinstance(relation, FileRelation)
         and relation.where is None
         and view.cut is None
+        and view.factors is None
         and bool(relation.paths)
         and any(c.column in _NARROW for c in view.conditions)
         and all(_names_in(path) == _names_of(relation) for path in relation.paths)

@@ -219,7 +219,7 @@ def seen(
     *,
     fill: str,
     sessions: Collection[Session],
-    scaled: bool,
+    scale: bool,
     renamed: bool,
 ) -> tuple[str, tuple[str, ...]]:
     """Return the SQL, and its columns, that sees a plan's rows through a perspective.
@@ -229,7 +229,7 @@ def seen(
     """
     request = plan.request
     every = not request.symbols
-    body = adjusted("bars", plan.columns, scaled=scaled, renamed=renamed, every=every)
+    body = adjusted("bars", plan.columns, scale=scale, renamed=renamed, every=every)
     columns = columns_of(plan.columns, renamed=renamed)
     if fill == "previous":
         days = sorted({s.trade_date for s in sessions if s.session == REGULAR})

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER
+from ingot.tables.basis import PRICES, VOLUMES, scaled
 from ingot.tables.contract import Table
 from ingot.tables.relation import FileRelation
 
 if TYPE_CHECKING:
-    from ingot.tables.relation import Relation
+    from ingot.tables.relation import ArrowRelation, Relation
 
 Value = str | int | date | datetime
+BARS = "bars"
+"""Alias of a view's rows where factors are joined to them."""
+SPANS = "spans"
+"""Alias of the factors."""
 HISTORY = "_history"
 """Suffix of the name under which every version of a table's rows is read."""
 
@@ -48,6 +53,8 @@ class View:
     conditions: tuple[Condition, ...] = ()
     cut: datetime | None = None
     """In a history: a `known_to` later than this is shown as 9999-12-31."""
+    factors: ArrowRelation | None = None
+    """Puts prices and volumes on a basis (`tables.basis`); None for as traded."""
 
     @property
     def where(self) -> str | None:
@@ -66,6 +73,10 @@ class View:
         return replace(self, conditions=(*self.conditions, *conditions))
 
     def _shown(self, column: str) -> str:
+        if self.factors is not None and column in PRICES | VOLUMES:
+            return f"{scaled(column, rows=BARS, factors=SPANS)} AS {name(column)}"
+        if self.factors is not None and column == "symbol":
+            return f"{BARS}.symbol"
         if self.cut is None or column != Table.KNOWN_TO:
             return name(column)
         end = name(column)

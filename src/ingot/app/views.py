@@ -1,0 +1,80 @@
+"""Tables as known at a moment, over the files that matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingot.app.facts import read_facts
+from ingot.query.bind import bind, table_of
+from ingot.tables.contract import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from ingot.app.facts import LedgerFacts
+    from ingot.app.parts import Parts
+    from ingot.model.time import AsOf
+    from ingot.tables.contract import Table
+    from ingot.tables.view import Condition, View
+
+
+class Views:
+    """Binds the tables of one lake; what the ledger says is kept while it says the same."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._known: LedgerFacts | None = None
+
+    def view(self, name: str, moment: AsOf, conditions: Sequence[Condition] = ()) -> View:
+        """Return the table or history `name` as known at `moment`, narrowed by the conditions."""
+        table, history = table_of(name)
+        start, end = _dates(table, conditions)
+        plan = self._parts.tables.plan(
+            table,
+            start=start,
+            end=end,
+            source=_equal(conditions, "source"),
+            dataset=_equal(conditions, "dataset"),
+        )
+        landing_ids = None
+        if table.binding is Binding.LANDING and not (history and moment.is_now):
+            landing_ids = self.facts().landing_ids(moment.known_at, history=history)
+        view = bind(name, moment, plan.relation(), landing_ids=landing_ids)
+        return view.narrowed(*conditions)
+
+    def pointer(self, name: str) -> str:
+        """Name a table's exact state, with the ledger's where landings bind it."""
+        table, _ = table_of(name)
+        pointer = self._parts.tables.pointer(table)
+        if table.binding is Binding.LANDING:
+            return f"{pointer} {self._parts.ledger.stamp()}"
+        return pointer
+
+    def facts(self) -> LedgerFacts:
+        """Return what the ledger says now; read anew only when it changed."""
+        stamp = self._parts.ledger.stamp()
+        if self._known is None or self._known.stamp != stamp:
+            self._known = read_facts(self._parts, stamp)
+        return self._known
+
+
+def _dates(table: Table, conditions: Sequence[Condition]) -> tuple[date | None, date | None]:
+    """Return the half-open dates that the conditions leave of the table's partition column."""
+    column = table.partition.column if table.partition else None
+    start = end = None
+    for condition in conditions:
+        if condition.column != column or isinstance(condition.value, tuple | str | int):
+            continue
+        if condition.operator == ">=":
+            start = condition.value
+        elif condition.operator == "<":
+            end = condition.value
+    return start, end
+
+
+def _equal(conditions: Sequence[Condition], column: str) -> str | None:
+    for condition in conditions:
+        if condition.column == column and condition.operator == "=":
+            return str(condition.value)
+    return None
