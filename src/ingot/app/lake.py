@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ingot.app import describe
+from ingot.app import describe, identity
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
 from ingot.errors import QueryError
@@ -146,6 +146,34 @@ class Lake:
                 or the basis cannot be had.
         """
         return self._reader.sql(question, known_at, basis=basis, strict=strict)
+
+    def resolve(
+        self, symbol: str, date: str | date | None = None, *, known_at: Moment = None
+    ) -> Answer:
+        """Return every symbol of the instrument that holds `symbol` on a date, oldest first.
+
+        The date is today by default. No row, and a notice, where nobody is known to hold it.
+        """
+        day = self.today() if date is None else _date("date", date)
+        return identity.resolve(self._parts, self._reader, symbol, day, known_at)
+
+    def universe(
+        self, date: str | date, *, known_at: Moment = None, rule: str | None = None
+    ) -> Answer:
+        """Return the symbols that traded on `date`, delisted ones included.
+
+        Args:
+            date: Trade date.
+            known_at: The moment whose knowledge is used.
+            rule: Condition that the rows must keep, over symbol, instrument_id, name, type,
+                exchange, list_date, close, volume, dollar_volume (close x volume) and bar_source,
+                e.g. "type = 'CS' and close >= 5 and dollar_volume >= 1e6".
+
+        Raises:
+            QueryError: The rule is not a condition over these columns.
+        """
+        day = _date("date", date)
+        return identity.universe(self._parts, self._reader, day, known_at, rule=rule)
 
     def symbols(
         self,

@@ -82,6 +82,15 @@ class Perspective:
         return pa.table(arrays, schema=schema)
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """An instrument: its rows of silver.instruments, and when its symbols really changed."""
+
+    rows: tuple[dict[str, Any], ...]
+    trades_from: Mapping[str, date]
+    others: tuple[Holding, ...]
+
+
 def horizon(calendar: Calendar, moment: datetime) -> date:
     """Return the trade date that contains a moment, or the next one.
 
@@ -179,6 +188,26 @@ class Perspectives:
             refuse_unapplied(unapplied, request.basis)
         kept = tuple(f for f in factors if f.start < request.end and request.start < f.end)
         return Perspective(kept, renamed=False, scaled=True, unapplied=tuple(unapplied))
+
+    def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
+        """Return the instrument that holds a symbol on a date; None where nobody does."""
+        holdings = self.holdings(moment, [symbol])
+        sources = self._parts.settings.instrument_sources
+        found = follow(
+            symbol, on=day, start=date.min, end=date.max, holdings=holdings, sources=sources
+        )
+        if found.holder is None:
+            return None
+        segments = self._snapped(found.segments, moment)
+        source, instrument = found.holder.instrument
+        rows = self._known(silver.INSTRUMENTS, moment).filter(
+            (pl.col("source") == source) & (pl.col("instrument_id") == instrument)
+        )
+        return Resolved(
+            tuple(rows.sort("valid_from", "symbol").to_dicts()),
+            {s.symbol: s.start for s in segments},
+            found.others,
+        )
 
     def holdings(self, moment: AsOf, symbols: Collection[str] | None) -> tuple[Holding, ...]:
         """Return the holdings as known at a moment: of these symbols and of all their holders."""

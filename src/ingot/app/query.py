@@ -80,7 +80,7 @@ class Reader:
 
     def close(self) -> None:
         """End the question process and forget every answer."""
-        self.__dict__.pop("_perspectives", None)
+        self.__dict__.pop("perspectives", None)
         for name in ("_sandbox", "_reads"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
@@ -88,7 +88,8 @@ class Reader:
         self._cache.clear()
 
     @cached_property
-    def _perspectives(self) -> Perspectives:
+    def perspectives(self) -> Perspectives:
+        """What symbols stand for and what bars are multiplied by."""
         return Perspectives(self._parts, self._reads, self._views)
 
     def bars(self, request: BarsRequest, known_at: str | date | datetime | None) -> Answer:
@@ -104,7 +105,7 @@ class Reader:
                 f"source was {request.source!r}, and this lake has bars of: "
                 f"{', '.join(sources.present) or 'none'}."
             )
-        perspective = self._perspectives.of(request, moment)
+        perspective = self.perspectives.of(request, moment)
         if perspective is None:
             rows = self._as_traded(request, moment)
             notices: tuple[str, ...] = ()
@@ -177,7 +178,7 @@ class Reader:
         moment = as_of(known_at, self._parts.clock)
         tables = sorted(self._sandbox.tables_of(text))
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
-        perspective = self._perspectives.of(request, moment)
+        perspective = self.perspectives.of(request, moment)
 
         def answer() -> pa.Table:
             views = {name: self._views.view(name, moment) for name in tables}

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
 
 PURPOSES: Final = {
     "Load": ("init", "simulate", "ingest", "build", "backfill"),
-    "Ask": ("bars", "sql", "symbols", "sessions", "history", "tables", "describe"),
+    "Ask": (
+        "bars",
+        "sql",
+        "symbols",
+        "resolve",
+        "universe",
+        "sessions",
+        "history",
+        "tables",
+        "describe",
+    ),
     "Operate": ("status", "runs", "landings", "quarantine", "profile", "repair"),
 }
 

@@ -90,7 +90,7 @@ Strict = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (bars, sql, symbols, sessions, history, tables, describe):
+    for command in (bars, sql, symbols, resolve, universe, sessions, history, tables, describe):
         app.command()(command)
 
 
@@ -174,6 +174,43 @@ def sql(
     lake = _lake(context)
     text = sys.stdin.read() if question == "-" else question
     to.take(lake.sql(text, known_at=known_at, basis=basis, strict=strict))
+
+
+def resolve(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Symbol, case-sensitive.")],
+    date: Annotated[
+        str | None, typer.Option("--date", metavar="DATE", help="Trade date; today by default.")
+    ] = None,
+    known_at: KnownAt = None,
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """Name the instrument that holds a symbol on a date, and all of its symbols."""
+    to = Destination.of(form, out)
+    day = trade_date("--date", date) if date else None
+    to.take(_lake(context).resolve(symbol, day, known_at=known_at))
+
+
+def universe(
+    context: typer.Context,
+    date: Annotated[str, typer.Option("--date", metavar="DATE", help="Trade date.")],
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            "--rule",
+            metavar="CONDITION",
+            help="Such as: type = 'CS' and close >= 5 and dollar_volume >= 1e6",
+        ),
+    ] = None,
+    known_at: KnownAt = None,
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """List the symbols that traded on a date, delisted ones included."""
+    to = Destination.of(form, out)
+    day = trade_date("--date", date)
+    to.take(_lake(context).universe(day, known_at=known_at, rule=rule))
 
 
 def symbols(

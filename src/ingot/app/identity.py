@@ -1,0 +1,90 @@
+"""Who holds a symbol, and which symbols traded on a date, as known at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from ingot.app.listed import listed
+from ingot.model.time import as_of
+from ingot.query.universe import universe_sql
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from ingot.app.parts import Parts
+    from ingot.app.query import Reader
+    from ingot.query.answer import Answer
+
+_RESOLVED: Final = (
+    ("symbol", pa.string()),
+    ("instrument_id", pa.string()),
+    ("name", pa.string()),
+    ("type", pa.string()),
+    ("exchange", pa.string()),
+    ("valid_from", pa.date32()),
+    ("valid_to", pa.date32()),
+    ("trades_from", pa.date32()),
+    ("holds_on_date", pa.bool_()),
+    ("source", pa.string()),
+)
+
+
+def resolve(
+    parts: Parts, reader: Reader, symbol: str, day: date, known_at: str | date | datetime | None
+) -> Answer:
+    """Return every symbol of the instrument that holds `symbol` on `day`, oldest first.
+
+    `valid_from` is the source's date; `trades_from` the first session on which the bars carry the
+    symbol, where they differ by a few sessions. No row where nobody is known to hold it.
+    """
+    moment = as_of(known_at, parts.clock)
+    found = reader.perspectives.resolved(symbol, day, moment)
+    if found is None:
+        text = f"nobody is known to hold {symbol} on {day}: the symbol is read literally"
+        return replace(listed(parts, _RESOLVED, (), notices=[text]), known_at=moment.known_at)
+    rows = [
+        (
+            row["symbol"],
+            row["instrument_id"],
+            row["name"],
+            row["type"],
+            row["exchange"],
+            row["valid_from"],
+            row["valid_to"],
+            found.trades_from.get(row["symbol"], row["valid_from"]),
+            row["valid_from"] <= day < row["valid_to"] and row["symbol"] == symbol,
+            row["source"],
+        )
+        for row in found.rows
+    ]
+    notices = [f"{symbol} is also held by {o.title}, {o.start} to {o.end}" for o in found.others]
+    return replace(listed(parts, _RESOLVED, rows, notices=notices), known_at=moment.known_at)
+
+
+def universe(
+    parts: Parts,
+    reader: Reader,
+    day: date,
+    known_at: str | date | datetime | None,
+    *,
+    rule: str | None,
+) -> Answer:
+    """Return the symbols that traded on a date, delisted ones included, as known at a moment.
+
+    Raises:
+        QueryError: The rule is not a condition over the columns.
+    """
+    settings = parts.settings
+    text = universe_sql(
+        day,
+        rule=rule,
+        bar_sources=settings.sources_on(day),
+        instrument_sources=settings.instrument_sources,
+    )
+    answer = reader.sql(text, known_at)
+    if len(answer) or rule:
+        return answer
+    return replace(answer, notices=(*answer.notices, f"no bars of {day} are known"))
