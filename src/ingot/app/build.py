@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from ingot.app import ahead, machine, plan, reference
 from ingot.app.batch import Batch, Finished
+from ingot.app.chosen import months_of
 from ingot.app.markets import markets_of
 from ingot.app.refine import Refinery
 from ingot.app.report import DayResult, LoadReport, Result
@@ -18,7 +19,7 @@ from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.tables import gold
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
-from ingot.transforms.performance import performance_transform
+from ingot.transforms.performance import BASES, performance_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 RAW: Final = "raw"
-"""The basis of performance while no corporate actions are loaded."""
+"""The only basis of performance while no corporate actions are loaded."""
 _LONGEST_MONTH: Final = 31
 Work = TypeVar("Work", bound="SilverWork | GoldWork | ReferenceWork")
 
@@ -134,11 +135,17 @@ class _Builder:
         inputs = [(d.silver, d.name) for d in market.datasets if d is market.days and d.silver]
         if market.minutes is not None:
             inputs.append((gold.DAILY_BARS, market.minutes.name))
+        bases = BASES if months_of(self._parts) else (RAW,)
+        settings = self._parts.settings
+        made = [
+            performance_transform(basis=b, risk_free_rate=settings.risk_free_rate) for b in bases
+        ]
+        rules = plan.digest(*(t.digest for t in made), *settings.action_sources)
         work = plan.performance_work(
             self._parts,
             market.source,
             market.name,
-            performance_transform(basis=RAW, risk_free_rate=self._parts.settings.risk_free_rate),
+            rules,
             inputs,
             start=self._request.start,
             end=self._request.end,
@@ -147,7 +154,7 @@ class _Builder:
             gold.PERFORMANCE,
             market.name,
             work,
-            lambda r, w: r.performance(w, market, basis=RAW),
+            lambda r, w: r.performance(w, market, bases=bases, rules=rules),
         )
 
     def _each(

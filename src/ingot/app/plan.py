@@ -7,8 +7,10 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from ingot.app.chosen import months_of
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
+from ingot.tables import gold
 from ingot.transforms.history import State
 from ingot.transforms.performance import LOOKBACK_SESSIONS
 
@@ -171,7 +173,7 @@ def performance_work(
     parts: Parts,
     source: str,
     market: str,
-    transform: Transform,
+    rules: str,
     inputs: Sequence[tuple[Table, str]],
     *,
     start: date,
@@ -183,7 +185,7 @@ def performance_work(
         parts: The lake.
         source: Connector.
         market: The vendor's prefix that the datasets share, e.g. us_stocks_sip.
-        transform: The performance transform, its parameters in its digest.
+        rules: Names the transforms with their parameters, and the precedence of actions.
         inputs: Tables with the dataset whose days are read.
         start: First trade date asked for, inside.
         end: Last trade date asked for, outside; later months that reach back are redone too.
@@ -194,17 +196,24 @@ def performance_work(
         for day, unit in latest_units(parts, table, source, dataset).items()
     }
     days = sorted({day for _, day in latest})
+    acting = months_of(parts)
     for first, following in _months(d for d in days if d >= start):
         earlier = parts.calendar.before(first, LOOKBACK_SESSIONS)
         reads_from = earlier[0] if earlier else first
         read = [(k, latest[k]) for k in sorted(latest) if reads_from <= k[1] < following]
+        actions = [(m, acting[m]) for m in sorted(acting) if _touches(m, reads_from, following)]
         unit = Unit(
-            transform.output.name,
+            gold.PERFORMANCE.name,
             Scope(source, market, first, following),
-            digest(transform.digest, read),
+            digest(rules, read, *([actions] if actions else [])),
         )
         if parts.ledger.is_done(unit) is None and first < _reach(parts.calendar, end):
             yield GoldWork(unit, reads_from)
+
+
+def _touches(month: str, start: date, end: date) -> bool:
+    """Say whether a month of ex-dates has one in `[start, end)`."""
+    return f"{start:%Y-%m}" <= month <= f"{end - ONE_DAY:%Y-%m}"
 
 
 def _reach(calendar: Calendar, end: date) -> date:

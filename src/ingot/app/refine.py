@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from ingot.app import reference
 from ingot.app.batch import Finished
+from ingot.app.chosen import digests_by_month
 from ingot.app.engine import open_engine
+from ingot.app.performance import Month
 from ingot.engines.base import CanTrail
 from ingot.model.landing import Outcome
 from ingot.model.time import new_york, to_ns
@@ -23,13 +25,12 @@ from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
-from ingot.transforms.performance import performance_sql
 from ingot.transforms.reference import dates_sql, reference_sql
 from ingot.transforms.trailing import minute_bars_trailing
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
     from types import TracebackType
     from typing import Self
@@ -149,7 +150,10 @@ class Refinery:
             rows_in=rows.rows,
             landing_ids=tuple(ids),
         )
-        return self._run(job, reference_sql(transform, scope), ())
+        made = self._rows(reference_sql(transform, scope), job.inputs)
+        actions = transform.output is silver.CORPORATE_ACTIONS
+        details = digests_by_month(made) if actions else {}
+        return self._staged(job, made.to_reader(), (), details=details)
 
     def daily(self, work: GoldWork) -> Finished:
         """Make one trade date of gold.daily_bars from its minutes."""
@@ -163,28 +167,21 @@ class Refinery:
         )
         return self._run(job, gold_transforms.daily_bars_sql(scope), ())
 
-    def performance(self, work: GoldWork, market: Market, *, basis: str) -> Finished:
-        """Make one month of gold.performance from the closes that its windows reach."""
+    def performance(
+        self, work: GoldWork, market: Market, *, bases: Sequence[str], rules: str
+    ) -> Finished:
+        """Make one month of gold.performance, on each basis."""
         scope = work.unit.scope
-        day_dataset = market.days.name if market.days else ""
-        minute_dataset = market.minutes.name if market.minutes else ""
-        job = _Job(
-            table=gold.PERFORMANCE,
-            unit=work.unit,
-            started=self._parts.clock.now(),
-            inputs={
-                "day_bars": self._planned(silver.DAY_BARS, scope, day_dataset, work.reads_from),
-                "daily_bars": self._planned(
-                    gold.DAILY_BARS, scope, minute_dataset, work.reads_from
-                ),
-                "actions": self._parts.tables.plan(silver.CORPORATE_ACTIONS).relation(),
-                "calendar": self._trade_dates(work.reads_from, scope.end),
-            },
-        )
-        text = performance_sql(
-            scope, basis=basis, risk_free_rate=self._parts.settings.risk_free_rate
-        )
-        return self._run(job, text, ())
+        job = _Job(gold.PERFORMANCE, work.unit, {}, self._parts.clock.now())
+        month = Month(self._parts, work, market, bases, rules, self._rows)
+        details = month.details()
+        previous = self._parts.ledger.last_done(gold.PERFORMANCE.name, scope)
+        rows = month.rows(self._trade_dates(work.reads_from, scope.end), previous)
+        return self._staged(job, rows.to_reader(), (), details=details)
+
+    def _rows(self, text: str, inputs: Mapping[str, Relation]) -> pa.Table:
+        with self._engine() as engine:
+            return engine.run(text, inputs).read_all()
 
     def _planned(self, table: Table, scope: Scope, dataset: str, start: date) -> Relation:
         """Return a table's files of the scope's source from `start` to the scope's end."""
@@ -256,13 +253,25 @@ class Refinery:
         duplicates: int = 0,
         trailing: TrailingBars | None = None,
     ) -> Finished:
-        unit = job.unit
+        details = {"duplicates": str(duplicates)} if duplicates else {}
         with self._engine() as engine:
             if trailing is not None and isinstance(engine, CanTrail):
                 reader = engine.run_trailing(trailing, job.inputs)
             else:
                 reader = engine.run(text, job.inputs)
-            files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
+            return self._staged(job, reader, refused, details=details)
+
+    def _staged(
+        self,
+        job: _Job,
+        reader: pa.RecordBatchReader,
+        refused: tuple[RefusedRow, ...],
+        *,
+        details: Mapping[str, str],
+    ) -> Finished:
+        """Write a unit's rows and say what was done."""
+        unit = job.unit
+        files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
         self._parts.ledger.record_quarantine(unit, refused, layer="silver")
         done = Done(
             unit=unit,
@@ -275,7 +284,7 @@ class Refinery:
             rows_out=sum(f.rows for f in files),
             rows_refused=len(refused),
             landing_ids=job.landing_ids,
-            details={"duplicates": str(duplicates)} if duplicates else {},
+            details=details,
             code_version=__version__,
         )
         return Finished(done, files, monotonic() - job.began)

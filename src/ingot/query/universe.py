@@ -56,7 +56,8 @@ named AS (
 universe AS (
   SELECT t.symbol, n.instrument_id, n.name, n.type, n.exchange, n.list_date,
     t.close, t.volume,
-    CAST(t.close AS DECIMAL(19,6)) * CAST(t.volume AS DECIMAL(19,6)) AS dollar_volume, t.source AS bar_source
+    CAST(t.close AS DECIMAL(19,6)) * CAST(t.volume AS DECIMAL(19,6)) AS dollar_volume,
+    t.source AS bar_source
   FROM traded AS t
   LEFT JOIN named AS n ON t.symbol = n.symbol AND n.choice = 1
   WHERE t.choice = 1
