@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -172,7 +172,9 @@ def test_active_tickers_are_the_holders_at_the_end_and_others_are_delisted(out: 
     gone = walk(out, "v3__reference__tickers&active=false")
     assert gone
     delisted = {
-        (i["ticker"], str(i["delist_date"])) for i in instruments if i["delist_date"] is not None
+        (i["ticker"], str(i["delist_date"] - timedelta(days=1)))  # documented as the last date
+        for i in instruments
+        if i["delist_date"] is not None
     }
     assert {(r["ticker"], r["delisted_utc"][:10]) for r in gone} == delisted
     assert not any(r["active"] for r in gone)

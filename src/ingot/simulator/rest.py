@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -216,7 +217,9 @@ def _ticker(holding: Holding, end: date) -> dict[str, Any]:
     row["composite_figi"] = instrument.composite_figi
     row["share_class_figi"] = instrument.share_class_figi
     if not active:
-        row["delisted_utc"] = f"{_iso(holding.end)}T00:00:00Z"
+        # documented as the last date of trading; an end is the first date after it
+        last = holding.end - timedelta(days=1) if holding.end else None
+        row["delisted_utc"] = f"{_iso(last)}T00:00:00Z"
     row["last_updated_utc"] = f"{end.isoformat()}T00:00:00Z"
     return row
 

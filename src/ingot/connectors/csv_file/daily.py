@@ -127,7 +127,7 @@ def _actions(found: _Day, line: Line, ids: ActionIds) -> Iterator[Good | Bad]:
         if found.ratio != 1:
             old, new = fields.terms(Fraction(found.ratio))
             yield Good(
-                line.number,
+                None,
                 ActionRow(
                     action_id=ids.next(found.symbol, found.date, fields.SPLIT),
                     symbol=found.symbol,
@@ -140,7 +140,7 @@ def _actions(found: _Day, line: Line, ids: ActionIds) -> Iterator[Good | Bad]:
             )
         if found.cash:
             yield Good(
-                line.number,
+                None,
                 ActionRow(
                     action_id=ids.next(found.symbol, found.date, fields.CASH_DIVIDEND),
                     symbol=found.symbol,

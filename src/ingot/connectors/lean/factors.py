@@ -162,7 +162,7 @@ def _actions(change: _Change, symbol: str, ex_date: date, ids: ActionIds) -> Ite
     if change.ratio != 1:
         old, new = fields.exact_terms(change.ratio)
         yield Good(
-            line.number,
+            None,
             ActionRow(
                 action_id=ids.next(symbol, ex_date, fields.SPLIT),
                 symbol=symbol,
@@ -178,7 +178,7 @@ def _actions(change: _Change, symbol: str, ex_date: date, ids: ActionIds) -> Ite
         cash = change.cash / change.ratio
         value = Decimal(cash.numerator) / Decimal(cash.denominator)
         yield Good(
-            line.number,
+            None,
             ActionRow(
                 action_id=ids.next(symbol, ex_date, fields.CASH_DIVIDEND),
                 symbol=symbol,

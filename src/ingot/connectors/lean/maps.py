@@ -99,7 +99,7 @@ def read_instruments(lines: Sequence[Line]) -> Iterator[Good | Bad]:
     for span in found:
         gone = found[-1].end
         yield Good(
-            span.line.number,
+            None,
             InstrumentRow(
                 instrument_id=f"lean:{found[0].symbol}@{found[0].start.isoformat()}",
                 symbol=span.symbol,

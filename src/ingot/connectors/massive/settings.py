@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 (pydantic reads it at run time)
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class MassiveSettings(BaseModel):
-    """Where Massive's flat files are, the key pair, and how hard to pull.
+    """Where Massive's flat files are, the keys, and how hard to pull.
 
-    The key pair is the S3 one of the vendor's dashboard, not the REST key; it comes from the
-    environment or the secrets file and is never printed.
+    The key pair is the S3 one of the vendor's dashboard and opens the flat files; the REST key
+    opens reference data. They come from the environment or the secrets file and are never printed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -28,6 +29,29 @@ class MassiveSettings(BaseModel):
     )
     secret_access_key: SecretStr | None = Field(
         default=None, description="Secret access key of the S3 key pair."
+    )
+    rest_api_key: SecretStr | None = Field(
+        default=None, description="Key of the REST interface, for reference data."
+    )
+    rest_calls_per_minute: int = Field(
+        default=5,
+        ge=0,
+        le=100_000,
+        description="Calls of the REST interface within a minute: 5 on the free plan; 0 does not "
+        "count them.",
+    )
+    rest_details_for: tuple[str, ...] = Field(
+        default=(),
+        description="Tickers whose overview and ticker changes are asked for, one call each; "
+        '["*"] asks for all.',
+    )
+    rest_answers_folder: Path | None = Field(
+        default=None,
+        description="Folder that keeps those answers, so that a later run goes on where the "
+        "quota stopped one.",
+    )
+    rest_answers_hours: float = Field(
+        default=20.0, ge=0, description="How long a kept answer counts, hours."
     )
     attempts: int = Field(
         default=6, ge=1, le=50, description="How often one request is tried before giving up."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.massive.datasets import DATASETS, NAME
 from ingot.connectors.massive.settings import MassiveSettings
+from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
 from ingot.connectors.retry import Backoff
 from ingot.errors import ConfigError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ingot.connectors.base import Dataset, FileSource
+    from ingot.model.time import Clock
 
 _SCHEME: Final = "://"
 _S3: Final = "s3://"
@@ -36,8 +38,8 @@ class MassiveConnector:
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
-        """The four datasets of aggregates."""
-        return DATASETS
+        """The four datasets of aggregates, then reference data."""
+        return {**DATASETS, **reference_datasets(ACTIONS, INSTRUMENTS)}
 
     def open(
         self, location: str, settings: BaseModel, *, backoff: Backoff | None = None
@@ -63,6 +65,30 @@ class MassiveConnector:
         from ingot.connectors.massive.files import FolderSource  # noqa: PLC0415 (one of two)
 
         return FolderSource(Path(location).expanduser().absolute(), own, policy)
+
+    def open_reference(
+        self,
+        location: str,
+        settings: BaseModel,
+        *,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
+    ) -> FileSource:
+        """Return the reference data at `location`: the REST host, or a folder of its answers.
+
+        The folder's files are named by their requests (`__` for `/`), or it has a folder `rest`
+        of such files, as `ingot simulate` writes it.
+
+        Raises:
+            ConfigError: The folder holds no answers, or the address is none or has no key.
+        """
+        from ingot.connectors.massive.reference import (  # noqa: PLC0415 (files need none of it)
+            open_reference,
+        )
+
+        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
+        return open_reference(location, own, policy, clock)
 
 
 connector: Final = MassiveConnector()

@@ -75,7 +75,7 @@ def _batches(
             continue
         seen.rows += 1
         seen.symbols.add(item.row.symbol)
-        batch.append({**lineage, "row_number": item.number, **values(item.row)})
+        batch.append({**lineage, "row_number": item.number or seen.rows, **values(item.row)})
         if len(batch) == _BATCH_ROWS:
             yield batch
             batch = []

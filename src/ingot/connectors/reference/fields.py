@@ -146,7 +146,7 @@ def terms(ratio: Fraction) -> tuple[Decimal, Decimal]:
     Raises:
         FaultError: The ratio is not above zero, or does not fit its column.
     """
-    return exact_terms(simplest(ratio, abs(ratio) * _SNAP) or ratio)
+    return exact_terms(simplest(ratio, _SNAP) or ratio)
 
 
 def exact_terms(ratio: Fraction) -> tuple[Decimal, Decimal]:

@@ -77,9 +77,13 @@ Row = ActionRow | InstrumentRow | DayBarRow
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A row and its number in the file or answer: 1 for the first after the header."""
+    """A row and its number in the file or answer: 1 for the first after the header.
 
-    number: int
+    Rows that are not lines of their source - a line may tell a split and a dividend - have no
+    number: they are counted as they are written.
+    """
+
+    number: int | None
     row: Row
 
 

@@ -1,0 +1,181 @@
+"""A client of one vendor's REST interface: waits, tries again, and never shows a key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from ingot.connectors.rest import faults, wire
+from ingot.connectors.rest.faults import Fault
+from ingot.connectors.rest.quota import Gate
+from ingot.connectors.rest.redact import Redactor
+from ingot.connectors.retry import Backoff
+from ingot.errors import ConfigError, CorruptFileError, SourceUnavailableError
+from ingot.model.time import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ingot.model.time import Clock
+
+_FIRST_ERROR: Final = 400
+_KEYS: Final = frozenset({"apikey", "api_key", "token", "access_token", "crumb"})
+_SCHEMES: Final = frozenset({"http", "https"})
+
+
+@dataclass(frozen=True, slots=True)
+class RestOptions:
+    """Where a vendor is and how it wants to be asked."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    redactor: Redactor = field(default_factory=Redactor)
+    gate: Gate = field(default_factory=lambda: Gate(()))
+    backoff: Backoff = field(default_factory=Backoff)
+    clock: Clock = field(default_factory=SystemClock)
+    key_setting: str = "the key"
+    """What messages call the setting that holds the key."""
+    aliases: frozenset[str] = frozenset()
+    """Other hosts of the vendor: a next page there is asked for at `base_url`."""
+    timeout_s: float = 60.0
+    most_bytes: int = 256 << 20
+    longest_retry_s: float = 120.0
+    """A Retry-After above it is an error, not a wait."""
+
+
+class RestClient:
+    """Asks for JSON. Safe for several threads; the quota is kept for all of them together."""
+
+    def __init__(self, options: RestOptions) -> None:
+        parts = urlsplit(options.base_url)
+        if parts.scheme not in _SCHEMES or not parts.hostname or parts.username:
+            raise ConfigError(
+                f"{options.redactor.text(options.base_url)!r} is no address to ask. It should be "
+                "like https://api.example.com, without a user name or a key."
+            )
+        self._options = options
+        self._base = options.base_url.rstrip("/")
+
+    def __repr__(self) -> str:
+        """Name the address, never a key."""
+        return f"RestClient({self._base!r})"
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+        """Return the JSON answer; numbers with a point are Decimals, as written.
+
+        Raises:
+            ConfigError: The key is missing or wrong.
+            EntitlementError: The plan does not cover it.
+            NotPublishedError: There is no such thing.
+            QueryError: The vendor refuses the question.
+            RateLimitedError: It asks for fewer calls, for longer than we wait.
+            SourceUnavailableError: It does not answer.
+            CorruptFileError: The answer is no JSON, again and again, or too large.
+        """
+        query = f"?{urlencode(params)}" if params else ""
+        return self._ask(f"{self._base}/{path.lstrip('/')}{query}")
+
+    def follow(self, next_url: str) -> Any:  # noqa: ANN401 (JSON)
+        """Return the answer at a page's `next_url`, asked of the host it began on.
+
+        Raises:
+            SourceUnavailableError: It leads to another host. And as `get` does.
+        """
+        parts = urlsplit(next_url)
+        ours = wire.origin(next_url) == wire.origin(self._base)
+        if not ours and (parts.hostname or "").lower() not in self._options.aliases:
+            raise SourceUnavailableError(
+                f"The next page of {self._base} was said to be on another host, "
+                f"{parts.hostname or 'none'}. It was not asked for, and nothing was kept."
+            )
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        query = urlencode([(k, v) for k, v in pairs if k.lower() not in _KEYS])
+        root = urlsplit(self._base)
+        return self._ask(f"{root.scheme}://{root.netloc}{parts.path}{'?' if query else ''}{query}")
+
+    def _ask(self, url: str) -> Any:  # noqa: ANN401 (JSON)
+        options = self._options
+        doing = options.redactor.text(f"GET {url}")
+        failures = 0
+        while True:
+            options.gate.wait(doing)
+            outcome = self._try(url)
+            if not isinstance(outcome, _Refusal):
+                return outcome
+            failures += 1
+            long = (outcome.retry_after_s or 0) > options.longest_retry_s
+            if not outcome.fault.may_pass or long or options.backoff.is_spent(failures):
+                raise self._error(outcome, doing)
+            self._wait(failures, outcome.retry_after_s)
+
+    def _wait(self, failures: int, retry_after_s: float | None) -> None:
+        """Wait as the vendor asks, with a little jitter on top; else as the backoff says."""
+        backoff = self._options.backoff
+        if retry_after_s is None:
+            backoff.wait(failures)
+        else:
+            backoff.sleep(retry_after_s + backoff.first_s * backoff.jitter())
+
+    def _try(self, url: str) -> Any:  # noqa: ANN401 (JSON, or a refusal)
+        options = self._options
+        try:
+            reply = wire.ask(
+                url, options.headers, timeout_s=options.timeout_s, most_bytes=options.most_bytes
+            )
+        except wire.NoReplyError as exc:
+            return _Refusal(Fault.FAILED, options.redactor.text(str(exc)))
+        retry_s = wire.retry_after_s(reply.retry_after, options.clock.now())
+        body, is_json = _json(reply.body)
+        fault = faults.fault_of(reply.status, body)
+        if fault is None:
+            return body
+        words = options.redactor.text(faults.complaint(body))
+        torn = not is_json and reply.status < _FIRST_ERROR and fault is Fault.FAILED
+        status = "" if reply.status < _FIRST_ERROR else f"HTTP {reply.status}: "
+        return _Refusal(fault, f"{status}{words}".strip(": "), retry_s, torn=torn)
+
+    def _error(self, refusal: _Refusal, doing: str) -> Exception:
+        if refusal.torn:
+            return CorruptFileError(
+                f"{doing} was answered by something that is no JSON, or ends too early, again "
+                f"and again ({refusal.words}). Nothing was kept; run the command again later."
+            )
+        return faults.explain(
+            refusal.fault,
+            doing,
+            refusal.words,
+            key_setting=self._options.key_setting,
+            retry_after_s=refusal.retry_after_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    fault: Fault
+    words: str
+    retry_after_s: float | None = None
+    torn: bool = False
+
+
+def _json(body: bytes) -> tuple[Any, bool]:
+    """Return a body's JSON value and True, or its text and False."""
+    try:
+        return read_json(body), True
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace"), False
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 (JSON)
+    """Return the JSON value of a body; numbers with a point are Decimals.
+
+    Raises:
+        ValueError: It is none: torn, not UTF-8, or with NaN or Infinity.
+    """
+    return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")

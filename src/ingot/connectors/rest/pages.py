@@ -1,0 +1,59 @@
+"""All pages of a list, in order, or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ingot.errors import CorruptFileError, SourceUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MOST_PAGES: Final = 100_000
+
+
+class Answers(Protocol):
+    """What answers questions: a vendor's host, or a folder of its recorded answers."""
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+        """Return the answer to a question."""
+        ...
+
+    def follow(self, next_url: str) -> Any:  # noqa: ANN401 (JSON)
+        """Return the answer at the address that a page gives for the next."""
+        ...
+
+
+def rows_of(
+    answers: Answers, path: str, params: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of all pages; whoever lands them waits for the last.
+
+    Raises:
+        SourceUnavailableError: The pages go in circles or never end. And as `answers` does.
+        CorruptFileError: A page holds no list of rows.
+    """
+    body = answers.get(path, params)
+    seen: set[str] = set()
+    while True:
+        yield from _rows(body, path)
+        next_url = body.get("next_url")
+        if not next_url:
+            return
+        if not isinstance(next_url, str) or next_url in seen or len(seen) >= _MOST_PAGES:
+            raise SourceUnavailableError(
+                f"The pages of {path} go in circles after {len(seen) + 1} pages. Nothing of them "
+                "was landed; run the command again later."
+            )
+        seen.add(next_url)
+        body = answers.follow(next_url)
+
+
+def _rows(body: Any, path: str) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON)
+    rows = body.get("results", []) if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise CorruptFileError(
+            f"A page of {path} holds no list of rows. Nothing of it was landed; look at the "
+            "address, and whether the vendor changed its answers."
+        )
+    return rows

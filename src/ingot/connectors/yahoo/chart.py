@@ -1,0 +1,118 @@
+"""A body of Yahoo's chart interface as values.
+
+Open, high, low, close and volume are on today's share count: every split up to the answer is
+taken out, dividends are not. Dividends are divided by later splits too. `adjclose` has both taken
+out. A bar's timestamp is the start of its session in the exchange's zone; while the session runs,
+the last one is the time of the last trade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ingot.errors import CorruptFileError, NotPublishedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_META: Final = ("currency", "symbol", "exchangeTimezoneName", "exchangeName", "instrumentType")
+"""What of a body's head does not change from minute to minute."""
+_PRICES: Final = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One symbol's answer."""
+
+    symbol: str
+    meta: Mapping[str, Any]
+    zone: ZoneInfo
+    timestamps: tuple[int, ...]
+    series: Mapping[str, tuple[Any, ...]]
+    """open, high, low, close, volume and adjclose; each as long as `timestamps`."""
+    dividends: tuple[Mapping[str, Any], ...]
+    splits: tuple[Mapping[str, Any], ...]
+    live_at: int | None
+    """Label of a bar whose session still runs, if any."""
+
+    def date_of(self, timestamp: int) -> date:
+        """Return the date in the exchange's zone."""
+        return datetime.fromtimestamp(timestamp, UTC).astimezone(self.zone).date()
+
+
+def read_chart(body: Any, symbol: str) -> Chart:  # noqa: ANN401 (JSON)
+    """Return the chart of an answer.
+
+    Raises:
+        NotPublishedError: Yahoo has nothing for the symbol.
+        CorruptFileError: The body is not a chart, or its parts do not fit together.
+    """
+    chart = body.get("chart") if isinstance(body, dict) else None
+    results = chart.get("result") if isinstance(chart, dict) else None
+    if not results:
+        raise NotPublishedError(
+            f"Yahoo has no chart for {symbol}. Look at the symbol (BRK-B, not BRK.B); it may be "
+            "delisted."
+        )
+    try:
+        return _chart(results[0], symbol)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as exc:
+        raise _not_a_chart(symbol, f"{type(exc).__name__}: {exc}") from exc
+    except ZoneInfoNotFoundError as exc:
+        raise _not_a_chart(symbol, f"its time zone is unknown: {exc}") from exc
+
+
+def _chart(result: Mapping[str, Any], symbol: str) -> Chart:
+    head = result["meta"]
+    stamps = tuple(int(stamp) for stamp in result.get("timestamp") or ())
+    indicators = result.get("indicators") or {}
+    quote = (indicators.get("quote") or [{}])[0]
+    adjusted = (indicators.get("adjclose") or [{}])[0].get("adjclose")
+    series = {name: tuple(quote.get(name) or ()) for name in (*_PRICES, "volume")}
+    series["adjclose"] = tuple(adjusted or (None,) * len(stamps))
+    if any(len(values) != len(stamps) for values in series.values()):
+        raise ValueError("its columns differ in length")
+    events = result.get("events") or {}
+    return Chart(
+        symbol=str(head.get("symbol") or symbol),
+        meta={name: head[name] for name in _META if name in head},
+        zone=ZoneInfo(head["exchangeTimezoneName"]),
+        timestamps=stamps,
+        series=series,
+        dividends=_events(events.get("dividends"), ("date", "amount", "currency")),
+        splits=_events(events.get("splits"), ("date", "numerator", "denominator")),
+        live_at=_live(head, stamps),
+    )
+
+
+def _events(found: Mapping[str, Any] | None, names: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    """Return events by date, without what repeats it in other words."""
+    kept = [{n: event[n] for n in names if n in event} for event in (found or {}).values()]
+    return tuple(sorted(kept, key=lambda event: int(event["date"])))
+
+
+def _live(head: Mapping[str, Any], stamps: tuple[int, ...]) -> int | None:
+    """Return the last label when it is the last trade's time, or when its session runs on."""
+    if not stamps:
+        return None
+    last_trade = int(head.get("regularMarketTime") or 0)
+    regular = (head.get("currentTradingPeriod") or {}).get("regular") or {}
+    start, end = int(regular.get("start") or 0), int(regular.get("end") or 0)
+    runs = start <= stamps[-1] < end and last_trade < end
+    return stamps[-1] if runs or stamps[-1] == last_trade else None
+
+
+def is_whole(values: Mapping[str, Any]) -> bool:
+    """Say whether a bar has its four prices; Yahoo leaves null where nothing was traded."""
+    return all(isinstance(values[name], int | Decimal) for name in _PRICES)
+
+
+def _not_a_chart(symbol: str, why: str) -> CorruptFileError:
+    return CorruptFileError(
+        f"Yahoo's answer for {symbol} is not the chart we know ({why}). Nothing of it was kept; "
+        "look whether the interface changed."
+    )
