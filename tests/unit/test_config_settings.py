@@ -90,7 +90,7 @@ def test_names_for_other_purposes_are_let_pass(name: str) -> None:
     ("text", "message"),
     [
         ("worker = 2", r"no setting worker\. Did you mean workers\? It is in .*/ingot\.toml"),
-        ("xyzzy = 2", r"no setting xyzzy\. Known are assumed_known, cache_mb, "),
+        ("xyzzy = 2", r"no setting xyzzy\. Known are action_sources, assumed_known, cache_mb, "),
         ("vendors = 2", r"no setting vendors\. "),
         ("[masive]\na = 1", r"no section masive\. Did you mean massive\?"),
         ("[vendors.massive]\na = 1", r"no section vendors\. "),

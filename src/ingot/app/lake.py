@@ -82,33 +82,24 @@ class Lake:
             end: The day after the last trade date; tomorrow by default.
             interval: 1m, 5m, 15m, 30m, 1h or 1d.
             session: overnight, pre, regular or post; all by default (1d: the vendor's day bars).
-            basis: raw (as traded), split, total_return (dividends reinvested), or scaled_raw
-                (total_return scaled to the last trade date of the range): a function of the
-                corporate actions known at the moment. Prices and volumes become float64.
+            basis: raw (as traded), split, total_return or scaled_raw (total_return with 1 on the
+                range's last date), by the actions known at the moment; float64 unless raw.
             known_at: The moment whose knowledge is used.
             fill: none, or previous to fill gaps with the close before.
-            form: long (a row per symbol and bar) or wide (a column per symbol).
-            value: What the wide form shows.
+            form: long (a row per symbol and bar) or wide (a column per symbol, showing `value`).
             source: Only this connector; by default one per symbol and day, by precedence.
-            window: Only minutes that start in `[from, until)`, two instants with offset or
-                `from/until` as ISO 8601 has it: one minute of the market without its day.
-            follow: A symbol stands for the instrument that holds it, under all of its symbols;
-                False reads the symbol literally.
-            symbol_date: The date on which the holder is looked up; the range's last trade date by
-                default.
-            formula: How a dividend adjusts: standard (1 - cash / close before) or wiki
-                (c / (c + cash) with the close of the ex-date).
-            strict: Refuse the answer when an action cannot be applied, which is otherwise a
-                notice and stands in `unapplied_actions`.
+            window: Only minutes that start in `[from, until)`: two instants, or `from/until`.
+            follow: A symbol stands for its instrument under all symbols; False: literally.
+            symbol_date: When the holder is looked up; the range's last trade date by default.
+            formula: How dividends adjust: standard (1 - cash / close before) or wiki (c / (c + d)).
+            strict: Refuse when an action cannot be applied; else see `unapplied_actions`.
 
         Raises:
-            QueryError: A word is unknown, the range is empty, or strict and an action is left.
+            QueryError: A word is unknown, the range is empty, an action is left though strict.
         """
-        first, last = self._span(start, end)
         request = BarsRequest(
-            symbols=symbols,
-            start=first,
-            end=last,
+            symbols,
+            *self._span(start, end),
             interval=interval,
             session=session,
             basis=basis,

@@ -101,11 +101,13 @@ class Settings(BaseModel):
     )
     action_sources: tuple[str, ...] = Field(
         default=("csv", "massive", "lean", "yahoo"),
+        strict=False,
         description="Whose corporate actions count, first choice first: per instrument, ex-date "
         "and kind one source does. Others come after, by name.",
     )
     instrument_sources: tuple[str, ...] = Field(
         default=("csv", "massive", "lean", "yahoo"),
+        strict=False,
         description="Whose instruments count, first choice first: per symbol and date one source "
         "does. Others come after, by name.",
     )
