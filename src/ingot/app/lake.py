@@ -81,12 +81,13 @@ class Lake:
             start: First trade date; the beginning by default.
             end: The day after the last trade date; tomorrow by default.
             interval: 1m, 5m, 15m, 30m, 1h or 1d.
-            session: overnight, pre, regular or post; all by default (1d: the vendor's day bars).
+            session: overnight, pre, regular or post; all by default (1d: the vendor's day).
             basis: raw (as traded), split, total_return or scaled_raw (total_return with 1 on the
                 range's last date), by the actions known at the moment; float64 unless raw.
             known_at: The moment whose knowledge is used.
             fill: none, or previous to fill gaps with the close before.
-            form: long (a row per symbol and bar) or wide (a column per symbol, showing `value`).
+            form: long (a row per symbol and bar) or wide (a column per symbol).
+            value: What the wide form shows.
             source: Only this connector; by default one per symbol and day, by precedence.
             window: Only minutes that start in `[from, until)`: two instants, or `from/until`.
             follow: A symbol stands for its instrument under all symbols; False: literally.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -158,16 +158,8 @@ def ingest_massive(
     workers: Workers = None,
 ) -> None:
     """Load Massive (formerly Polygon.io) flat files to bronze."""
-    from ingot.app.ingest import ingest
-    from ingot.app.run import finished
-    from ingot.cli import progress
-
     state: State = context.obj
-    parts = state.open()
-    request = _request(state, "massive", source, dataset, first, last, strategy, workers)
-    with progress.shown() as shown:
-        report = finished(parts, ingest(parts, request, progress=shown))
-    _close(parts, report)
+    _ingest(context, _request(state, "massive", source, dataset, first, last, strategy, workers))
 
 
 @ingest_app.command("actions")
@@ -182,16 +174,44 @@ def ingest_instruments(context: typer.Context, source: Reference) -> None:
     _ingest_reference(context, "instruments", source)
 
 
-def _ingest_reference(context: typer.Context, dataset: str, source: str) -> None:
-    from ingot.app.ingest import ingest
+@ingest_app.command("yahoo")
+def ingest_yahoo(
+    context: typer.Context,
+    symbols: Annotated[
+        str | None,
+        typer.Option(
+            "--symbols", metavar="LIST", help="Such as AAPL,MSFT; those of the settings by default."
+        ),
+    ] = None,
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", min=1, help="Calendar days back from today.")
+    ] = 90,
+) -> None:
+    """Load day bars of Yahoo's charts to bronze; ingot build refines them, un-split."""
     from ingot.app.request import LoadRequest
+    from ingot.model.time import SystemClock
+
+    state: State = context.obj
+    end = (state.clock() or SystemClock()).now().date() + timedelta(days=1)
+    start = end - timedelta(days=days + 1)
+    request = LoadRequest("yahoo", symbols or "", ("bars_1d",), start, end, reference=True)
+    _ingest(context, request)
+
+
+def _ingest_reference(context: typer.Context, dataset: str, source: str) -> None:
+    from ingot.app.request import LoadRequest
+
+    connector, _, location = source.partition(":")
+    _ingest(context, LoadRequest(connector, location, (dataset,), reference=True))
+
+
+def _ingest(context: typer.Context, request: LoadRequest) -> None:
+    from ingot.app.ingest import ingest
     from ingot.app.run import finished
     from ingot.cli import progress
 
-    connector, _, location = source.partition(":")
     state: State = context.obj
     parts = state.open()
-    request = LoadRequest(connector, location, (dataset,), reference=True)
     with progress.shown() as shown:
         report = finished(parts, ingest(parts, request, progress=shown))
     _close(parts, report)
