@@ -115,7 +115,7 @@ def compare(run: Run, a: Input, b: Input, context: Context) -> Compared:
     pairs = steps.run(
         f"WITH j AS MATERIALIZED ({joined}) SELECT * FROM j WHERE symbol IN ({suspect})"
     )
-    steps.keep({PAIRS: pairs})
+    steps.keep({PAIRS: pairs, drift.ENDS: steps.run(drift.ends())})
     found = _empty() if not pairs.num_rows else steps.run(_explained(steps, a, b))
     return Compared(
         findings=found,

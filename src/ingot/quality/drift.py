@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 A: Final = "aligned.a"
 B: Final = "aligned.b"
 """Names of the aligned sides in these texts."""
+ENDS: Final = "aligned.ends"
+"""Name of the relation of each side's last date, (side, last_date): a date that no more than a few
+symbols have, for their labels are off, is not the end of a side."""
+_FEW: Final = 0.5
 PRICES: Final = ("open", "high", "low", "close")
 STATED: Final = ("adj_close", "dividend", "split")
 """Values that only some sources state; compared where both do."""
@@ -113,3 +117,19 @@ def suspects(names: Iterable[str] = ("price", "volume", *STATED)) -> str:
     """Return the condition that a joined key needs a cause."""
     differs = " OR ".join(f"{n}_differs" for n in names)
     return f"(NOT in_a OR NOT in_b OR {differs} OR copies_a > 1 OR copies_b > 1)"
+
+
+def ends() -> str:
+    """Return the text of the last date on which each side has at least half its usual bars."""
+    return " UNION ALL ".join(
+        f"SELECT '{side}' AS side, max(trade_date) AS last_date FROM "
+        f"(SELECT trade_date, count(*) AS bars FROM {table} GROUP BY trade_date) "
+        f"WHERE bars >= {_FEW} * (SELECT median(bars) FROM "
+        f"(SELECT count(*) AS bars FROM {table} GROUP BY trade_date))"
+        for side, table in (("a", A), ("b", B))
+    )
+
+
+def last_date(side: str) -> str:
+    """Return the SQL of a side's last date."""
+    return f"(SELECT last_date FROM {ENDS} WHERE side = '{side}')"

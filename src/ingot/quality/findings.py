@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ingot.quality.causes import PAIRS, Cause, Kind
-from ingot.quality.drift import A, B, PRICES, STATED
+from ingot.quality.drift import PRICES, STATED, last_date
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ def _legal() -> str:
 
 def _found(earlier: str) -> list[str]:
     """Return the texts of what differs, before any cause."""
-    texts = [_missing(side, other, earlier) for side, other in (("a", A), ("b", B))]
+    texts = [_missing(side, earlier) for side in "ab"]
     texts += [_duplicate(side) for side in "ab"]
     texts += [_drift(n, "price", i) for i, n in enumerate(PRICES)]
     texts += [_drift("volume", "volume", 4)]
@@ -79,8 +79,8 @@ def _found(earlier: str) -> list[str]:
     return texts
 
 
-def _missing(side: str, table: str, earlier: str) -> str:
-    late = f"trade_date > (SELECT max(trade_date) FROM {table})"
+def _missing(side: str, earlier: str) -> str:
+    late = f"trade_date > {last_date(side)}"
     if earlier:
         late = "true" if side == earlier else "false"
     has = "b" if side == "a" else "a"

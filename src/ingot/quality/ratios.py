@@ -28,7 +28,10 @@ def ratios(tolerance: Tolerance) -> str:
 
 
 def _runs(tolerance: Tolerance) -> str:
-    """Cut each suspect symbol's bars into runs of one ratio, and describe each run."""
+    """Cut each suspect symbol's bars into runs of one ratio, and describe each run.
+
+    A bar whose four prices do not differ alike belongs to no run.
+    """
     noise = " + ".join(
         f"({tolerance.tick_of(f'close_{s}')}) / 2 / nullif(least(low_{s}, close_{s}), 0)"
         for s in "ab"
@@ -44,13 +47,12 @@ def _runs(tolerance: Tolerance) -> str:
         f"FROM {PAIRS} WHERE in_a AND in_b AND {positive} "
         f"AND symbol IN (SELECT symbol FROM {PAIRS} WHERE price_differs)), "
         "cut AS (SELECT *, lag(ratio) OVER own AS ratio_before, lag(noise) OVER own AS noise_before "
-        "FROM bars WINDOW own AS (PARTITION BY symbol ORDER BY start_ns)), "
+        "FROM bars WHERE NOT price_differs OR spread <= 4 * noise WINDOW own AS (PARTITION BY symbol ORDER BY start_ns)), "
         "numbered AS (SELECT *, sum(CASE WHEN ratio_before IS NULL OR abs(ratio / ratio_before - 1) "
         "> noise + noise_before THEN 1 ELSE 0 END) OVER (PARTITION BY symbol ORDER BY start_ns) "
         "AS run FROM cut), "
         "runs AS (SELECT symbol, run, count(*) AS bars, bool_or(price_differs) AS differs, "
         "median(ratio) AS ratio, max(noise) AS noise, "
-        "avg(CASE WHEN spread <= 4 * noise THEN 1 ELSE 0 END) AS consistent, "
         "min(trade_date) AS first_date, max(trade_date) AS last_date, "
         "median(volume_b / volume_a) FILTER (WHERE volume_a > 0 AND volume_b > 0) AS volume_ratio, "
         "max(CASE WHEN coalesce(split_a, 0) > 0 THEN split_a ELSE split_b END) AS stated_split "
@@ -84,7 +86,6 @@ def _judged() -> str:
     return (
         f"acted AS ({acted}), judged AS (SELECT s.*, k.split AS action_split, k.cash, k.ex_date, "
         f"{step} AS step, CASE "
-        f"WHEN consistent < 0.9 THEN '' "
         f"WHEN {hundred} AND NOT {inverse} AND k.split IS NULL THEN '{Cause.SCALE_X100}' "
         f"WHEN {inverse} OR {by_volume} THEN '{Cause.SPLIT_FACTOR}' "
         f"WHEN k.split IS NOT NULL AND (abs(ratio * k.split - 1) < {_SMALL} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingot.quality.causes import PAIRS, Cause, evidence
-from ingot.quality.drift import A, B, PRICES, Tolerance
+from ingot.quality.drift import PRICES, Tolerance, last_date
 
 
 def republished(name: str, which: str, tolerance: Tolerance) -> str:
@@ -54,10 +54,10 @@ def unpublished() -> str:
     return " UNION ALL ".join(
         "SELECT symbol, start_ns, 'bar' AS measure, "
         f"'{Cause.NOT_PUBLISHED}' AS cause, false AS basis, "
-        + evidence(last_date_of_other=f"(SELECT max(trade_date) FROM {other})")
+        + evidence(last_date_of_other=last_date(side))
         + f" AS evidence FROM {PAIRS} WHERE NOT in_{side} "
-        f"AND trade_date > (SELECT max(trade_date) FROM {other})"
-        for side, other in (("a", A), ("b", B))
+        f"AND trade_date > {last_date(side)}"
+        for side in "ab"
     )
 
 
