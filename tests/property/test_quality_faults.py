@@ -213,7 +213,7 @@ def test_every_injected_fault_is_found_with_its_cause_and_nothing_else(seed: int
     expected = made.expected()
     context = Context(sessions=sessions_of(made.a.days), actions=actions_of(made.actions))
     first = side_of(made.first.frame(**made.beside), "side.a").view
-    a = side_of(made.a.frame(**made.beside), "side.a", first=first)
+    a = side_of(made.a.frame(**made.beside), "side.a", first=lambda: first)
     with reads() as engine:
         got = compare(engine.run, a, side_of(made.b.frame(), "side.b"), context)
     rows = pl.DataFrame(got.findings).select("kind", "cause", "symbol", "trade_date").rows()

@@ -19,7 +19,7 @@ from ingot.tables import silver
 from ingot.tables.contract import Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     import pyarrow as pa
@@ -137,6 +137,24 @@ class Reader:
             return self._reads.run(listing.sql, views)
 
         return self._answer(self._cached(listing.tables, moment, listing, answer), moment)
+
+    def run(self, text: str, views: Mapping[str, View]) -> pa.Table:
+        """Return the rows of a text of our own over views; nothing of it is kept.
+
+        Raises:
+            QueryError: It is beyond a limit.
+        """
+        return self._reads.run(text, views)
+
+    def view(
+        self, name: str, known_at: str | date | datetime | None, conditions: Sequence[Condition]
+    ) -> View:
+        """Return a table or its history as known at a moment, narrowed by conditions.
+
+        Raises:
+            QueryError: There is none, or it is not bound to known time.
+        """
+        return self._view(name, as_of(known_at, self._parts.clock), conditions)
 
     def _view(self, name: str, moment: AsOf, conditions: Sequence[Condition]) -> View:
         """Return the table or history `name` as known at `moment`, over the files that matter."""

@@ -12,13 +12,13 @@ from ingot.quality import counting, drift, hours, ratios, shifts, versions
 from ingot.quality.align import ACTIONS, SESSIONS, Rows, aligned
 from ingot.quality.causes import PAIRS
 from ingot.quality.drift import Tolerance
-from ingot.quality.findings import NAMED, findings
+from ingot.quality.findings import NAMED, SCHEMA, findings
 from ingot.quality.sides import BASES, INTERVALS, MINUTE_NS, Side
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     class Run(Protocol):
@@ -56,8 +56,8 @@ class Input:
     side: Side
     rows: Rows
     view: View
-    first: View | None = None
-    """The rows of the side as they were first known; None where nothing was known later."""
+    first: Callable[[], View | None] | None = None
+    """Reads the side as it was first known; None where nothing was known later."""
     is_file: bool = False
     """True where the labels are as a file has them, so that they may be in another zone."""
 
@@ -116,9 +116,9 @@ def compare(run: Run, a: Input, b: Input, context: Context) -> Compared:
         f"WITH j AS MATERIALIZED ({joined}) SELECT * FROM j WHERE symbol IN ({suspect})"
     )
     steps.keep({PAIRS: pairs, drift.ENDS: steps.run(drift.ends())})
-    found = _empty() if not pairs.num_rows else steps.run(_explained(steps, a, b))
+    found = steps.run(_explained(steps, a, b)) if pairs.num_rows else SCHEMA.empty_table()
     return Compared(
-        findings=found,
+        findings=found.cast(SCHEMA),
         bars_a=tables[drift.A].num_rows,
         bars_b=tables[drift.B].num_rows,
         interval=target,
@@ -208,10 +208,11 @@ def _explained(steps: _Steps, a: Input, b: Input) -> str:
 
 
 def _try_first_versions(steps: _Steps, which: str, given: Input) -> None:
-    if given.first is None:
+    first = given.first() if given.first else None
+    if first is None:
         return
     name = f"aligned.first_{which}"
-    steps.keep({name: steps.align(given, view=given.first)})
+    steps.keep({name: steps.align(given, view=first)})
     steps.name(versions.republished(name, which, steps.context.tolerance))
 
 
@@ -232,20 +233,3 @@ def _try_shifts(steps: _Steps, which: str, given: Input) -> None:
             )
         )
 
-
-def _empty() -> pa.Table:
-    """Return no findings."""
-    string, number = pa.string(), pa.float64()
-    types = {
-        "legal": pa.bool_(),
-        "trade_date": pa.date32(),
-        "bar_start": pa.timestamp("us", tz="UTC"),
-        "value_a": number,
-        "value_b": number,
-        "difference_pct": number,
-    }
-    names = (
-        "kind cause legal symbol trade_date bar_start side fields value_a value_b "
-        "difference_pct evidence"
-    ).split()
-    return pa.schema([(n, types.get(n, string)) for n in names]).empty_table()

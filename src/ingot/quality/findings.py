@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+
 from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
 
 from ingot.quality.causes import PAIRS, Cause, Kind
 from ingot.quality.drift import PRICES, STATED, last_date
@@ -12,19 +17,21 @@ if TYPE_CHECKING:
 
 NAMED: Final = "causes.named"
 """Prefix of the relations that the texts of the causes gave."""
-COLUMNS: Final = (
-    ("kind", "VARCHAR"),
-    ("cause", "VARCHAR"),
-    ("legal", "BOOLEAN"),
-    ("symbol", "VARCHAR"),
-    ("trade_date", "DATE"),
-    ("bar_start", "TIMESTAMP WITH TIME ZONE"),
-    ("side", "VARCHAR"),
-    ("fields", "VARCHAR"),
-    ("value_a", "DOUBLE"),
-    ("value_b", "DOUBLE"),
-    ("difference_pct", "DOUBLE"),
-    ("evidence", "VARCHAR"),
+SCHEMA: Final = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("cause", pa.string()),
+        ("legal", pa.bool_()),
+        ("symbol", pa.string()),
+        ("trade_date", pa.date32()),
+        ("bar_start", pa.timestamp("us", tz="UTC")),
+        ("side", pa.string()),
+        ("fields", pa.string()),
+        ("value_a", pa.float64()),
+        ("value_b", pa.float64()),
+        ("difference_pct", pa.float64()),
+        ("evidence", pa.string()),
+    ]
 )
 """`side` is a or b: the one that lacks the bar or has it twice. `fields` are the values that
 differ; `value_a` and `value_b` those of the field that differs most."""
@@ -111,3 +118,24 @@ def _drift(field: str, measure: str, nth: int) -> str:
         f"({b} - {a}) / nullif(greatest(abs({a}), abs({b})), 0) * 100 "
         f"FROM {PAIRS} WHERE {field}_differs"
     )
+
+
+def schema_findings(changes: Sequence[tuple[str, str, str, str, str, str]]) -> pa.Table:
+    """Return changes of sources' columns as findings.
+
+    Args:
+        changes: Source, column, what happened, type before, type now, verdict.
+    """
+    rows = [
+        {
+            "kind": Kind.SCHEMA_DRIFT.value,
+            "cause": Cause.SCHEMA_CHANGE.value,
+            "legal": verdict == "full",
+            "fields": column,
+            "evidence": json.dumps(
+                {"source": source, "what": what, "was": was, "now": now, "compatibility": verdict}
+            ),
+        }
+        for source, column, what, was, now, verdict in changes
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
