@@ -16,8 +16,9 @@ import pyarrow as pa
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.quality.align import Rows
-from ingot.quality.compare import Input
-from ingot.quality.sides import Side
+from ingot.quality.compare import Context, Input, compare
+from ingot.quality.readers import read
+from ingot.quality.sides import Side, described, parse
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import View
 
@@ -178,3 +179,22 @@ def differences(
             yield "VALUE_DRIFT", *key, fields
 
 
+
+
+def opened(text: str) -> Input:
+    """Return a file as a side, as the command opens it."""
+    named = parse(text)
+    file = read(named, described(named))
+    name = f"side.{named.reader}"
+    view = View(name, ArrowRelation(file.rows), tuple(file.rows.column_names))
+    return Input(
+        file.side, Rows(name, tuple(file.rows.column_names), unique=False), view, is_file=True
+    )
+
+
+def found_between(a: str, b: str, context: Context | None = None) -> pl.DataFrame:
+    """Return the findings between two files."""
+    with reads() as engine:
+        return pl.DataFrame(
+            compare(engine.run, opened(a), opened(b), context or Context()).findings
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.app.query import Reader
+from ingot.app.sessions import ensure_sessions
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
 from ingot.quality.align import Rows
@@ -238,6 +239,9 @@ def _context(
     parts: Parts, reader: Reader, request: ReconcileRequest, opened: list[_Opened]
 ) -> Context:
     settings = parts.settings
+    a, b = (side.given.side for side in opened)
+    if not parts.calendar.sessions and a.is_intraday != b.is_intraday:
+        ensure_sessions(parts)
     tolerance = Tolerance(
         price_pct=settings.reconcile_price_pct,
         volume_pct=settings.reconcile_volume_pct,

@@ -110,12 +110,13 @@ def compare(run: Run, a: Input, b: Input, context: Context) -> Compared:
     steps = _Steps(run, context, target, basis)
     tables = {name: steps.align(i) for name, i in ((drift.A, a), (drift.B, b))}
     steps.keep(tables)
-    joined = drift.joined(context.tolerance)
+    steps.keep({drift.ENDS: steps.run(drift.ends())})
+    joined = f"SELECT * FROM ({drift.joined(context.tolerance)}) WHERE {drift.within()}"
     suspect = f"SELECT DISTINCT symbol FROM j WHERE {drift.suspects()}"
     pairs = steps.run(
         f"WITH j AS MATERIALIZED ({joined}) SELECT * FROM j WHERE symbol IN ({suspect})"
     )
-    steps.keep({PAIRS: pairs, drift.ENDS: steps.run(drift.ends())})
+    steps.keep({PAIRS: pairs})
     found = steps.run(_explained(steps, a, b)) if pairs.num_rows else SCHEMA.empty_table()
     return Compared(
         findings=found.cast(SCHEMA),

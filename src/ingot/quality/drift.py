@@ -12,9 +12,10 @@ A: Final = "aligned.a"
 B: Final = "aligned.b"
 """Names of the aligned sides in these texts."""
 ENDS: Final = "aligned.ends"
-"""Name of the relation of each side's last date, (side, last_date): a date that no more than a few
-symbols have, for their labels are off, is not the end of a side."""
+"""Name of the relation of each side's span, (side, first_date, last_date): a date that no more than
+a few symbols have, for their labels are off, is not the end of a side."""
 _FEW: Final = 0.5
+_REACH_DAYS: Final = 4
 PRICES: Final = ("open", "high", "low", "close")
 STATED: Final = ("adj_close", "dividend", "split")
 """Values that only some sources state; compared where both do."""
@@ -120,9 +121,9 @@ def suspects(names: Iterable[str] = ("price", "volume", *STATED)) -> str:
 
 
 def ends() -> str:
-    """Return the text of the last date on which each side has at least half its usual bars."""
+    """Return the text of the first and last date with at least half of each side's usual bars."""
     return " UNION ALL ".join(
-        f"SELECT '{side}' AS side, max(trade_date) AS last_date FROM "
+        f"SELECT '{side}' AS side, min(trade_date) AS first_date, max(trade_date) AS last_date FROM "
         f"(SELECT trade_date, count(*) AS bars FROM {table} GROUP BY trade_date) "
         f"WHERE bars >= {_FEW} * (SELECT median(bars) FROM "
         f"(SELECT count(*) AS bars FROM {table} GROUP BY trade_date))"
@@ -133,3 +134,19 @@ def ends() -> str:
 def last_date(side: str) -> str:
     """Return the SQL of a side's last date."""
     return f"(SELECT last_date FROM {ENDS} WHERE side = '{side}')"
+
+
+def first_date(side: str) -> str:
+    """Return the SQL of a side's first date."""
+    return f"(SELECT first_date FROM {ENDS} WHERE side = '{side}')"
+
+
+def within() -> str:
+    """Return the condition that a joined key is not long before the other side begins.
+
+    Labels may be a few days off, so that far a key counts.
+    """
+    return " AND ".join(
+        f"(in_{side} OR trade_date >= coalesce({first_date(side)}, trade_date) - {_REACH_DAYS})"
+        for side in "ab"
+    )

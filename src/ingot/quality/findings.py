@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.quality.causes import PAIRS, Cause, Kind
-from ingot.quality.drift import PRICES, STATED, last_date
+from ingot.quality.drift import PRICES, STATED, first_date, last_date
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,8 @@ def findings(named: Sequence[str], *, earlier: str = "") -> str:
         "coalesce(c.basis, false) AS basis, c.evidence AS evidence, "
         f"CASE WHEN c.cause = '{Cause.RENAMED}' THEN '{Kind.IDENTITY_MISMATCH}' "
         f"WHEN c.basis THEN '{Kind.BASIS_MISMATCH}' ELSE f.kind_found END AS kind "
-        "FROM found AS f LEFT JOIN chosen AS c USING (symbol, start_ns, measure)) "
+        "FROM found AS f LEFT JOIN chosen AS c USING (symbol, start_ns, measure) "
+        f"WHERE c.cause IS NOT NULL OR f.measure <> 'bar' OR {_begun()}) "
         f"SELECT kind, cause, cause IN ({_legal()}) AS legal, symbol, trade_date, "
         "make_timestamptz(start_ns // 1000) AS bar_start, side, "
         "string_agg(field, ',' ORDER BY nth) AS fields, "
@@ -69,6 +70,14 @@ def findings(named: Sequence[str], *, earlier: str = "") -> str:
         "coalesce(min(evidence), '{}') AS evidence FROM told "
         "GROUP BY kind, cause, symbol, trade_date, start_ns, side "
         "ORDER BY legal, kind, cause, symbol, start_ns, side"
+    )
+
+
+def _begun() -> str:
+    """Before the other side begins, a bar is missing only where a shift of labels explains it."""
+    return " AND ".join(
+        f"(f.side <> '{side}' OR f.trade_date >= coalesce({first_date(side)}, f.trade_date))"
+        for side in "ab"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from ingot.quality.align import SESSIONS
 from ingot.quality.causes import PAIRS, Cause, evidence, number
-from ingot.quality.drift import A, B, PRICES, Tolerance
+from ingot.quality.drift import A, B, PRICES, Tolerance, first_date, last_date
 
 _TABLES: Final = {"a": A, "b": B}
 
@@ -107,6 +107,7 @@ def _absent_date(has: str, lacks: str) -> str:
         + f" FROM {PAIRS} AS p JOIN (SELECT trade_date, count(DISTINCT symbol) AS symbols "
         f"FROM {own} GROUP BY trade_date) AS d USING (trade_date) "
         f"WHERE p.in_{has} AND NOT p.in_{lacks} "
+        f"AND p.trade_date BETWEEN {first_date(lacks)} AND {last_date(lacks)} "
         f"AND p.trade_date NOT IN (SELECT DISTINCT trade_date FROM {other}) "
         "AND (isodow(p.trade_date) > 5 OR (p.trade_date NOT IN (SELECT trade_date "
         f"FROM {SESSIONS} WHERE session = 'regular') AND p.trade_date BETWEEN "

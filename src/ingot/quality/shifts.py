@@ -143,7 +143,8 @@ def shifted(name: str, which: str, minutes: int, *, own_width: int, tolerance: T
     return (
         f"WITH lost AS (SELECT * FROM {PAIRS} WHERE {_UNMATCHED}), "
         f"tried AS (SELECT p.symbol, p.start_ns, s.symbol IS NOT NULL AND in_{other} "
-        f"AND NOT ({differs}) AS agrees, p.in_{other} AS counts FROM lost AS p LEFT JOIN {name} "
+        f"AND NOT ({differs}) AS agrees, s.symbol IS NULL AND NOT in_{other} AS gone, "
+        f"p.in_{other} AS counts FROM lost AS p LEFT JOIN {name} "
         "AS s USING (symbol, start_ns)), "
         "verdicts AS (SELECT symbol, count(*) FILTER (WHERE agrees) AS bars, "
         "count(*) FILTER (WHERE counts) AS keys FROM tried GROUP BY symbol) "
@@ -151,5 +152,5 @@ def shifted(name: str, which: str, minutes: int, *, own_width: int, tolerance: T
         + evidence(shift_minutes=str(minutes), side=f"'{which}'", bars="v.bars", of="v.keys")
         + " AS evidence FROM tried AS t JOIN verdicts AS v USING (symbol) "
         "CROSS JOIN (VALUES ('bar'), ('price'), ('volume')) AS m(measure) "
-        f"WHERE v.bars >= {_LEAST} AND v.bars >= {_SHARE} * v.keys"
+        f"WHERE (t.agrees OR t.gone) AND v.bars >= {_LEAST} AND v.bars >= {_SHARE} * v.keys"
     )
