@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ingot.app.query import Reader
 from ingot.app.sessions import ensure_sessions
+from ingot.connectors.registry import connector
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
 from ingot.quality.align import Rows
@@ -178,8 +179,9 @@ def _table(
     conditions = _conditions(request, day, symbol)
     if named.source:
         conditions += (Condition("source", "=", named.source),)
-    if named.dataset:
-        conditions += (Condition("dataset", "=", named.dataset),)
+    datasets = (named.dataset,) if named.dataset else _refined(parts) if bronze else ()
+    if datasets:
+        conditions += (Condition("dataset", "in", datasets),)
     moment = named.known_at or request.known_at
     view = reader.view(named.table, moment, conditions)
     _refuse_several_sources(reader, named, view)
@@ -190,12 +192,17 @@ def _table(
         bronze=bronze,
         extras=named.table == "gold.daily_bars",
     )
-    del parts
 
     def first() -> View | None:
         return _first_versions(reader, named.table, moment, conditions)
 
     return Input(side, rows, view, first=None if bronze else first)
+
+
+def _refined(parts: Parts) -> tuple[str, ...]:
+    """Return the datasets that silver is made of: options stay in bronze."""
+    datasets = [(connector(s).datasets.get(name), name) for s, name in parts.ledger.datasets()]
+    return tuple(name for found, name in datasets if found is not None and found.silver)
 
 
 def _refuse_several_sources(reader: Reader, named: Named, view: View) -> None:

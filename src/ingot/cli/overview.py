@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PURPOSES: Final = {
     "Load": ("init", "simulate", "ingest", "build", "backfill"),
     "Ask": ("bars", "sql", "symbols", "sessions", "history", "tables", "describe"),
-    "Judge": ("reconcile",),
+    "Judge": ("check", "reconcile"),
     "Operate": ("status", "runs", "landings", "quarantine", "profile", "repair"),
 }
 

@@ -18,8 +18,52 @@ _LOOK: Final = LookAtDataError.exit_code
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (reconcile,):
+    for command in (check, reconcile):
         app.command()(command)
+
+
+def check(
+    context: typer.Context,
+    table: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="Only this table; all by default.")
+    ] = None,
+    first: From = None,
+    last: To = None,
+    rules: Annotated[
+        str | None,
+        typer.Option("--rules", metavar="LIST", help="Only these, separated by commas."),
+    ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Look at the columns of landed files instead of rows."),
+    ] = False,
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """Run check rules over tables, and keep the results in ops.checks.
+
+    The exit code is 3 where a rule of severity error is broken.
+    """
+    from ingot.app import check as judge
+
+    to = Destination.of(form, out)
+    state: State = context.obj
+    parts = state.open()
+    start, end = trade_dates(first, last, parts.clock.now().date())
+    if schema:
+        if table or rules:
+            raise QueryError("--schema looks at landed files: leave out TABLE and --rules.")
+        found = judge.check_schemas(parts, start=start, end=end)
+    else:
+        named = _listed(rules)
+        found = judge.check(parts, table=table, start=start, end=end, rules=named)
+    to.take(found.answer)
+    if not found.is_clean:
+        raise typer.Exit(_LOOK)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(s.strip() for s in (text or "").split(",") if s.strip())
 
 
 def reconcile(
@@ -71,9 +115,8 @@ def reconcile(
     if date:
         start = trade_date("--date", date)
         end = start + timedelta(days=1)
-    names = tuple(s.strip() for s in (symbols or "").split(",") if s.strip())
     request = ReconcileRequest(
-        a=a, b=b, start=start, end=end, symbols=names, layer=layer, known_at=known_at
+        a=a, b=b, start=start, end=end, symbols=_listed(symbols), layer=layer, known_at=known_at
     )
     found = compare(parts, request)
     if form is None and out is None:

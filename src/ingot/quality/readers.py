@@ -127,6 +127,20 @@ def read(named: Named, side: Side) -> Read:
     return Read(replace(side, interval=width), _arrow(bars, width), observed, registered)
 
 
+def observed_columns(text: bytes) -> tuple[Field, ...]:
+    """Return the columns of a delimited text as its header and first rows show them.
+
+    Nothing where it is no such text.
+    """
+    if not text or text[:1] in b"{[<":
+        return ()
+    try:
+        frame = pl.read_csv(text, infer_schema=False, truncate_ragged_lines=True)
+    except pl.exceptions.PolarsError:
+        return ()
+    return tuple(_observed(frame, name) for name in frame.columns)
+
+
 def _renamed(text: pl.DataFrame) -> pl.DataFrame:
     names: dict[str, str] = {}
     for column in text.columns:
@@ -150,8 +164,9 @@ def _observed(frame: pl.DataFrame, name: str) -> Field:
         return Field(name, "timestamp" if dated or numbered else "string", optional=optional)
     if values.str.to_lowercase().is_in(["true", "false"]).all():
         return Field(name, "boolean", optional=optional)
-    if name == "symbol":
-        return Field(name, "string", optional=optional)
+    if name == "symbol" or values.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
+        kind = "string" if name == "symbol" else "date"
+        return Field(name, kind, optional=optional)
     numbers = values.cast(pl.Float64, strict=False)
     if numbers.null_count():
         return Field(name, "string", optional=optional)

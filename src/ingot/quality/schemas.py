@@ -117,10 +117,14 @@ def _retyped(was: str, now: str) -> Verdict:
 def _holds(wide: str, narrow: str, *, exactly: bool = False) -> bool:
     """Say whether every value of `narrow` is one of `wide`.
 
-    In a text file whole numbers in a column of numbers are no change (`exactly`).
+    In a text file narrower values in a column are no change of it (`exactly`): a column of texts
+    may hold numbers only, one of numbers whole ones, one of instants dates.
     """
     if exactly:
-        return wide == narrow or (wide, narrow) in {("number", "integer"), ("string", "integer")}
+        return wide == "string" or (wide, narrow) in {
+            ("number", "integer"),
+            ("timestamp", "date"),
+        }
     return wide == narrow or wide in _WIDER.get(narrow, ())
 
 

@@ -141,7 +141,7 @@ def shifted(name: str, which: str, minutes: int, *, own_width: int, tolerance: T
         tolerance.price_differs(f"CAST(s.{n} AS DOUBLE)", f"p.{n}_{other}") for n in PRICES
     )
     return (
-        f"WITH lost AS (SELECT * FROM {PAIRS} WHERE {_UNMATCHED}), "
+        f"WITH lost AS (SELECT * FROM {PAIRS} WHERE NOT in_a OR NOT in_b OR price_differs), "
         f"tried AS (SELECT p.symbol, p.start_ns, s.symbol IS NOT NULL AND in_{other} "
         f"AND NOT ({differs}) AS agrees, s.symbol IS NULL AND NOT in_{other} AS gone, "
         f"p.in_{other} AS counts FROM lost AS p LEFT JOIN {name} "
