@@ -1,4 +1,4 @@
-"""A market of day bars and a copy of it with faults of every kind, each with its cause written down.
+"""A market of day bars, and how a copy with faults of every kind is held against it.
 
 Made with numpy alone, without the code under test; what differs is found again here by a loop.
 """
@@ -23,7 +23,7 @@ from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -39,16 +39,12 @@ def reads() -> Reads:
     return Reads(LIMITS)
 
 
-def side_of(
-    frame: pl.DataFrame, name: str, side: Side | None = None, **more: Any
-) -> Input:
+def side_of(frame: pl.DataFrame, name: str, side: Side | None = None, **more: Any) -> Input:
     """Return a frame of bars as a side; values become decimals."""
     rows = table_of(frame)
     view = View(name, ArrowRelation(rows), tuple(rows.column_names))
     unique = more.pop("unique", False)
-    return Input(
-        side or Side(), Rows(name, tuple(rows.column_names), unique=unique), view, **more
-    )
+    return Input(side or Side(), Rows(name, tuple(rows.column_names), unique=unique), view, **more)
 
 
 def table_of(frame: pl.DataFrame) -> pa.Table:
@@ -177,8 +173,6 @@ def differences(
         fields = {n for n in VALUES if differs(n, one[n], other[n])}
         if fields:
             yield "VALUE_DRIFT", *key, fields
-
-
 
 
 def opened(text: str) -> Input:

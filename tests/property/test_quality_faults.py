@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from ingot.quality.compare import Context, compare
-from ingot.quality.sides import Side
 from tests.quality_faults import (
     PRICES,
     VALUES,
@@ -23,9 +21,6 @@ from tests.quality_faults import (
     sessions_of,
     side_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SYMBOLS, DAYS = 2_000, 60
 EACH = 40
@@ -170,9 +165,9 @@ class Damaged:
     def fault_twice(self, symbol: int) -> None:
         day = self.middle()
         row = {n: float(self.b.values[n][symbol, day]) for n in VALUES}
-        key = {"symbol": self.a.symbols[symbol], "trade_date": self.a.days[day]}
-        self.b.extra.append({**key, **row})
-        self.copies.append((key["symbol"], self.a.days[day]))
+        name, when = self.a.symbols[symbol], self.a.days[day]
+        self.b.extra.append({"symbol": name, "trade_date": when, **row})
+        self.copies.append((name, when))
 
     def fault_one_price(self, symbol: int) -> None:
         name = str(self.rng.choice(["open", "low", "close"]))
@@ -182,7 +177,9 @@ class Damaged:
     def fault_one_volume(self, symbol: int) -> None:
         factor = float(self.rng.choice([0.0, 1.37, 3.3, 0.62]))
         day = self.middle()
-        self.b.values["volume"][symbol, day] = np.round(self.b.values["volume"][symbol, day] * factor)
+        self.b.values["volume"][symbol, day] = np.round(
+            self.b.values["volume"][symbol, day] * factor
+        )
         self.told(symbol, "unexplained")
 
     def fault_other_name(self, symbol: int) -> None:
@@ -198,11 +195,10 @@ class Damaged:
         last = {"a": self.a.days[-1], "b": self.a.days[-2]}
         for kind, symbol, day, _ in differences(self.a.frame(), b, last):
             cause = "not_published" if kind == "LATE" else self.cause[symbol]
-            if cause == "renamed":
-                kind = "IDENTITY_MISMATCH"
-            elif kind == "VALUE_DRIFT":
-                kind = self.kind.get(symbol, kind)
-            found[Expected(kind, cause, symbol, day)] += 1
+            named = "IDENTITY_MISMATCH" if cause == "renamed" else kind
+            if kind == "VALUE_DRIFT":
+                named = self.kind.get(symbol, named)
+            found[Expected(named, cause, symbol, day)] += 1
         found.update(Expected("DUPLICATE", "unexplained", s, d) for s, d in self.copies)
         return found
 

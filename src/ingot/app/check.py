@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
     from pathlib import Path
 
     from ingot.app.parts import Parts
@@ -86,7 +86,7 @@ def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:
             rows.append((source, name, day, number, verdict(found).value, what, columns))
             last = seen
         clean &= not changes(first, last)
-    columns = (
+    schema = (
         ("source", pa.string()),
         ("dataset", pa.string()),
         ("first_seen_in", pa.date32()),
@@ -97,7 +97,7 @@ def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:
     )
     told = "every header is the contract's" if not rows else ""
     notices = [told] if told else []
-    return Judged(listed(parts, columns, rows, notices=notices), clean)
+    return Judged(listed(parts, schema, rows, notices=notices), clean)
 
 
 def _versions(
@@ -119,12 +119,9 @@ def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             packed = stream.read(2)
-        opened = gzip.open(path, "rb") if packed == b"\x1f\x8b" else path.open("rb")
-        with opened as stream:
+        with gzip.open(path, "rb") if packed == b"\x1f\x8b" else path.open("rb") as stream:
             data: bytes = stream.read(_HEAD_BYTES)
     except (OSError, EOFError, zlib.error):
         return b""
     lines, newline, _ = data.rpartition(b"\n")
     return lines + newline
-
-

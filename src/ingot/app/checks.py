@@ -44,9 +44,7 @@ def run_rules(
     return results
 
 
-def after_build(
-    parts: Parts, built: Iterable[tuple[str, date]]
-) -> tuple[str, ...]:
+def after_build(parts: Parts, built: Iterable[tuple[str, date]]) -> tuple[str, ...]:
     """Run the cheap rules of severity error on the tables and dates just built.
 
     Returns what was broken, a sentence each; nothing where the setting turns it off.
@@ -95,11 +93,15 @@ def answer_of(parts: Parts, results: Sequence[CheckResult]) -> Answer:
 def _run(parts: Parts, engine: Engine, rule: Rule, start: date, end: date) -> CheckResult:
     started = parts.clock.now()
     inputs = _inputs(parts, rule, start, end)
-    (counted,) = engine.run(
-        f"SELECT (SELECT count(*) FROM {rules.ROWS}) AS checked, count(*) AS violations "
-        f"FROM ({rule.sql}) AS broken",
-        inputs,
-    ).read_all().to_pylist()
+    (counted,) = (
+        engine.run(
+            f"SELECT (SELECT count(*) FROM {rules.ROWS}) AS checked, count(*) AS violations "
+            f"FROM ({rule.sql}) AS broken",
+            inputs,
+        )
+        .read_all()
+        .to_pylist()
+    )
     examples: list[dict[str, object]] = []
     if counted["violations"]:
         text = f"SELECT * FROM ({rule.sql}) AS broken LIMIT {_EXAMPLES}"

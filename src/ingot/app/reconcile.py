@@ -14,7 +14,6 @@ from ingot.connectors.registry import connector
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
 from ingot.quality.align import Rows
-from ingot.quality.causes import Cause, Kind
 from ingot.quality.compare import Compared, Context, Input, compare, shown
 from ingot.quality.drift import Tolerance
 from ingot.quality.findings import schema_findings
@@ -210,7 +209,8 @@ def _refuse_several_sources(reader: Reader, named: Named, view: View) -> None:
     if named.source:
         return
     text = f"SELECT DISTINCT source FROM {named.table} ORDER BY source"
-    sources = reader.run(text, {named.table: view})["source"].to_pylist()
+    found = reader.run(text, {named.table: view})
+    sources = [str(source) for source in found["source"].to_pylist()]
     if len(sources) > 1:
         raise QueryError(
             f"{named.table} has bars of {', '.join(sources)} in the span: name one, as "
@@ -234,9 +234,7 @@ def _first_versions(
         f"(PARTITION BY symbol, trade_date) AS corrected FROM {history}) WHERE corrected "
         f"QUALIFY row_number() OVER (PARTITION BY symbol, {key} ORDER BY known_from) = 1"
     )
-    corrected = (
-        f"SELECT count(*) AS rows FROM {history} WHERE known_to < {literal(FOREVER)}"
-    )
+    corrected = f"SELECT count(*) AS rows FROM {history} WHERE known_to < {literal(FOREVER)}"
     if not reader.run(corrected, {history: view})["rows"][0].as_py():
         return None
     return shown(name, reader.run(text, {history: view}))
@@ -296,7 +294,7 @@ def _sessions(parts: Parts, request: ReconcileRequest) -> pa.Table:
 def _actions(reader: Reader, request: ReconcileRequest) -> pa.Table:
     """Return the actions that are known: symbol, ex-date, ratio (1 for cash), cash."""
     name = silver.CORPORATE_ACTIONS.name
-    conditions = (Condition("ex_date", ">", request.start),)
+    conditions: tuple[Condition, ...] = (Condition("ex_date", ">", request.start),)
     if request.symbols:
         conditions += (Condition("symbol", "in", request.symbols),)
     text = (
@@ -315,10 +313,5 @@ def _notices(compared: Compared) -> tuple[str, ...]:
         named = f"{row['kind']} {row['cause']}"
         counts[named] = counts.get(named, 0) + 1
     told = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda i: -i[1]))
-    return (
-        f"{compared.bars_a:,} bars against {compared.bars_b:,} at {compared.interval}: "
-        f"{told or 'no difference'}",
-    )
-
-
-__all__ = ["Cause", "Kind", "ReconcileRequest", "Reconciled", "reconcile"]
+    both = f"{compared.bars_a:,} bars against {compared.bars_b:,} at {compared.interval}"
+    return (f"{both}: {told or 'no difference'}",)

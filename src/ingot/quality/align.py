@@ -46,13 +46,14 @@ CELLS: Final = {
 }
 """Columns of an aligned bar. `volume` counts every session that the side has; `copies` is how
 often the key occurs, `variants` with how many different values; `all_*` are prices over every
-session, `auction_*` the range of the bar that starts at the close, `bars` how many bars it is of."""
+session, `auction_*` the range of the bar that starts at the close, `bars` how many it is of."""
 SESSIONS: Final = "quality.sessions"
 """Name of the relation of sessions (columns of silver.sessions) in these texts."""
 ACTIONS: Final = "quality.actions"
 """Name of the relation of corporate actions: symbol, ex_date, ratio, cash."""
 _ROWS: Final = ("symbol", "trade_date", "start_ns", "open", "high", "low", "close", "volume")
 _OPTIONAL: Final = ("session", "transactions", "adj_close", "dividend", "split", "known_from")
+_SCALED: Final = ("open", "high", "low", "close", "adj_close", "dividend")
 _EXTRAS: Final = (
     "all_open",
     "all_high",
@@ -96,7 +97,7 @@ def aligned(rows: Rows, side: Side, target: str, *, adjust_to: str, shift_ns: in
         text = _adjusted(text, dividends=adjust_to == "total_return")
     wide = Side(interval=target)
     if side.is_intraday and not wide.is_intraday:
-        text = _days_of_bars(text, side)
+        text = _days_of_bars(text)
         if target == "1w":
             text = _weeks(text)
         return _typed(text)
@@ -109,38 +110,44 @@ def aligned(rows: Rows, side: Side, target: str, *, adjust_to: str, shift_ns: in
 
 def _plain(rows: Rows, side: Side, shift_ns: int) -> str:
     """Return a side's rows under the names used here, each key once."""
-    columns = set(rows.columns)
-    own = {name: name for name in (*_ROWS, *_OPTIONAL, *_EXTRAS)}
-    own |= {"start_ns": "bar_start_ns"} if "bar_start_ns" in columns else {}
-    if rows.bronze:
-        own |= {"symbol": "ticker", "start_ns": "window_start", "trade_date": "file_date"}
-    if rows.extras:
-        own |= _GOLD
-    picked = {
-        name: expression
-        for name, expression in own.items()
-        if expression in columns or (rows.extras and name in _GOLD)
-    }
-    factor = f" * CAST({side.scale!r} AS DECIMAL(18,8))" if side.scale != 1.0 else ""
-    for name in ("open", "high", "low", "close", "adj_close", "dividend", *_EXTRAS[:6]):
-        if factor and name in picked:
-            picked[name] = f"CAST({picked[name]}{factor} AS {_SIX})"
-    if side.unit == "lots":
-        picked["volume"] = f"{picked['volume']} * {SHARES_PER_LOT}"
+    picked = _scaled(_picked(rows), side)
     if not side.is_intraday:
         picked["start_ns"] = f"epoch_us({picked['trade_date']}) * 1000"
     if shift_ns:
         picked["start_ns"] = f"{picked['start_ns']} + ({shift_ns})"
-    listed = ", ".join(f"{sql} AS {name}" for name, sql in picked.items())
-    text = f"SELECT {listed} FROM {rows.name}"
+    text = f"SELECT {', '.join(f'{sql} AS {n}' for n, sql in picked.items())} FROM {rows.name}"
     if side.is_intraday and "session" not in picked:
-        text = _sessioned(text, [n for n in picked if n not in {"trade_date", "session"}])
+        text = _sessioned(text, [n for n in picked if n != "trade_date"])
         picked["session"] = "session"
     if side.is_intraday and side.sessions == "regular":
         text = f"SELECT * FROM ({text}) WHERE session = 'regular'"
     if rows.unique:
         return f"SELECT *, 1 AS copies, 1 AS variants FROM ({text})"
     return _once(text, [*picked])
+
+
+def _picked(rows: Rows) -> dict[str, str]:
+    """Return the names used here with the columns that the relation has for them."""
+    own = {name: name for name in (*_ROWS, *_OPTIONAL, *_EXTRAS)}
+    if "bar_start_ns" in rows.columns:
+        own["start_ns"] = "bar_start_ns"
+    if rows.bronze:
+        own |= {"symbol": "ticker", "start_ns": "window_start", "trade_date": "file_date"}
+    found = {name: column for name, column in own.items() if column in rows.columns}
+    return found | _GOLD if rows.extras else found
+
+
+def _scaled(picked: dict[str, str], side: Side) -> dict[str, str]:
+    """Bring prices to the other side's unit and volumes to shares."""
+    scaled = dict(picked)
+    if side.scale != 1.0:
+        for name in (*_SCALED, *_EXTRAS[:6]):
+            if name in picked:
+                factor = f"CAST({side.scale!r} AS DECIMAL(18,8))"
+                scaled[name] = f"CAST({picked[name]} * {factor} AS {_SIX})"
+    if side.unit == "lots":
+        scaled["volume"] = f"{picked['volume']} * {SHARES_PER_LOT}"
+    return scaled
 
 
 _GOLD: Final = {
@@ -165,7 +172,7 @@ def _sessioned(text: str, names: Sequence[str]) -> str:
 
 def _once(text: str, names: Sequence[str]) -> str:
     """Keep one row of each key, by greatest volume, and count how often it occurs."""
-    values = ", ".join(("open", "high", "low", "close", "volume"))
+    values = "open, high, low, close, volume"
     listed = ", ".join(names)
     return (
         f"SELECT {listed}, copies, variants FROM (SELECT {listed}, "
@@ -187,7 +194,7 @@ def _buckets(text: str, width_ns: int) -> str:
     )
 
 
-def _days_of_bars(text: str, side: Side) -> str:
+def _days_of_bars(text: str) -> str:
     """Make day bars; prices of the regular session, volume of all, the rest beside them."""
     regular = "FILTER (WHERE session = 'regular')"
     at_close = "FILTER (WHERE start_ns = end_ns)"

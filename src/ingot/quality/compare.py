@@ -24,27 +24,25 @@ if TYPE_CHECKING:
     class Run(Protocol):
         """Runs one text over named views: `Reads.run`."""
 
-        def __call__(self, sql: str, views: Mapping[str, View]) -> pa.Table:
+        def __call__(self, sql: str, views: Mapping[str, View], /) -> pa.Table:
             """Return the rows of the text."""
             ...
 
 
-_ACTION_SCHEMA: Final = pa.schema(
-    [
-        ("symbol", pa.string()),
-        ("ex_date", pa.date32()),
-        ("ratio", pa.decimal128(18, 9)),
-        ("cash", pa.decimal128(18, 9)),
-    ]
-)
-_SESSION_SCHEMA: Final = pa.schema(
-    [
-        ("trade_date", pa.date32()),
-        ("session", pa.string()),
-        ("start_ns", pa.int64()),
-        ("end_ns", pa.int64()),
-    ]
-)
+_ACTION_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+    "symbol": pa.string(),
+    "ex_date": pa.date32(),
+    "ratio": pa.decimal128(18, 9),
+    "cash": pa.decimal128(18, 9),
+}
+_ACTION_SCHEMA: Final = pa.schema(list(_ACTION_SCHEMA_TYPES.items()))
+_SESSION_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+    "trade_date": pa.date32(),
+    "session": pa.string(),
+    "start_ns": pa.int64(),
+    "end_ns": pa.int64(),
+}
+_SESSION_SCHEMA: Final = pa.schema(list(_SESSION_SCHEMA_TYPES.items()))
 _HOURS: Final = (60, 240, 300)
 """Minutes by which labels read in another zone are off: a change of clocks, New York to UTC."""
 
@@ -219,8 +217,9 @@ def _try_first_versions(steps: _Steps, which: str, given: Input) -> None:
 
 def _try_shifts(steps: _Steps, which: str, given: Input) -> None:
     """Make the wider bars anew with the labels of the narrower ones moved, and look again."""
+    wide = Side(interval=steps.target)
     width = given.side.width_ns // MINUTE_NS
-    if not given.side.is_intraday:
+    if not given.side.is_intraday or not (wide.is_intraday or given.is_file):
         return
     minutes = [-width, width]
     if given.is_file:
@@ -230,7 +229,6 @@ def _try_shifts(steps: _Steps, which: str, given: Input) -> None:
         steps.keep({name: steps.align(given, shift_ns=moved * MINUTE_NS)})
         steps.name(
             shifts.shifted(
-                name, which, moved, own_width=width, tolerance=steps.context.tolerance
+                name, which, moved, own=given.side, into=wide, tolerance=steps.context.tolerance
             )
         )
-

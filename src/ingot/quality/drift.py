@@ -123,7 +123,8 @@ def suspects(names: Iterable[str] = ("price", "volume", *STATED)) -> str:
 def ends() -> str:
     """Return the text of the first and last date with at least half of each side's usual bars."""
     return " UNION ALL ".join(
-        f"SELECT '{side}' AS side, min(trade_date) AS first_date, max(trade_date) AS last_date FROM "
+        f"SELECT '{side}' AS side, min(trade_date) AS first_date, "
+        "max(trade_date) AS last_date FROM "
         f"(SELECT trade_date, count(*) AS bars FROM {table} GROUP BY trade_date) "
         f"WHERE bars >= {_FEW} * (SELECT median(bars) FROM "
         f"(SELECT count(*) AS bars FROM {table} GROUP BY trade_date))"

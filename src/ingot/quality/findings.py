@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-
-
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -17,22 +15,21 @@ if TYPE_CHECKING:
 
 NAMED: Final = "causes.named"
 """Prefix of the relations that the texts of the causes gave."""
-SCHEMA: Final = pa.schema(
-    [
-        ("kind", pa.string()),
-        ("cause", pa.string()),
-        ("legal", pa.bool_()),
-        ("symbol", pa.string()),
-        ("trade_date", pa.date32()),
-        ("bar_start", pa.timestamp("us", tz="UTC")),
-        ("side", pa.string()),
-        ("fields", pa.string()),
-        ("value_a", pa.float64()),
-        ("value_b", pa.float64()),
-        ("difference_pct", pa.float64()),
-        ("evidence", pa.string()),
-    ]
-)
+_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+    "kind": pa.string(),
+    "cause": pa.string(),
+    "legal": pa.bool_(),
+    "symbol": pa.string(),
+    "trade_date": pa.date32(),
+    "bar_start": pa.timestamp("us", tz="UTC"),
+    "side": pa.string(),
+    "fields": pa.string(),
+    "value_a": pa.float64(),
+    "value_b": pa.float64(),
+    "difference_pct": pa.float64(),
+    "evidence": pa.string(),
+}
+SCHEMA: Final = pa.schema(list(_SCHEMA_TYPES.items()))
 """`side` is a or b: the one that lacks the bar or has it twice. `fields` are the values that
 differ; `value_a` and `value_b` those of the field that differs most."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from ingot.quality.align import SESSIONS
 from ingot.quality.causes import PAIRS, Cause, evidence, number
-from ingot.quality.drift import A, B, PRICES, Tolerance, first_date, last_date
+from ingot.quality.drift import PRICES, A, B, Tolerance, first_date, last_date
 
 _TABLES: Final = {"a": A, "b": B}
 

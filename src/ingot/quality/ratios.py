@@ -47,11 +47,13 @@ def _runs(tolerance: Tolerance) -> str:
         f"greatest({', '.join(each)}) / least({', '.join(each)}) - 1 AS spread "
         f"FROM {PAIRS} WHERE in_a AND in_b AND {positive} "
         f"AND symbol IN (SELECT symbol FROM {PAIRS} WHERE price_differs)), "
-        "cut AS (SELECT *, lag(ratio) OVER own AS ratio_before, lag(noise) OVER own AS noise_before "
-        "FROM bars WHERE NOT price_differs OR (close_differs AND spread <= 4 * noise) WINDOW own AS (PARTITION BY symbol ORDER BY start_ns)), "
-        "numbered AS (SELECT *, sum(CASE WHEN ratio_before IS NULL OR abs(ratio / ratio_before - 1) "
-        "> noise + noise_before THEN 1 ELSE 0 END) OVER (PARTITION BY symbol ORDER BY start_ns) "
-        "AS run FROM cut), "
+        "cut AS (SELECT *, lag(ratio) OVER own AS ratio_before, "
+        "lag(noise) OVER own AS noise_before "
+        "FROM bars WHERE NOT price_differs OR (close_differs AND spread <= 4 * noise) "
+        "WINDOW own AS (PARTITION BY symbol ORDER BY start_ns)), "
+        "numbered AS (SELECT *, sum(CASE WHEN ratio_before IS NULL "
+        "OR abs(ratio / ratio_before - 1) > noise + noise_before THEN 1 ELSE 0 END) "
+        "OVER (PARTITION BY symbol ORDER BY start_ns) AS run FROM cut), "
         "runs AS (SELECT symbol, run, count(*) AS bars, bool_or(price_differs) AS differs, "
         "median(ratio) AS ratio, max(noise) AS noise, max(ratio) / min(ratio) - 1 AS wander, "
         "min(trade_date) AS first_date, max(trade_date) AS last_date, "
@@ -78,8 +80,10 @@ def _judged() -> str:
     hundred = "(abs(ratio / 100 - 1) < noise + 0.0003 OR abs(ratio * 100 - 1) < noise + 0.0003)"
     same_volume = f"(volume_ratio IS NULL OR abs(volume_ratio - 1) < {_VOLUMES_NEAR})"
     acted = (
-        f"SELECT s.symbol, s.run, max(CAST(x.ratio AS DOUBLE)) FILTER (WHERE x.ratio <> 1) AS split,"
-        " max(CAST(x.cash AS DOUBLE)) FILTER (WHERE x.cash > 0) AS cash, min(x.ex_date) AS ex_date "
+        "SELECT s.symbol, s.run, "
+        "max(CAST(x.ratio AS DOUBLE)) FILTER (WHERE x.ratio <> 1) AS split, "
+        "max(CAST(x.cash AS DOUBLE)) FILTER (WHERE x.cash > 0) AS cash, "
+        "min(x.ex_date) AS ex_date "
         f"FROM steps AS s JOIN {ACTIONS} AS x ON x.symbol = s.symbol AND "
         "((x.ex_date > s.last_date AND x.ex_date <= coalesce(s.next_date, DATE '9999-12-31')) OR "
         "(s.first_date >= x.ex_date AND s.next_date IS NULL)) WHERE s.differs GROUP BY 1, 2"
@@ -151,11 +155,11 @@ def _adj_close() -> str:
         f"SELECT symbol, start_ns, 'adj_close', '{Cause.DIVIDEND}', false, "
         + evidence(
             ratio=number("adj_close_b / nullif(adj_close_a, 0)"),
-            bars="count(*) OVER (PARTITION BY symbol, round(adj_close_b / nullif(adj_close_a, 0), 4))",
-            last="max(trade_date) OVER "
-            "(PARTITION BY symbol, round(adj_close_b / nullif(adj_close_a, 0), 4))",
+            bars="count(*) OVER own",
+            last="max(trade_date) OVER own",
         )
-        + f" FROM {PAIRS} WHERE adj_close_differs AND NOT price_differs"
+        + f" FROM {PAIRS} WHERE adj_close_differs AND NOT price_differs WINDOW own AS "
+        "(PARTITION BY symbol, round(adj_close_b / nullif(adj_close_a, 0), 4))"
     )
 
 

@@ -156,7 +156,9 @@ def _observed(frame: pl.DataFrame, name: str) -> Field:
     values = values.filter(values != "")
     optional = len(values) < len(frame)
     if not len(values):
-        registered = next((f for s in REGISTERED.values() for f in s.fields if f.name == name), None)
+        registered = next(
+            (f for s in REGISTERED.values() for f in s.fields if f.name == name), None
+        )
         return Field(name, registered.type if registered else "string", optional=True)
     if name == "time":
         dated = values.str.contains(r"^\d{4}-\d{2}-\d{2}").all()
@@ -198,7 +200,7 @@ def _times(labels: pl.Series, zone: str, path: str) -> tuple[pl.Series, pl.Serie
             return ns, local.dt.date()
         dates = labels.str.slice(0, 10).str.to_date("%Y-%m-%d")
         if len(first) == len("2025-06-02"):
-            labels = labels + " 00:00:00"  # noqa: PLR6104 - a Series is not changed in place
+            labels = labels + " 00:00:00"
         clock = labels.str.replace("T", " ", literal=True).str.replace("Z$", "+00:00")
         if clock.str.contains(r":\d{2}(\.\d+)?[+-]\d{2}:?\d{2}$").all():
             moments = clock.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="ns")
@@ -218,13 +220,13 @@ def _times(labels: pl.Series, zone: str, path: str) -> tuple[pl.Series, pl.Serie
 
 def _interval(bars: pl.DataFrame, path: str) -> str:
     """Return the width that most labels lie apart, at least a day for labels at midnight."""
-    apart = bars.select(
-        (pl.col("bar_start_ns").diff().over("symbol")).alias("apart").drop_nulls()
-    )["apart"]
+    apart = bars.select((pl.col("bar_start_ns").diff().over("symbol")).alias("apart").drop_nulls())[
+        "apart"
+    ]
     apart = apart.filter(apart > 0)
     if not len(apart):
         return "1d"
-    usual = int(apart.mode().min() or 0)  # type: ignore[call-overload]  # integers
+    usual = int(str(apart.mode().min()))
     if usual <= INTERVALS["1h"]:
         widths = {v: k for k, v in INTERVALS.items()}
         if usual not in widths:
@@ -262,5 +264,3 @@ def _symbol(path: Path, named: Named) -> str:
             f"{named.path} has no column symbol: name it with {named.text}?symbol=AAPL."
         )
     return symbol
-
-

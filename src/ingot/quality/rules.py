@@ -47,88 +47,90 @@ class Rule:
 _BAR: Final = "source, dataset, symbol, trade_date"
 _MINUTE: Final = f"{_BAR}, bar_start_ns"
 _PRICES: Final = "open, high, low, close"
-_BARS: Final = ((silver.MINUTE_BARS, "minute", _MINUTE), (silver.DAY_BARS, "day", _BAR))
 
 
-def _per_bar_table() -> tuple[Rule, ...]:
-    return tuple(
-        rule
-        for table, name, key in _BARS
-        for rule in (
-            Rule(
-                f"{name}_prices_in_order",
-                table,
-                "accuracy",
-                ERROR,
-                "Low is the least and high the greatest price, above zero; volume is not negative.",
-                f"SELECT {key}, {_PRICES}, volume FROM {ROWS} WHERE low > open OR low > close "
-                "OR high < open OR high < close OR low <= 0 OR volume < 0",
-                is_cheap=True,
-            ),
-            Rule(
-                f"{name}_known_after_it_began",
-                table,
-                "timeliness",
-                ERROR,
-                "No bar is known before it began.",
-                f"SELECT {key}, known_from FROM {ROWS} WHERE known_from < bar_start",
-                is_cheap=True,
-            ),
-            Rule(
-                f"{name}_interval_is_not_empty",
-                table,
-                "consistency",
-                ERROR,
-                "Each version was known for some time: known_from is before known_to.",
-                f"SELECT {key}, known_from, known_to FROM {ROWS} WHERE known_from >= known_to",
-                history=True,
-                is_cheap=True,
-            ),
-            Rule(
-                f"{name}_one_version_at_a_time",
-                table,
-                "consistency",
-                ERROR,
-                "The versions of a key follow each other and never overlap.",
-                f"SELECT {key}, known_from, known_to, next_from FROM (SELECT {key}, known_from, "
-                "known_to, lead(known_from) OVER (PARTITION BY source, dataset, symbol, "
-                f"bar_start_ns ORDER BY known_from) AS next_from FROM {ROWS}) AS versions "
-                "WHERE next_from < known_to",
-                history=True,
-            ),
-            Rule(
-                f"{name}_every_trade_date_has_bars",
-                table,
-                "completeness",
-                WARNING,
-                "Each trade date between the first and the last has bars.",
-                "SELECT trade_date FROM (SELECT DISTINCT trade_date FROM "
-                f"{SESSIONS} WHERE session = 'regular') AS days WHERE trade_date > (SELECT "
-                f"min(trade_date) FROM {ROWS}) AND trade_date < (SELECT max(trade_date) FROM "
-                f"{ROWS}) AND trade_date NOT IN (SELECT trade_date FROM {ROWS})",
-            ),
-            Rule(
-                f"{name}_symbols_do_not_halve",
-                table,
-                "completeness",
-                WARNING,
-                "A trade date has at least half the symbols of the trade date before.",
-                "SELECT trade_date, symbols, symbols_before FROM (SELECT trade_date, symbols, "
-                "lag(symbols) OVER (ORDER BY trade_date) AS symbols_before FROM (SELECT "
-                f"trade_date, count(DISTINCT symbol) AS symbols FROM {ROWS} GROUP BY trade_date) "
-                "AS days) AS pairs WHERE 2 * symbols < symbols_before",
-            ),
-            Rule(
-                f"{name}_known_within_four_days",
-                table,
-                "timeliness",
-                WARNING,
-                "A bar is known within four days of its trade date.",
-                f"SELECT trade_date, min(known_from) AS known_from, count(*) AS bars FROM {ROWS} "
-                "WHERE CAST(known_from AS DATE) > trade_date + INTERVAL '4' DAY "
-                "GROUP BY trade_date",
-            ),
-        )
+def _about_rows(table: Table, name: str, key: str) -> tuple[Rule, ...]:
+    """Return the rules that each bar must keep."""
+    return (
+        Rule(
+            f"{name}_prices_in_order",
+            table,
+            "accuracy",
+            ERROR,
+            "Low is the least and high the greatest price, above zero; volume is not negative.",
+            f"SELECT {key}, {_PRICES}, volume FROM {ROWS} WHERE low > open OR low > close "
+            "OR high < open OR high < close OR low <= 0 OR volume < 0",
+            is_cheap=True,
+        ),
+        Rule(
+            f"{name}_known_after_it_began",
+            table,
+            "timeliness",
+            ERROR,
+            "No bar is known before it began.",
+            f"SELECT {key}, known_from FROM {ROWS} WHERE known_from < bar_start",
+            is_cheap=True,
+        ),
+        Rule(
+            f"{name}_interval_is_not_empty",
+            table,
+            "consistency",
+            ERROR,
+            "Each version was known for some time: known_from is before known_to.",
+            f"SELECT {key}, known_from, known_to FROM {ROWS} WHERE known_from >= known_to",
+            history=True,
+            is_cheap=True,
+        ),
+        Rule(
+            f"{name}_one_version_at_a_time",
+            table,
+            "consistency",
+            ERROR,
+            "The versions of a key follow each other and never overlap.",
+            f"SELECT {key}, known_from, known_to, next_from FROM (SELECT {key}, known_from, "
+            "known_to, lead(known_from) OVER (PARTITION BY source, dataset, symbol, "
+            f"bar_start_ns ORDER BY known_from) AS next_from FROM {ROWS}) AS versions "
+            "WHERE next_from < known_to",
+            history=True,
+        ),
+    )
+
+
+def _about_dates(table: Table, name: str) -> tuple[Rule, ...]:
+    """Return the rules that dates must keep."""
+    return (
+        Rule(
+            f"{name}_every_trade_date_has_bars",
+            table,
+            "completeness",
+            WARNING,
+            "Each trade date between the first and the last has bars.",
+            "SELECT trade_date FROM (SELECT DISTINCT trade_date FROM "
+            f"{SESSIONS} WHERE session = 'regular') AS days WHERE trade_date > (SELECT "
+            f"min(trade_date) FROM {ROWS}) AND trade_date < (SELECT max(trade_date) FROM "
+            f"{ROWS}) AND trade_date NOT IN (SELECT trade_date FROM {ROWS})",
+        ),
+        Rule(
+            f"{name}_symbols_do_not_halve",
+            table,
+            "completeness",
+            WARNING,
+            "A trade date has at least half the symbols of the trade date before.",
+            "SELECT trade_date, symbols, symbols_before FROM (SELECT trade_date, symbols, "
+            "lag(symbols) OVER (ORDER BY trade_date) AS symbols_before FROM (SELECT "
+            f"trade_date, count(DISTINCT symbol) AS symbols FROM {ROWS} GROUP BY trade_date) "
+            "AS days) AS pairs WHERE 2 * symbols < symbols_before",
+        ),
+        Rule(
+            f"{name}_known_within_four_days",
+            table,
+            "timeliness",
+            WARNING,
+            "A bar is known within four days of its trade date.",
+            f"SELECT trade_date, min(known_from) AS known_from, count(*) AS bars FROM {ROWS} "
+            "WHERE CAST(known_from AS DATE) > trade_date + INTERVAL '4' DAY "
+            "GROUP BY trade_date",
+        ),
     )
 
 
@@ -220,7 +222,15 @@ _GOLD_RULES: Final = (
         f"SELECT {_BAR}, basis, return_1d FROM {ROWS} WHERE suspect_action",
     ),
 )
-RULES: Final = (*_per_bar_table(), *_MINUTE_RULES, *_DAY_RULES, *_GOLD_RULES)
+RULES: Final = (
+    *_about_rows(silver.MINUTE_BARS, "minute", _MINUTE),
+    *_about_dates(silver.MINUTE_BARS, "minute"),
+    *_MINUTE_RULES,
+    *_about_rows(silver.DAY_BARS, "day", _BAR),
+    *_about_dates(silver.DAY_BARS, "day"),
+    *_DAY_RULES,
+    *_GOLD_RULES,
+)
 """Every rule, table by table."""
 
 

@@ -1,5 +1,4 @@
-"""Causes that move bars: labels at the end of a bar, another zone or a missed change of clocks,
-another symbol for the same bars."""
+"""Causes that move bars: labels at the end, another zone or missed clocks, another symbol."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from typing import Final
 
 from ingot.quality.align import SESSIONS
 from ingot.quality.causes import PAIRS, Cause, evidence
-from ingot.quality.drift import A, B, PRICES, Tolerance
+from ingot.quality.drift import PRICES, A, B, Tolerance, first_date
 from ingot.quality.sides import DAY_NS, MINUTE_NS, Side
 
 _SHARE: Final = 0.6
@@ -41,7 +40,8 @@ def shifts(side: Side) -> str:
     explained = (
         "moved AS (SELECT symbol, a_ns AS start_ns, shift_ns, cause FROM meetings "
         "UNION SELECT symbol, b_ns, shift_ns, cause FROM meetings), "
-        f"told AS (SELECT m.*, {apart} AS apart FROM moved AS m JOIN lost USING (symbol, start_ns)), "
+        f"told AS (SELECT m.*, {apart} AS apart FROM moved AS m "
+        "JOIN lost USING (symbol, start_ns)), "
         "counted AS (SELECT symbol, apart, count(DISTINCT start_ns) AS bars, "
         "mode(shift_ns) AS usual_ns FROM told GROUP BY symbol, apart), "
         "wanting AS (SELECT symbol, count(*) AS keys FROM lost GROUP BY symbol), "
@@ -86,8 +86,7 @@ def _finally(side: Side) -> str:
 def _clocks() -> str:
     """Say of each symbol whether it differs on dates of one clock only, by the hour of opening."""
     opening = (
-        f"SELECT trade_date, start_ns % {DAY_NS} AS opens FROM {SESSIONS} "
-        "WHERE session = 'regular'"
+        f"SELECT trade_date, start_ns % {DAY_NS} AS opens FROM {SESSIONS} WHERE session = 'regular'"
     )
     return (
         f"clocks AS (SELECT symbol, count(DISTINCT opens) FILTER (WHERE differs) = 1 "
@@ -107,7 +106,8 @@ def renames() -> str:
         "SELECT a.symbol AS a_symbol, b.symbol AS b_symbol, a.start_ns "
         f"FROM {A} AS a JOIN {B} AS b ON a.start_ns = b.start_ns AND a.symbol <> b.symbol "
         f"AND {_same('a', 'b')}), "
-        "told AS (SELECT DISTINCT a_symbol AS symbol, b_symbol AS other, meetings.start_ns, 'b' AS found_in "
+        "told AS (SELECT DISTINCT a_symbol AS symbol, b_symbol AS other, meetings.start_ns, "
+        "'b' AS found_in "
         "FROM meetings JOIN lost ON lost.symbol = a_symbol AND lost.start_ns = meetings.start_ns "
         "UNION SELECT DISTINCT b_symbol, a_symbol, meetings.start_ns, 'a' FROM meetings "
         "JOIN lost ON lost.symbol = b_symbol AND lost.start_ns = meetings.start_ns), "
@@ -125,26 +125,36 @@ def renames() -> str:
     )
 
 
-def shifted(name: str, which: str, minutes: int, *, own_width: int, tolerance: Tolerance) -> str:
+def shifted(
+    name: str, which: str, minutes: int, *, own: Side, into: Side, tolerance: Tolerance
+) -> str:
     """Return the text that names a shift under which made bars agree with the other side's.
 
     Args:
         name: Relation of the side aligned anew with its labels moved.
         which: a or b: that side.
         minutes: By how much they were moved.
-        own_width: Width of its bars in minutes.
+        own: What it is.
+        into: What both sides meet at; a day's volume is the same however its minutes are labelled.
         tolerance: What still agrees.
     """
-    cause = Cause.END_LABELLED_BARS if abs(minutes) == own_width else Cause.TIME_ZONE
+    own_minutes = own.width_ns // MINUTE_NS
+    cause = Cause.END_LABELLED_BARS if abs(minutes) == own_minutes else Cause.TIME_ZONE
     other = "b" if which == "a" else "a"
     differs = " OR ".join(
         tolerance.price_differs(f"CAST(s.{n} AS DOUBLE)", f"p.{n}_{other}") for n in PRICES
     )
+    differ = "NOT in_a OR NOT in_b OR price_differs"
+    if into.is_intraday:
+        differ = _UNMATCHED
+        volume = tolerance.volume_differs("CAST(s.volume AS DOUBLE)", f"p.volume_{other}")
+        differs = f"{differs} OR {volume}"
     return (
-        f"WITH lost AS (SELECT * FROM {PAIRS} WHERE NOT in_a OR NOT in_b OR price_differs), "
+        f"WITH lost AS (SELECT * FROM {PAIRS} WHERE {differ}), "
         f"tried AS (SELECT p.symbol, p.start_ns, s.symbol IS NOT NULL AND in_{other} "
         f"AND NOT ({differs}) AS agrees, s.symbol IS NULL AND NOT in_{other} AS gone, "
-        f"p.in_{other} AS counts FROM lost AS p LEFT JOIN {name} "
+        f"p.in_{other} AND trade_date >= {first_date(which)} AS counts "
+        f"FROM lost AS p LEFT JOIN {name} "
         "AS s USING (symbol, start_ns)), "
         "verdicts AS (SELECT symbol, count(*) FILTER (WHERE agrees) AS bars, "
         "count(*) FILTER (WHERE counts) AS keys FROM tried GROUP BY symbol) "

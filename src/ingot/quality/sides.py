@@ -154,7 +154,9 @@ def _pairs(text: str, rest: str) -> dict[str, str]:
     for part in rest.split("&"):
         key, equals, value = part.partition("=")
         if not equals:
-            raise QueryError(f"{text!r} holds {part!r}: write option=value after the question mark.")
+            raise QueryError(
+                f"{text!r} holds {part!r}: write option=value after the question mark."
+            )
         pairs[key] = value
     return pairs
 
