@@ -22,7 +22,7 @@ from ingot.simulator.truth import held_path
 from ingot.storage.boundary import calm
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.catalog import ALL_TABLES
-from ingot.tables.ops import RUNS
+from ingot.tables.ops import CHECKS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -151,7 +151,7 @@ class World:
         found = {}
         try:
             for table in ALL_TABLES:
-                if table is RUNS:
+                if table in {RUNS, CHECKS}:
                     continue
                 found[table.name] = fingerprint(table, rows_of(parts, table).to_reader()).digest
         finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from ingot.app import ahead, machine, plan, reference
 from ingot.app.batch import Batch, Finished
+from ingot.app.checks import after_build
 from ingot.app.chosen import months_of
 from ingot.app.markets import markets_of
 from ingot.app.refine import Refinery
@@ -72,7 +73,11 @@ def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -
             results += builder.reference(source, dataset)
         for market in markets_of(parts):
             results += builder.market(market)
-    return LoadReport(run=parts.run, days=tuple(results), seconds=monotonic() - began)
+    built = ((day.table, day.date) for day in results if day.error is None)
+    broken = after_build(parts, built)
+    return LoadReport(
+        run=parts.run, days=tuple(results), seconds=monotonic() - began, notices=broken
+    )
 
 
 class _Builder:

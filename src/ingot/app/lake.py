@@ -8,14 +8,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ingot.app import describe, identity
+from ingot.app.check import check
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
+from ingot.app.reconcile import ReconcileRequest, reconcile
 from ingot.errors import QueryError
 from ingot.model.time import Interval, to_ns
 from ingot.query import listings
 from ingot.query.bars import BarsRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -166,6 +169,53 @@ class Lake:
         """
         day = _date("date", date)
         return identity.universe(self._parts, self._reader, day, known_at, rule=rule)
+
+    def reconcile(
+        self,
+        a: str,
+        b: str,
+        *,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        symbols: Sequence[str] = (),
+        layer: str = "",
+        known_at: Moment = None,
+    ) -> Answer:
+        """Return how two sides differ, a row per finding, with the likely cause and evidence.
+
+        Args:
+            a: A table (`silver.day_bars@massive`, `silver.minute_bars@known_at=2025-06-10`) or a
+                file with its reader (`csv:FILE`, `yahoo:FILE`, `alphavantage:FILE`, `lean:DIR`).
+            b: The other side.
+            start: First trade date; the beginning by default.
+            end: The day after the last trade date; tomorrow by default.
+            symbols: Only these; all by default.
+            layer: bronze, silver or gold: a side that names no table is then a source in it.
+            known_at: The moment whose knowledge is used.
+
+        Raises:
+            QueryError: A side cannot be had, or the two cannot be compared.
+            CorruptFileError: A file cannot be read.
+        """
+        first, last = self._span(start, end)
+        request = ReconcileRequest(a, b, first, last, tuple(symbols), layer, known_at)
+        return reconcile(self._parts, request).answer
+
+    def check(
+        self,
+        table: str | None = None,
+        *,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        rules: Sequence[str] = (),
+    ) -> Answer:
+        """Return what check rules find in a table (in all), and keep it in ops.checks.
+
+        Raises:
+            QueryError: There is no such table or rule.
+        """
+        first, last = self._span(start, end)
+        return check(self._parts, table=table, start=first, end=last, rules=rules).answer
 
     def symbols(
         self,

@@ -25,7 +25,7 @@ from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import pyarrow as pa
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ingot.model.time import AsOf
     from ingot.query.bars import BarsPlan
     from ingot.query.listings import Listing
+    from ingot.tables.view import Condition
 
 _NAMED: Final = 5
 _SMALL_BYTES: Final = 8 * 1024 * 1024
@@ -202,6 +203,24 @@ class Reader:
             return self._reads.run(listing.sql, views)
 
         return self._answer(self._cached(listing.tables, moment, listing, answer), moment)
+
+    def run(self, text: str, views: Mapping[str, View]) -> pa.Table:
+        """Return the rows of a text of our own over views; nothing of it is kept.
+
+        Raises:
+            QueryError: It is beyond a limit.
+        """
+        return self._reads.run(text, views)
+
+    def view(
+        self, name: str, known_at: str | date | datetime | None, conditions: Sequence[Condition]
+    ) -> View:
+        """Return a table or its history as known at a moment, narrowed by conditions.
+
+        Raises:
+            QueryError: There is none, or it is not bound to known time.
+        """
+        return self._views.view(name, as_of(known_at, self._parts.clock), conditions)
 
     def _cached(
         self, names: Iterable[str], moment: AsOf, question: Hashable, answer: Callable[[], pa.Table]

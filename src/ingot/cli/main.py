@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from ingot.cli import load, operate, read
+from ingot.cli import load, operate, quality, read
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 load.register(app)
 read.register(app)
+quality.register(app)
 operate.register(app)
 
 _COMPLETION: Final = "_INGOT_COMPLETE"

@@ -12,16 +12,10 @@ if TYPE_CHECKING:
 PURPOSES: Final = {
     "Load": ("init", "simulate", "ingest", "build", "backfill"),
     "Ask": (
-        "bars",
-        "sql",
-        "symbols",
-        "resolve",
-        "universe",
-        "sessions",
-        "history",
-        "tables",
-        "describe",
+        *("bars", "sql", "symbols", "resolve", "universe"),
+        *("sessions", "history", "tables", "describe"),
     ),
+    "Judge": ("check", "reconcile"),
     "Operate": ("status", "runs", "landings", "quarantine", "profile", "repair"),
 }
 

@@ -155,6 +155,26 @@ class Settings(BaseModel):
         le=1000,
         description="How often a commit that lost to another writer is planned again.",
     )
+    reconcile_price_pct: _Percent = Field(
+        default=0.01,
+        description="Prices that differ by more than this, and by more than half a tick, are a "
+        "finding of reconcile, percent.",
+    )
+    reconcile_volume_pct: _Percent = Field(
+        default=0.01,
+        description="Volumes that differ by more than this are a finding of reconcile, percent.",
+    )
+    reconcile_tick: float = Field(
+        default=0.0,
+        ge=0,
+        description="Smallest price step for reconcile; 0 takes 0.01, and 0.0001 below a price "
+        "of 1, USD.",
+    )
+    checks_on_build: bool = Field(
+        default=True,
+        description="Whether a build runs the cheap checks of severity error on the dates that "
+        "it refined.",
+    )
     query_max_rows: int = Field(
         default=5_000_000, ge=1, description="Rows that an answer may have."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from ingot.model.landing import Landing
-from ingot.storage.records import Decided, Expired, NumberedDone, done_text
+from ingot.storage.records import Checked, Decided, Expired, NumberedDone, done_text, result_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised with every change of the schema: a database of another version is built anew."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
@@ -59,6 +59,9 @@ _SCHEMA: Final = (
         GROUP BY table_name, source, dataset, start, end, landing_id""",
     """CREATE TABLE expired (
         table_name TEXT, snapshot_id INTEGER, PRIMARY KEY (table_name, snapshot_id))""",
+    """CREATE TABLE checks (
+        run TEXT, number INTEGER, nth INTEGER, started_us INTEGER, text TEXT,
+        PRIMARY KEY (run, number, nth))""",
     "CREATE TABLE changes (stamp TEXT)",
     "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",
     """CREATE TABLE unprojected (
@@ -153,6 +156,12 @@ def enter(connection: sqlite3.Connection, record: Record) -> bool:
         case Expired():
             rows = [(record.table, snapshot) for snapshot in record.snapshot_ids]
             return _insert(connection, "expired", rows)
+        case Checked():
+            found = (
+                (record.run, record.number, nth, to_us(result.started), result_text(result))
+                for nth, result in enumerate(record.results)
+            )
+            return _insert(connection, "checks", found)
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:
@@ -243,6 +252,7 @@ def mark_all_unprojected(connection: sqlite3.Connection) -> None:
     for table, column, of in (
         ("ops.landings", "first_seen_us", "versions"),
         ("ops.runs", "started_us", "units"),
+        ("ops.checks", "started_us", "checks"),
     ):
         found = connection.execute(months.format(column, of))
         marks |= {(table, date.fromisoformat(month)) for (month,) in found}
@@ -279,6 +289,8 @@ def _partitions(connection: sqlite3.Connection, record: Record) -> Iterator[tupl
             if _has_refused(connection, record.done.unit.table, scope):
                 reached = _reached(scope.start.isoformat(), scope.end.isoformat())
                 yield from (("ops.quarantine", month) for month in reached)
+        case Checked():
+            yield from (("ops.checks", _month(result.started)) for result in record.results)
 
 
 def _landing_partition(

@@ -26,6 +26,7 @@ from ingot.storage.boundary import calm
 from ingot.storage.records import (
     RECORD_FOLDERS,
     RECORD_NAME,
+    checks_folder,
     from_text,
     path_of,
     to_text,
@@ -154,6 +155,10 @@ class LandingStore:
     def last_expired(self, table: str) -> int:
         """Return the greatest number among a table's records of expiry; 0 for none."""
         return max(_numbers(self.root / "expired" / table), default=0)
+
+    def last_check(self, run: str) -> int:
+        """Return the greatest number among a run's records of checks; 0 for none."""
+        return max(_numbers(self.root / checks_folder(run)), default=0)
 
     def quarantine_path(self, unit: Unit) -> Path | None:
         """Return the file of the rows that a unit refused, if it refused any."""

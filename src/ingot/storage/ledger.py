@@ -14,7 +14,7 @@ from ingot.storage import index, lookup, voiding
 from ingot.storage.boundary import calm
 from ingot.storage.files import translated
 from ingot.storage.landing import LandingStore
-from ingot.storage.records import Decided, Expired, NumberedDone, path_of
+from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
 from ingot.storage.state import StateCache
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ingot.model.checked import CheckResult
     from ingot.model.known import Publication
     from ingot.model.landing import LandingState, RemoteObject
     from ingot.model.work import Done, RefusedRow, Scope, Unit
@@ -370,6 +371,13 @@ class Ledger:
         while ids:
             number = self.store.last_expired(table) + 1
             if self._make(Expired(table, number, ids)):
+                return
+
+    def record_checked(self, run: str, results: Sequence[CheckResult]) -> None:
+        """Record what checks found."""
+        while results:
+            number = self.store.last_check(run) + 1
+            if self._make(Checked(run, number, tuple(results))):
                 return
 
     def settled_until(self, refinements: Iterable[Refinement]) -> datetime | None:

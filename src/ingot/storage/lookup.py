@@ -14,13 +14,14 @@ from ingot.model.landing import (
     RemoteObject,
 )
 from ingot.storage.index import from_us, scope_key, to_us, widened
-from ingot.storage.records import NumberedDone, done_of
+from ingot.storage.records import NumberedDone, done_of, result_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from ingot.model.checked import CheckResult
     from ingot.model.work import Done, Scope
 
 _VERSION = (
@@ -263,6 +264,18 @@ def runs(connection: sqlite3.Connection, start_us: int, end_us: int) -> tuple[Nu
         (start_us, end_us),
     )
     return tuple(NumberedDone(number, done_of(text)) for number, text in found)
+
+
+def checks(
+    connection: sqlite3.Connection, start_us: int, end_us: int
+) -> tuple[tuple[str, CheckResult], ...]:
+    """Return run and result of every check that began in `[start_us, end_us)`, by start."""
+    found = connection.execute(
+        "SELECT run, text FROM checks WHERE started_us >= ? AND started_us < ? "
+        "ORDER BY started_us, run, number, nth",
+        (start_us, end_us),
+    )
+    return tuple((run, result_of(text)) for run, text in found)
 
 
 def _bounds(start: date | None, end: date | None) -> tuple[str, str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ingot.model.checked import CheckResult
     from ingot.model.landing import LandingState
     from ingot.storage.ledger import Ledger
     from ingot.storage.records import NumberedDone
@@ -31,7 +32,7 @@ def rows_of(ledger: Ledger, table: str, month: date) -> pa.Table:
 
     Args:
         ledger: Where they come from.
-        table: ops.landings, ops.quarantine or ops.runs.
+        table: ops.landings, ops.quarantine, ops.runs or ops.checks.
         month: Any day of the month.
 
     Raises:
@@ -63,10 +64,16 @@ def _runs(ledger: Ledger, first: date, following: date) -> pa.Table:
     return _arrow(ops.RUNS, (_run_row(record) for record in found))
 
 
+def _checks(ledger: Ledger, first: date, following: date) -> pa.Table:
+    found = ledger.state.read(lambda db: lookup.checks(db, _us(first), _us(following)))
+    return _arrow(ops.CHECKS, (_check_row(run, result) for run, result in found))
+
+
 _ROWS: Final[dict[str, Callable[[Ledger, date, date], pa.Table]]] = {
     ops.LANDINGS.name: _landings,
     ops.QUARANTINE.name: _quarantine,
     ops.RUNS.name: _runs,
+    ops.CHECKS.name: _checks,
 }
 
 
@@ -125,4 +132,16 @@ def _run_row(record: NumberedDone) -> dict[str, Any]:
         "duplicates": int(done.details.get("duplicates", "0")),
         "snapshot_id": done.snapshot_id,
         "code_version": done.code_version,
+    }
+
+
+def _check_row(run: str, result: CheckResult) -> dict[str, Any]:
+    own = {name: getattr(result, name, None) for name in ops.CHECKS.column_names}
+    return {
+        **own,
+        "run": run,
+        "table_name": result.table,
+        "start_date": result.start,
+        "end_date": result.end,
+        "checked_rows": result.checked,
     }

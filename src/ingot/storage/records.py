@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import CorruptFileError, LookAtDataError
+from ingot.model.checked import CheckResult
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.model.work import Done, Scope, Unit
 
@@ -51,7 +52,16 @@ class Expired:
     snapshot_ids: tuple[int, ...]
 
 
-Record = Landing | Decided | NumberedDone | Expired
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks of one run found; a run may check more than once."""
+
+    run: str
+    number: int
+    results: tuple[CheckResult, ...]
+
+
+Record = Landing | Decided | NumberedDone | Expired | Checked
 
 
 def safe_path(name: str, what: str) -> str:
@@ -110,11 +120,18 @@ def path_of(record: Record) -> str:
             return f"units/{unit_path(unit)}/{record.number}.json"
         case Expired():
             return f"expired/{safe_part(record.table, 'table')}/{record.number}.json"
+        case Checked():
+            return f"{checks_folder(record.run)}/{record.number}.json"
 
 
 def versions_folder(source: str, key: str) -> str:
     """Return the folder of a key's versions below the landing store."""
     return f"versions/{safe_part(source, 'source')}/{safe_path(key, 'key')}"
+
+
+def checks_folder(run: str) -> str:
+    """Return the folder of a run's checks below the landing store."""
+    return f"checks/{safe_part(run, 'run')}"
 
 
 def unit_path(unit: Unit) -> str:
@@ -135,6 +152,9 @@ def to_text(record: Record) -> str:
         case Expired():
             body = {"table": record.table, "number": record.number}
             body["snapshot_ids"] = list(record.snapshot_ids)
+        case Checked():
+            body = {"run": record.run, "number": record.number}
+            body["results"] = [_result_body(result) for result in record.results]
     body["checksum"] = _checksum(body)
     return json.dumps(body, default=_plain, indent=1, sort_keys=True) + "\n"
 
@@ -148,6 +168,26 @@ def _checksum(body: dict[str, Any]) -> str:
 def done_text(done: Done) -> str:
     """Return a done record on one line; `done_of` gives it back exactly."""
     return json.dumps(_done_body(done), default=_plain, sort_keys=True)
+
+
+def result_text(result: CheckResult) -> str:
+    """Return a check's result on one line; `result_of` gives it back exactly."""
+    return json.dumps(_result_body(result), default=_plain, sort_keys=True)
+
+
+def result_of(text: str) -> CheckResult:
+    """Return the result of a text made by `result_text`."""
+    return _result(json.loads(text))
+
+
+def _result_body(result: CheckResult) -> dict[str, Any]:
+    return {name: getattr(result, name) for name in CheckResult.__slots__}
+
+
+def _result(body: dict[str, Any]) -> CheckResult:
+    dates = {name: date.fromisoformat(body[name]) for name in ("start", "end")}
+    instants = {name: datetime.fromisoformat(body[name]) for name in ("started", "ended")}
+    return CheckResult(**{**body, **dates, **instants})
 
 
 def _landing_body(landing: Landing) -> dict[str, Any]:
@@ -275,10 +315,15 @@ def _expired(body: dict[str, Any]) -> Expired:
     return Expired(body["table"], body["number"], tuple(body["snapshot_ids"]))
 
 
+def _checked(body: dict[str, Any]) -> Checked:
+    return Checked(body["run"], body["number"], tuple(map(_result, body["results"])))
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
     "versions": _landing,
     "decisions": _decided,
     "units": _numbered_done,
     "expired": _expired,
+    "checks": _checked,
 }
 RECORD_FOLDERS: Final = tuple(_READERS)

@@ -93,4 +93,26 @@ RUNS = Table(
     partition=month("started"),
 )
 
-TABLES = (LANDINGS, QUARANTINE, RUNS)
+CHECKS = Table(
+    name="ops.checks",
+    doc="One rule run over one span of one table.",
+    columns=(
+        Column("run", String, "Id of the command's run."),
+        Column("rule", String, "Id of the rule."),
+        Column("dimension", String, "completeness, accuracy, consistency or timeliness."),
+        Column("severity", String, "error or warning."),
+        Column("table_name", String, "Table that was checked."),
+        Column("start_date", Date, "First date of the span."),
+        Column("end_date", Date, "The day after its last."),
+        Column("checked_rows", Int64, "Rows looked at."),
+        Column("violations", Int64, "Rows, or dates, that break the rule."),
+        Column("examples", String, "Up to five of them as a JSON array of objects."),
+        Column("started", TimestampUs, "When the rule began to run."),
+        Column("ended", TimestampUs, "When it was done."),
+    ),
+    key=("run", "rule", "table_name", "start_date", "end_date", "started"),
+    binding=Binding.NONE,
+    partition=month("started"),
+)
+
+TABLES = (LANDINGS, QUARANTINE, RUNS, CHECKS)

@@ -1,0 +1,127 @@
+"""Checks tables by rules, and the columns of what sources published by their registered schema."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from ingot.app.checks import answer_of, run_rules
+from ingot.app.listed import listed
+from ingot.app.run import project
+from ingot.connectors.registry import connector
+from ingot.quality.readers import observed_columns
+from ingot.quality.rules import chosen
+from ingot.quality.schemas import Field, Schema, changes, type_name, verdict
+from ingot.tables.bronze import LINEAGE
+from ingot.tables.catalog import table as contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from ingot.app.parts import Parts
+    from ingot.model.landing import Landing
+    from ingot.query.answer import Answer
+
+_HEAD_BYTES: Final = 64 * 1024
+_LINEAGE: Final = {column.name for column in LINEAGE}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows to show, and whether they say that something is wrong."""
+
+    answer: Answer
+    is_clean: bool
+
+
+def check(
+    parts: Parts,
+    *,
+    table: str | None = None,
+    start: date,
+    end: date,
+    rules: Sequence[str] = (),
+) -> Judged:
+    """Run the rules of a table (of all) over the trade dates in `[start, end)`.
+
+    The results are kept in ops.checks. It is clean where no rule of severity error is broken.
+
+    Raises:
+        QueryError: There is no such table or rule.
+    """
+    if table is not None:
+        contract(table)
+    results = run_rules(parts, chosen(table, rules), start, end)
+    project(parts)
+    return Judged(answer_of(parts, results), not any(r.is_error for r in results))
+
+
+def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:
+    """Return how the columns of landed files changed, dataset by dataset, oldest first.
+
+    The first schema is the contract; each different header is registered when it is first seen,
+    and judged against the one before. It is clean where every dataset's last schema can be read
+    by who reads the contract, and the other way round.
+    """
+    rows: list[tuple[str, str, date, int, str, str, str]] = []
+    clean = True
+    for source, name in parts.ledger.datasets():
+        dataset = connector(source).datasets.get(name)
+        if dataset is None:
+            continue
+        fields = [c for c in dataset.bronze.columns if c.name not in _LINEAGE]
+        first = Schema(source, tuple(Field(c.name, type_name(c.type), c.nullable) for c in fields))
+        landings = [s.landing for s in parts.ledger.states(source, name, start, end)]
+        last = first
+        for number, (day, seen) in enumerate(_versions(parts, first, landings), start=2):
+            found = changes(last, seen)
+            what = ", ".join(f"{c.column} {c.what}" for c in found)
+            columns = ", ".join(f"{f.name} {f.type}" for f in seen.fields)
+            rows.append((source, name, day, number, verdict(found).value, what, columns))
+            last = seen
+        clean &= not changes(first, last)
+    schema = (
+        ("source", pa.string()),
+        ("dataset", pa.string()),
+        ("first_seen_in", pa.date32()),
+        ("version", pa.int32()),
+        ("compatibility", pa.string()),
+        ("changes", pa.string()),
+        ("columns", pa.string()),
+    )
+    told = "every header is the contract's" if not rows else ""
+    notices = [told] if told else []
+    return Judged(listed(parts, schema, rows, notices=notices), clean)
+
+
+def _versions(
+    parts: Parts, registered: Schema, landings: Sequence[Landing]
+) -> Iterator[tuple[date, Schema]]:
+    """Yield each header that differs from the one before it, with the file's date."""
+    last = registered
+    for landing in landings:
+        head = _head(parts.ledger.object_path(landing.sha256))
+        fields = observed_columns(head) if head else ()
+        seen = Schema(registered.source, fields)
+        if fields and changes(last, seen):
+            yield landing.file_date, seen
+            last = seen
+
+
+def _head(path: Path) -> bytes:
+    """Return whole lines from the beginning of a landed text; nothing where it is no text."""
+    try:
+        with path.open("rb") as stream:
+            packed = stream.read(2)
+        with gzip.open(path, "rb") if packed == b"\x1f\x8b" else path.open("rb") as stream:
+            data: bytes = stream.read(_HEAD_BYTES)
+    except (OSError, EOFError, zlib.error):
+        return b""
+    lines, newline, _ = data.rpartition(b"\n")
+    return lines + newline

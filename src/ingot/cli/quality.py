@@ -1,0 +1,127 @@
+"""Commands that judge data: check and reconcile."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Annotated, Final
+
+import typer
+
+from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
+from ingot.cli.destination import Destination
+from ingot.cli.state import State, trade_date, trade_dates
+from ingot.errors import LookAtDataError, QueryError
+
+_LOOK: Final = LookAtDataError.exit_code
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (check, reconcile):
+        app.command()(command)
+
+
+def check(
+    context: typer.Context,
+    table: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="Only this table; all by default.")
+    ] = None,
+    first: From = None,
+    last: To = None,
+    rules: Annotated[
+        str | None,
+        typer.Option("--rules", metavar="LIST", help="Only these, separated by commas."),
+    ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Look at the columns of landed files instead of rows."),
+    ] = False,
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """Run check rules over tables, and keep the results in ops.checks.
+
+    The exit code is 3 where a rule of severity error is broken.
+    """
+    from ingot.app import check as judge
+
+    to = Destination.of(form, out)
+    state: State = context.obj
+    parts = state.open()
+    start, end = trade_dates(first, last, parts.clock.now().date())
+    if schema:
+        if table or rules:
+            raise QueryError("--schema looks at landed files: leave out TABLE and --rules.")
+        found = judge.check_schemas(parts, start=start, end=end)
+    else:
+        named = _listed(rules)
+        found = judge.check(parts, table=table, start=start, end=end, rules=named)
+    to.take(found.answer)
+    if not found.is_clean:
+        raise typer.Exit(_LOOK)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(s.strip() for s in (text or "").split(",") if s.strip())
+
+
+def reconcile(
+    context: typer.Context,
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A table such as silver.minute_bars, narrowed by @source or @known_at=MOMENT; or "
+            "csv:FILE, yahoo:FILE, alphavantage:FILE, lean:DIR. ?label=end&zone=UTC says more.",
+        ),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other side.")],
+    layer: Annotated[
+        str,
+        typer.Option(
+            "--layer",
+            metavar="NAME",
+            help="bronze, silver or gold: A and B are then its tables, or sources of its day bars.",
+        ),
+    ] = "",
+    first: From = None,
+    last: To = None,
+    date: Annotated[
+        str | None, typer.Option("--date", metavar="DATE", help="This trade date alone.")
+    ] = None,
+    symbols: Annotated[
+        str | None,
+        typer.Option("--symbols", metavar="LIST", help="Only these, separated by commas."),
+    ] = None,
+    known_at: KnownAt = None,
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """Compare two sources, layers or versions, and name the cause of each difference.
+
+    Without --format or --out a short report is printed. The exit code is 3 where something
+    differs that may not.
+    """
+    from ingot.app.reconcile import ReconcileRequest
+    from ingot.app.reconcile import reconcile as compare
+
+    if date and (first or last):
+        raise QueryError("Write --date, or --from and --to.")
+    to = Destination.of(form, out)
+    state: State = context.obj
+    parts = state.open()
+    start, end = trade_dates(first, last, parts.clock.now().date())
+    if date:
+        start = trade_date("--date", date)
+        end = start + timedelta(days=1)
+    request = ReconcileRequest(
+        a=a, b=b, start=start, end=end, symbols=_listed(symbols), layer=layer, known_at=known_at
+    )
+    found = compare(parts, request)
+    if form is None and out is None:
+        sys.stdout.write(found.text)
+    else:
+        to.take(found.answer)
+    if not found.is_clean:
+        raise typer.Exit(_LOOK)

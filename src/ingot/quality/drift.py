@@ -1,0 +1,153 @@
+"""Lays two aligned sides beside each other: which keys differ, in which values, by how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+A: Final = "aligned.a"
+B: Final = "aligned.b"
+"""Names of the aligned sides in these texts."""
+ENDS: Final = "aligned.ends"
+"""Name of the relation of each side's span, (side, first_date, last_date): a date that no more than
+a few symbols have, for their labels are off, is not the end of a side."""
+_FEW: Final = 0.5
+_REACH_DAYS: Final = 4
+PRICES: Final = ("open", "high", "low", "close")
+STATED: Final = ("adj_close", "dividend", "split")
+"""Values that only some sources state; compared where both do."""
+EXTRAS: Final = (
+    "all_open",
+    "all_high",
+    "all_low",
+    "all_close",
+    "auction_low",
+    "auction_high",
+    "volume_regular",
+    "volume_outside",
+    "known_from",
+    "copies",
+    "variants",
+    "session",
+    "bars",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far two values may lie apart and still be the same."""
+
+    price_pct: float = 0.01
+    """Percent of the larger price."""
+    volume_pct: float = 0.01
+    """Percent of the larger volume."""
+    tick: float = 0.0
+    """Smallest price step; half of it is no drift. 0: 0.01, and 0.0001 below 1 (Rule 612)."""
+
+    def tick_of(self, price: str) -> str:
+        """Return the SQL of the tick at a price."""
+        if self.tick > 0:
+            return repr(self.tick)
+        return f"CASE WHEN abs({price}) < 1 THEN 0.0001 ELSE 0.01 END"
+
+    def price_differs(self, a: str, b: str) -> str:
+        """Return the SQL that is true where two prices are not the same; never null."""
+        return self._differs(a, b, self.price_pct, f"({self.tick_of(a)}) / 2")
+
+    def volume_differs(self, a: str, b: str) -> str:
+        """Return the SQL that is true where two volumes are not the same; never null."""
+        return self._differs(a, b, self.volume_pct, "0")
+
+    @staticmethod
+    def _differs(a: str, b: str, percent: float, least: str) -> str:
+        share = percent / 100
+        return (
+            f"(({a} IS NULL) <> ({b} IS NULL) OR coalesce(({a} = 0) <> ({b} = 0), false) OR "
+            f"coalesce(abs({a} - {b}) > "
+            f"greatest({share!r} * greatest(abs({a}), abs({b})), {least}), false))"
+        )
+
+
+def joined(tolerance: Tolerance) -> str:
+    """Return the text of every key of either side with the values of both, and what differs.
+
+    Values are doubles, for they are compared and divided, never added. `price`, `volume`,
+    `adj_close`, `dividend` and `split` say whether the values differ; a key that only one side
+    has differs in none. Prices of a day made of minutes may also be the closing auction's.
+    """
+    both = "a.symbol IS NOT NULL AND b.symbol IS NOT NULL"
+    values = (*PRICES, "volume", "transactions", *STATED)
+    columns = [
+        "coalesce(a.symbol, b.symbol) AS symbol",
+        "coalesce(a.trade_date, b.trade_date) AS trade_date",
+        "coalesce(a.start_ns, b.start_ns) AS start_ns",
+        "a.symbol IS NOT NULL AS in_a",
+        "b.symbol IS NOT NULL AS in_b",
+        *(f"CAST({s}.{v} AS DOUBLE) AS {v}_{s}" for v in values for s in "ab"),
+        *(f"{s}.{v} AS {v}_{s}" for v in EXTRAS for s in "ab"),
+        *(f"{both} AND {_price(tolerance, n)} AS {n}_differs" for n in PRICES),
+        f"{both} AND {_volume(tolerance)} AS volume_differs",
+        *(f"{both} AND {_stated(tolerance, n)} AS {n}_differs" for n in STATED),
+    ]
+    text = (
+        f"SELECT {', '.join(columns)} FROM {A} AS a FULL JOIN {B} AS b "
+        "ON a.symbol = b.symbol AND a.start_ns = b.start_ns"
+    )
+    any_price = " OR ".join(f"{n}_differs" for n in PRICES)
+    return f"SELECT *, {any_price} AS price_differs FROM ({text})"
+
+
+def _price(tolerance: Tolerance, name: str) -> str:
+    return tolerance.price_differs(*(f"CAST({s}.{name} AS DOUBLE)" for s in "ab"))
+
+
+def _volume(tolerance: Tolerance) -> str:
+    return tolerance.volume_differs(*(f"CAST({s}.volume AS DOUBLE)" for s in "ab"))
+
+
+def _stated(tolerance: Tolerance, name: str) -> str:
+    a, b = (f"CAST({s}.{name} AS DOUBLE)" for s in "ab")
+    fine = Tolerance(tolerance.price_pct, tolerance.volume_pct, 0.00005)
+    return f"({a} IS NOT NULL AND {b} IS NOT NULL AND {fine.price_differs(a, b)})"
+
+
+def suspects(names: Iterable[str] = ("price", "volume", *STATED)) -> str:
+    """Return the condition that a joined key needs a cause."""
+    differs = " OR ".join(f"{n}_differs" for n in names)
+    return f"(NOT in_a OR NOT in_b OR {differs} OR copies_a > 1 OR copies_b > 1)"
+
+
+def ends() -> str:
+    """Return the text of the first and last date with at least half of each side's usual bars."""
+    return " UNION ALL ".join(
+        f"SELECT '{side}' AS side, min(trade_date) AS first_date, "
+        "max(trade_date) AS last_date FROM "
+        f"(SELECT trade_date, count(*) AS bars FROM {table} GROUP BY trade_date) "
+        f"WHERE bars >= {_FEW} * (SELECT median(bars) FROM "
+        f"(SELECT count(*) AS bars FROM {table} GROUP BY trade_date))"
+        for side, table in (("a", A), ("b", B))
+    )
+
+
+def last_date(side: str) -> str:
+    """Return the SQL of a side's last date."""
+    return f"(SELECT last_date FROM {ENDS} WHERE side = '{side}')"
+
+
+def first_date(side: str) -> str:
+    """Return the SQL of a side's first date."""
+    return f"(SELECT first_date FROM {ENDS} WHERE side = '{side}')"
+
+
+def within() -> str:
+    """Return the condition that a joined key is not long before the other side begins.
+
+    Labels may be a few days off, so that far a key counts.
+    """
+    return " AND ".join(
+        f"(in_{side} OR trade_date >= coalesce({first_date(side)}, trade_date) - {_REACH_DAYS})"
+        for side in "ab"
+    )
