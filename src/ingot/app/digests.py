@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ingot.tables import gold
 from ingot.transforms import gold as gold_transforms
+from ingot.transforms import reference
 from ingot.transforms import silver as silver_transforms
 from ingot.transforms.performance import performance_transform
 
@@ -30,7 +32,7 @@ def _digest(parts: Parts, table: Table) -> str | None:
         return performance_transform(risk_free_rate=parts.settings.risk_free_rate).digest
     if table is gold.DAILY_BARS:
         return gold_transforms.DAILY_BARS.digest
-    try:
-        return silver_transforms.transform_of(table).digest
-    except KeyError:
-        return None
+    for transform_of in (silver_transforms.transform_of, reference.transform_of):
+        with suppress(KeyError):
+            return transform_of(table).digest
+    return None

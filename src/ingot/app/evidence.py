@@ -63,14 +63,14 @@ def manifest_of(
         basis=str(getattr(asked.what, "basis", asked.others.get("basis", _RAW))),
         settled=answer.settled,
         tables=tuple(
-            TableRead(name, pin.snapshot_id, pin.metadata, pin.columns)
+            TableRead(name, pin.snapshot_id, pin.manifest_list, pin.columns)
             for name, pin in sorted(reader.parts.tables.pinned.items())
         ),
         landings=tuple(_read(landing) for landing in landings),
-        bound=dict(reader.facts.bound),
+        bound=dict(reader.views.still.bound),
         sessions=sessions_read(parts),
         known_rules=tuple(sorted({landing.rule for landing in landings})),
-        sources=reader.facts.sources.present,
+        sources=reader.views.still.sources.present,
         settings=shaping(parts),
         transforms=transform_digests(parts, [*read, *_below(read)]),
         code_version=__version__,
@@ -119,7 +119,7 @@ def _landings(parts: Parts, reader: PinnedReader, answer: Answer) -> tuple[Landi
             wanted |= set(_of_units(parts, table, read))
     bronze = {read.table for read in reader.parts.tables.reads}
     found: list[Landing] = []
-    for states in reader.facts.states:
+    for states in reader.views.still.states:
         at_t = in_force(states, answer.known_at)
         found += [v for v in at_t if v.landing_id in wanted or _bronze_of(v) in bronze]
     return tuple(sorted(found, key=lambda v: (v.source, v.dataset, v.file_date, v.key)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ingot.app.facts import LedgerFacts, read_facts
 from ingot.app.parts import Parts
 from ingot.app.query import Reader
+from ingot.app.views import Views
 from ingot.errors import NotReplayableError
 from ingot.model.time import FixedClock
 from ingot.query.bind import table_of
@@ -38,7 +39,7 @@ class Pin:
 
     snapshot_id: int | None
     """None while the table is empty."""
-    metadata: str
+    manifest_list: str
     columns: int
     """How many columns it had; a question sees no later one."""
 
@@ -100,9 +101,11 @@ class PinnedTables(TableStore):
                 "The export",
                 gone=[f"this Ingot reads {table.name} for the question; the export did not"],
             )
-        pointer = self.pointer(table)
-        state = self._reader.state_at(table, pointer)
-        found = self.pinned[table.name] = Pin(state.head, pointer, len(table.columns))
+        snapshot = self._reader.state(table).snapshot()
+        found = Pin(None, "", len(table.columns))
+        if snapshot is not None:
+            found = Pin(snapshot.snapshot_id, snapshot.manifest_list, len(table.columns))
+        self.pinned[table.name] = found
         return found
 
     def head(self, table: Table) -> int | None:
@@ -204,6 +207,39 @@ class PinnedFacts(LedgerFacts):
         return self.bound[name]
 
 
+class PinnedViews(Views):
+    """Tables bound to a moment as they stood then; what the ledger said stands still, too."""
+
+    def __init__(self, parts: PinnedParts) -> None:
+        super().__init__(parts)
+        self._pinned = parts
+        self.whole = True
+        """False for a question in SQL, which sees no column that came after its export."""
+
+    @cached_property
+    def still(self) -> PinnedFacts:
+        """What the ledger says, or said; read once."""
+        pins = self._pinned.pins
+        if pins is not None:
+            given = dict(pins.bound)
+            return PinnedFacts("replay", pins.settled_until, pins.sources, (), given, is_given=True)
+        read = read_facts(self._pinned, self._pinned.ledger.stamp())
+        return PinnedFacts(read.stamp, read.settled_until, read.sources, read.states)
+
+    def facts(self) -> LedgerFacts:
+        """Return what the ledger says, or said."""
+        return self.still
+
+    def view(self, name: str, moment: AsOf, conditions: Sequence[Condition] = ()) -> View:
+        """Return the table or history `name` as known at `moment`."""
+        view = super().view(name, moment, conditions)
+        if self.whole or not isinstance(view.relation, FileRelation):
+            return view
+        last = self._pinned.tables.pin_of(table_of(name)[0]).columns
+        late = {column for i, (column, _) in view.relation.columns.items() if i > last}
+        return replace(view, columns=tuple(c for c in view.columns if c not in late))
+
+
 class PinnedReader(Reader):
     """Answers over a lake that stands still, on one thread, and remembers what was asked."""
 
@@ -211,6 +247,7 @@ class PinnedReader(Reader):
         super().__init__(parts)
         self.parts = parts
         self.asked: Asked | None = None
+        self.views = self._views = PinnedViews(parts)
 
     @cached_property
     def _limits(self) -> Limits:
@@ -233,29 +270,6 @@ class PinnedReader(Reader):
         **others: Any,  # noqa: ANN401  # the same
     ) -> Answer:
         """Answer one SELECT, and remember it."""
+        self.views.whole = False
         self.asked = Asked("sql", text, others, is_now=known_at is None)
         return super().sql(text, known_at, **others)
-
-    @cached_property
-    def facts(self) -> PinnedFacts:
-        """What the ledger says, or said; read once."""
-        pins = self.parts.pins
-        if pins is not None:
-            given = dict(pins.bound)
-            return PinnedFacts("replay", pins.settled_until, pins.sources, (), given, is_given=True)
-        read = read_facts(self.parts, self.parts.ledger.stamp())
-        return PinnedFacts(read.stamp, read.settled_until, read.sources, read.states)
-
-    def _facts(self) -> LedgerFacts:
-        return self.facts
-
-    def _view(self, name: str, moment: AsOf, conditions: Sequence[Condition]) -> View:
-        """Return the view; a question in SQL sees no column that came later."""
-        view = super()._view(name, moment, conditions)
-        if self.asked is None or self.asked.kind != "sql":
-            return view
-        if not isinstance(view.relation, FileRelation):
-            return view
-        last = self.parts.tables.pin_of(table_of(name)[0]).columns
-        late = {column for i, (column, _) in view.relation.columns.items() if i > last}
-        return replace(view, columns=tuple(c for c in view.columns if c not in late))

@@ -167,7 +167,7 @@ def _pins(parts: Parts, made: Manifest) -> Pins:
     settings = _settings(parts, made)
     precedence = tuple((p.from_date, p.sources) for p in settings.source_precedence)
     return Pins(
-        tables={t.name: Pin(t.snapshot_id, t.metadata, t.columns) for t in made.tables},
+        tables={t.name: Pin(t.snapshot_id, t.manifest_list, t.columns) for t in made.tables},
         sources=Sources(made.sources, precedence),
         bound=made.bound,
         settled_until=None if made.settled else made.known_at,

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from ingot.cli import load, operate, read
+from ingot.cli import exports, load, operate, read
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
@@ -31,6 +31,7 @@ app = typer.Typer(
 load.register(app)
 read.register(app)
 operate.register(app)
+exports.register(app)
 
 _COMPLETION: Final = "_INGOT_COMPLETE"
 """What a shell sets when it asks for completions."""

@@ -22,6 +22,7 @@ PURPOSES: Final = {
         "tables",
         "describe",
     ),
+    "Export": ("export", "replay", "exports"),
     "Operate": ("status", "runs", "landings", "quarantine", "profile", "repair"),
 }
 

@@ -114,12 +114,13 @@ def _ten_thousandths(prices: pl.Series) -> tuple[pl.Series, int]:
     kind = prices.dtype
     if isinstance(kind, pl.Decimal) and kind.scale >= _PLACES:
         unit = 10 ** (kind.scale - _PLACES)
-        count = prices.to_physical().cast(pl.Int128)
-        inexact = int((count % unit != 0).sum())
-        return ((count + unit // 2) // unit).cast(pl.String), inexact
+        whole, half = (pl.lit(n, dtype=pl.Int128) for n in (unit, unit // 2))
+        count = pl.lit(prices.to_physical().cast(pl.Int128))
+        inexact = pl.select((count % whole != 0).sum()).item()
+        return pl.select((count + half) // whole).to_series().cast(pl.String), int(inexact)
     scaled = prices.cast(pl.Float64) * 10**_PLACES
-    whole = (scaled + 0.5).floor()
-    return whole.cast(pl.Int64).cast(pl.String), int(((whole - scaled).abs() > 1e-6).sum())  # noqa: PLR2004  # far below half a unit
+    nearest = (scaled + 0.5).floor()
+    return nearest.cast(pl.Int64).cast(pl.String), int(((nearest - scaled).abs() > 1e-6).sum())  # noqa: PLR2004  # far below half a unit
 
 
 def _shortest(volumes: pl.Series) -> pl.Series:

@@ -30,8 +30,8 @@ class TableRead:
     name: str
     snapshot_id: int | None
     """None where the table was empty."""
-    metadata: str
-    """Location of the table's metadata file then."""
+    manifest_list: str
+    """Location of the snapshot's own metadata file, which lives as long as the snapshot."""
     columns: int
     """How many columns the table had then."""
 
