@@ -287,7 +287,7 @@ def test_the_manifest_says_what_the_answer_rests_on(lake: Lake, tmp_path: Path) 
     assert body["known_at"] == "2025-07-02T04:00:00.000000Z"
     assert body["question"]["asked"]["session"] == "regular"
     assert "gold.daily_bars" in [t["name"] for t in body["tables"]]
-    assert sorted(body["transforms"]) == ["gold.daily_bars", "silver.minute_bars"]
+    assert {"gold.daily_bars", "silver.minute_bars"} <= set(body["transforms"])
     assert {v["dataset"] for v in body["landings"]} == {MINUTES}
     assert set(body["writers"]) == {"duckdb", "polars", "pyarrow", "zlib"}
     assert body["sessions"]["digest"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingot.tables import gold
 from ingot.transforms import gold as gold_transforms
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.tables.contract import Table
+
+
+TRANSFORM: Final = "transform"
+"""Under this name a done record keeps the digest of the transform that made its rows."""
 
 
 def transform_digests(parts: Parts, tables: Iterable[Table]) -> dict[str, str]:

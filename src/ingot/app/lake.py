@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingot.app import describe, exports, identity, replay
+from ingot.app import describe, exports, identity, replay, revisions
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
 from ingot.errors import QueryError
-from ingot.model.time import Interval, to_ns
+from ingot.model.time import Interval, as_of, to_ns
 from ingot.query import listings
 from ingot.query.bars import BarsRequest
 
@@ -197,6 +197,44 @@ class Lake:
         """Return every version of a symbol's 1m or 1d bars of one trade date."""
         listing = listings.history(symbol, _date("date", date), interval=interval)
         return self._reader.listing(listing, known_at)
+
+    def revisions(
+        self,
+        symbol: str | None = None,
+        *,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        since: str | date | datetime | None = None,
+        interval: str | None = None,
+        known_at: Moment = None,
+    ) -> Answer:
+        """Return what vendors changed of a symbol's bars (of all), and what used the old value.
+
+        Args:
+            symbol: Source symbol, case-sensitive; every one by default.
+            start: First trade date; the beginning by default.
+            end: The day after the last trade date; tomorrow by default.
+            since: Only what was revised at this moment or later.
+            interval: 1m or 1d; both by default.
+            known_at: The moment whose knowledge is used.
+
+        Raises:
+            QueryError: A word or a moment is wrong.
+        """
+        first, last = self._span(start, end)
+        return revisions.revisions(
+            self._parts,
+            symbol=symbol,
+            start=first,
+            end=last,
+            interval=interval,
+            since=None if since is None else as_of(since, self._parts.clock).known_at,
+            known_at=known_at,
+        )
+
+    def retroactive(self) -> Answer:
+        """Return each exception of the as-known law, with what it affects and from when."""
+        return revisions.retroactive(self._parts)
 
     def export(
         self,

@@ -219,12 +219,12 @@ class PinnedViews(Views):
     @cached_property
     def still(self) -> PinnedFacts:
         """What the ledger says, or said; read once."""
-        pins = self._pinned.pins
-        if pins is not None:
-            given = dict(pins.bound)
-            return PinnedFacts("replay", pins.settled_until, pins.sources, (), given, is_given=True)
         read = read_facts(self._pinned, self._pinned.ledger.stamp())
-        return PinnedFacts(read.stamp, read.settled_until, read.sources, read.states)
+        pins = self._pinned.pins
+        if pins is None:
+            return PinnedFacts(read.stamp, read.settled_until, read.sources, read.states)
+        until, given = pins.settled_until, dict(pins.bound)
+        return PinnedFacts("replay", until, pins.sources, read.states, given, is_given=True)
 
     def facts(self) -> LedgerFacts:
         """Return what the ledger says, or said."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ingot.app import reference
 from ingot.app.batch import Finished
+from ingot.app.digests import TRANSFORM, transform_digests
 from ingot.app.engine import open_engine
 from ingot.engines.base import CanTrail
 from ingot.model.landing import Outcome
@@ -264,6 +265,7 @@ class Refinery:
                 reader = engine.run(text, job.inputs)
             files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
         self._parts.ledger.record_quarantine(unit, refused, layer="silver")
+        rules = transform_digests(self._parts, [job.table]).get(job.table.name)
         done = Done(
             unit=unit,
             outcome=Outcome.DONE,
@@ -275,7 +277,10 @@ class Refinery:
             rows_out=sum(f.rows for f in files),
             rows_refused=len(refused),
             landing_ids=job.landing_ids,
-            details={"duplicates": str(duplicates)} if duplicates else {},
+            details={
+                **({"duplicates": str(duplicates)} if duplicates else {}),
+                **({TRANSFORM: rules} if rules else {}),
+            },
             code_version=__version__,
         )
         return Finished(done, files, monotonic() - job.began)

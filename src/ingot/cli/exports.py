@@ -11,7 +11,19 @@ import typer
 
 from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
 from ingot.cli.destination import Destination, notice
-from ingot.cli.read import Interval, SessionName, Shown, SourceName, Symbols, Window
+from ingot.cli.read import (
+    Basis,
+    Follow,
+    Formula,
+    Interval,
+    SessionName,
+    Shown,
+    SourceName,
+    Strict,
+    SymbolDate,
+    Symbols,
+    Window,
+)
 from ingot.cli.state import State, trade_dates
 from ingot.errors import QueryError
 
@@ -72,9 +84,7 @@ def export_bars(
     last: To = None,
     interval: Interval = "1d",
     session: SessionName = None,
-    basis: Annotated[
-        str, typer.Option("--basis", metavar="NAME", help="raw: prices as they were traded.")
-    ] = "raw",
+    basis: Basis = "raw",
     known_at: KnownAt = None,
     fill: Annotated[
         str,
@@ -88,6 +98,10 @@ def export_bars(
     value: Shown = "close",
     window: Window = None,
     source: SourceName = None,
+    follow: Follow = True,
+    symbol_date: SymbolDate = None,
+    formula: Formula = "standard",
+    strict: Strict = False,
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
@@ -113,6 +127,10 @@ def export_bars(
         value=value,
         source=source,
         window=window,
+        follow=follow,
+        symbol_date=symbol_date,
+        formula=formula,
+        strict=strict,
     )
 
 

@@ -19,6 +19,7 @@ PURPOSES: Final = {
         "universe",
         "sessions",
         "history",
+        "revisions",
         "tables",
         "describe",
     ),
