@@ -12,6 +12,8 @@ The branches are what the caller should do; the exit code of a command follows t
     │   ├── CorruptFileError
     │   ├── QuarantineLimitError
     │   ├── HeldVersionError
+    │   ├── SnapshotGoneError
+    │   ├── NotReplayableError
     │   └── ContractBrokenError
     ├── TryLaterError             4    try again later (may carry `retry_after_s`)
     │   ├── RateLimitedError
@@ -117,6 +119,26 @@ class QuarantineLimitError(LookAtDataError):
 
 class HeldVersionError(LookAtDataError):
     """A version is far smaller than the one before and waits for a decision."""
+
+
+class SnapshotGoneError(LookAtDataError):
+    """A table no longer has the snapshot that was to be read or kept."""
+
+    def __init__(self, table: str, snapshot_id: int) -> None:
+        super().__init__(
+            f"{table} has no snapshot {snapshot_id} (any more): it has expired. Ask again; the "
+            "new answer reads the present one."
+        )
+        self.table, self.snapshot_id = table, snapshot_id
+
+
+class NotReplayableError(LookAtDataError):
+    """An export cannot be written again: something that it was made of is gone or differs."""
+
+    def __init__(self, manifest: object, *, gone: Iterable[str], notes: Iterable[str] = ()) -> None:
+        self.gone, self.notes = tuple(gone), tuple(notes)
+        lines = "".join(f"\n  - {line}" for line in (*self.gone, *self.notes))
+        super().__init__(f"{manifest} cannot be replayed:{lines}")
 
 
 class ContractBrokenError(LookAtDataError):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
 
+_ACTIONS: Final = "actions of "
 _SCALING: Final = frozenset({"split", "stock_dividend"})
 
 
@@ -65,10 +66,10 @@ def _left(since: Any, until: Any, taken: Sequence[tuple[Any, Any]]) -> list[tupl
 
 
 def digests_by_month(rows: pa.Table) -> dict[str, str]:
-    """Return what names the versions of the actions of each month of ex-dates."""
+    """Return what names the versions of the actions of each month of ex-dates, for a record."""
     texts: dict[str, list[str]] = {}
     for row in rows.to_pylist():
-        texts.setdefault(f"{row['ex_date']:%Y-%m}", []).append(repr(sorted(row.items())))
+        texts.setdefault(f"{_ACTIONS}{row['ex_date']:%Y-%m}", []).append(repr(sorted(row.items())))
     return {
         month: sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
         for month, found in texts.items()
@@ -79,6 +80,8 @@ def months_of(parts: Parts) -> dict[str, tuple[str, ...]]:
     """Return, for each month of ex-dates, what names the actions that are refined of it."""
     found: dict[str, tuple[str, ...]] = {}
     for done in parts.ledger.done_all(silver.CORPORATE_ACTIONS.name):
-        for month, digest in done.details.items():
-            found[month] = tuple(sorted((*found.get(month, ()), digest)))
+        for key, digest in done.details.items():
+            if key.startswith(_ACTIONS):
+                month = key.removeprefix(_ACTIONS)
+                found[month] = tuple(sorted((*found.get(month, ()), digest)))
     return found

@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ingot.app import describe, identity
+from ingot.app import describe, exports, identity, replay, revisions
 from ingot.app.check import check
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
 from ingot.app.reconcile import ReconcileRequest, reconcile
 from ingot.errors import QueryError
-from ingot.model.time import Interval, to_ns
+from ingot.model.time import Interval, as_of, to_ns
 from ingot.query import listings
 from ingot.query.bars import BarsRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
+    from ingot.app.exports import Exported
     from ingot.app.parts import Parts
+    from ingot.app.replay import Replayed
     from ingot.config import Settings
     from ingot.query.answer import Answer
 
@@ -238,6 +240,90 @@ class Lake:
         listing = listings.history(symbol, _date("date", date), interval=interval)
         return self._reader.listing(listing, known_at)
 
+    def revisions(
+        self,
+        symbol: str | None = None,
+        *,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        since: str | date | datetime | None = None,
+        interval: str | None = None,
+        known_at: Moment = None,
+    ) -> Answer:
+        """Return what vendors changed of a symbol's bars (of all), and what used the old value.
+
+        Args:
+            symbol: Source symbol, case-sensitive; every one by default.
+            start: First trade date; the beginning by default.
+            end: The day after the last trade date; tomorrow by default.
+            since: Only what was revised at this moment or later.
+            interval: 1m or 1d; both by default.
+            known_at: The moment whose knowledge is used.
+
+        Raises:
+            QueryError: A word or a moment is wrong.
+        """
+        first, last = self._span(start, end)
+        return revisions.revisions(
+            self._parts,
+            symbol=symbol,
+            start=first,
+            end=last,
+            interval=interval,
+            since=None if since is None else as_of(since, self._parts.clock).known_at,
+            known_at=known_at,
+        )
+
+    def retroactive(self) -> Answer:
+        """Return each exception of the as-known law, with what it affects and from when."""
+        return revisions.retroactive(self._parts)
+
+    def export(
+        self,
+        folder: str | Path,
+        *symbols: str,
+        sql: str | None = None,
+        format: str = "parquet",  # noqa: A002  # the word that the command line has
+        allow_unsettled: bool = False,
+        **asked: Any,  # noqa: ANN401  # as `bars` or `sql` take it
+    ) -> Exported:
+        """Write bars, or the answer to a SELECT, to a folder with a manifest to replay it by.
+
+        The snapshots read are pinned until `release`. The same export has the same bytes, on any
+        machine with the same library versions.
+
+        Args:
+            folder: An empty or new folder.
+            *symbols: As in `bars`.
+            sql: One SELECT, instead of bars.
+            format: parquet, csv, arrow or lean (bars of 1m, 1h or 1d).
+            allow_unsettled: Also export what may change when all that landed is refined.
+            **asked: Everything else that `bars` or `sql` takes, known_at included.
+
+        Raises:
+            QueryError: The answer is not settled, the folder is in use, or the question is wrong.
+        """
+        order = exports.ExportOrder(Path(folder), format, allow_unsettled)
+        if sql is not None:
+            return exports.export(self._parts, order, lambda r: self._by(r).sql(sql, **asked))
+        return exports.export(self._parts, order, lambda r: self._by(r).bars(*symbols, **asked))
+
+    def replay(self, manifest: str | Path, folder: str | Path) -> Replayed:
+        """Write an export again from the snapshots that it read, to an empty or new folder.
+
+        Raises:
+            NotReplayableError: Something of it is gone; the message names it.
+        """
+        return replay.replay(self._parts, Path(manifest), Path(folder))
+
+    def exports(self) -> Answer:
+        """Return the exports that this lake has made and how many snapshots each pins."""
+        return exports.exports(self._parts)
+
+    def release(self, export_id: str) -> str:
+        """Give an export's snapshots free, so that they may expire; say what was done."""
+        return exports.release(self._parts, export_id)
+
     def tables(self) -> Answer:
         """Return the lake's tables with rows, size and what one row is."""
         return describe.tables(self._parts)
@@ -245,6 +331,12 @@ class Lake:
     def describe(self, table: str) -> Answer:
         """Return a table's columns with type, unit and meaning."""
         return describe.columns(self._parts, table)
+
+    def _by(self, reader: Reader) -> Lake:
+        """Return the lake as `reader` reads it."""
+        lake = Lake(self._parts)
+        lake.__dict__["_reader"] = reader
+        return lake
 
     def today(self) -> date:
         """Return the present date, UTC."""

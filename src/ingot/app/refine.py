@@ -14,6 +14,7 @@ import pyarrow as pa
 from ingot.app import reference
 from ingot.app.batch import Finished
 from ingot.app.chosen import digests_by_month
+from ingot.app.digests import TRANSFORM, transform_digests
 from ingot.app.engine import open_engine
 from ingot.app.performance import Month
 from ingot.engines.base import CanTrail
@@ -273,6 +274,7 @@ class Refinery:
         unit = job.unit
         files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
         self._parts.ledger.record_quarantine(unit, refused, layer="silver")
+        rules = transform_digests(self._parts, [job.table]).get(job.table.name)
         done = Done(
             unit=unit,
             outcome=Outcome.DONE,
@@ -284,7 +286,7 @@ class Refinery:
             rows_out=sum(f.rows for f in files),
             rows_refused=len(refused),
             landing_ids=job.landing_ids,
-            details=details,
+            details={**details, **({TRANSFORM: rules} if rules else {})},
             code_version=__version__,
         )
         return Finished(done, files, monotonic() - job.began)

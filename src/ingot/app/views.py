@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingot.app.facts import read_facts
+from ingot.query import revisions
 from ingot.query.bind import bind, table_of
 from ingot.tables.contract import Binding
+from ingot.tables.revisions import REVISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from ingot.app.facts import LedgerFacts
     from ingot.app.parts import Parts
@@ -29,6 +31,10 @@ class Views:
     def view(self, name: str, moment: AsOf, conditions: Sequence[Condition] = ()) -> View:
         """Return the table or history `name` as known at `moment`, narrowed by the conditions."""
         table, history = table_of(name)
+        if table is REVISIONS:
+            kept = revisions.narrowing(conditions)
+            made_of = [self.view(n, moment, kept) for n in revisions.INPUTS]
+            return revisions.revisions(made_of, self._republished(), conditions)
         start, end = _dates(table, conditions)
         plan = self._parts.tables.plan(
             table,
@@ -46,10 +52,27 @@ class Views:
     def pointer(self, name: str) -> str:
         """Name a table's exact state, with the ledger's where landings bind it."""
         table, _ = table_of(name)
+        if table is REVISIONS:
+            return " ".join(self.pointer(n) for n in revisions.INPUTS)
         pointer = self._parts.tables.pointer(table)
         if table.binding is Binding.LANDING:
             return f"{pointer} {self._parts.ledger.stamp()}"
         return pointer
+
+    def _republished(self) -> tuple[revisions.Republished, ...]:
+        """Return the files that came into force more than once."""
+        moments: dict[tuple[str, str, date], set[datetime]] = {}
+        for states in self.facts().states:
+            for state in states:
+                v = state.landing
+                if state.in_force_from is not None:
+                    file = moments.setdefault((v.source, v.dataset, v.file_date), set())
+                    file.add(state.in_force_from)
+        return tuple(
+            revisions.Republished(*file, min(found))
+            for file, found in sorted(moments.items())
+            if len(found) > 1
+        )
 
     def facts(self) -> LedgerFacts:
         """Return what the ledger says now; read anew only when it changed."""

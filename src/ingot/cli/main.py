@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from ingot.cli import load, operate, quality, read
+from ingot.cli import exports, load, operate, quality, read, revisions
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
@@ -32,6 +32,8 @@ load.register(app)
 read.register(app)
 quality.register(app)
 operate.register(app)
+exports.register(app)
+revisions.register(app)
 
 _COMPLETION: Final = "_INGOT_COMPLETE"
 """What a shell sets when it asks for completions."""

@@ -13,9 +13,10 @@ PURPOSES: Final = {
     "Load": ("init", "simulate", "ingest", "build", "backfill"),
     "Ask": (
         *("bars", "sql", "symbols", "resolve", "universe"),
-        *("sessions", "history", "tables", "describe"),
+        *("sessions", "history", "revisions", "tables", "describe"),
     ),
     "Judge": ("check", "reconcile"),
+    "Export": ("export", "replay", "exports"),
     "Operate": ("status", "runs", "landings", "quarantine", "profile", "repair"),
 }
 

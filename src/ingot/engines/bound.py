@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ingot.tables.relation import ArrowRelation, FileRelation
+from ingot.tables.relation import ArrowRelation, FileRelation, QueryRelation
 from ingot.tables.view import BARS, SPANS, literal, name
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def select(view: View, *, arrow: str | None = None, factors: str | None = None) 
         factors: Name under which the view's factors are registered, if it has some.
     """
     where = view.where
-    rows = from_files(view.relation) if isinstance(view.relation, FileRelation) else arrow
+    rows = arrow
+    if isinstance(view.relation, FileRelation):
+        rows = from_files(view.relation)
+    elif isinstance(view.relation, QueryRelation):
+        rows = f"({from_views(view.relation)}) AS made"
     kept = f" WHERE {where}" if where else ""
     if factors is None:
         return f"SELECT {view.select_list} FROM {rows}{kept}"
@@ -35,6 +40,19 @@ def in_memory(view: View) -> dict[str, ArrowRelation]:
     """Return what a view needs registered beside its files, by argument of `select`."""
     found = {"arrow": view.relation, "factors": view.factors}
     return {k: v for k, v in found.items() if isinstance(v, ArrowRelation)}
+
+
+def from_views(relation: QueryRelation) -> str:
+    """Return the relation's text with each view that it names as a common table."""
+    parts: list[str] = []
+    names: dict[str, str] = {}
+    for view in relation.inputs:
+        names[view.name] = f"input_{len(names)}"
+        parts.append(f"{names[view.name]} AS NOT MATERIALIZED ({select(view)})")
+    any_name = re.compile("|".join(rf"\b{re.escape(n)}\b" for n in sorted(names, key=len)[::-1]))
+    text = any_name.sub(lambda found: names[found[0]], relation.sql)
+    rest = f", {text.removeprefix('WITH ')}" if text.startswith("WITH ") else f" {text}"
+    return f"WITH {', '.join(parts)}{rest}"
 
 
 def from_files(relation: FileRelation) -> str:

@@ -14,11 +14,13 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ingot.tables.relation import ArrowRelation, FileRelation
+from ingot.tables.relation import ArrowRelation, FileRelation, QueryRelation
 from ingot.tables.view import Condition, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ingot.tables.relation import Relation
 
 _HEAD: Final = struct.Struct(">BQ")
 
@@ -102,9 +104,13 @@ def _described(view: View) -> dict[str, Any]:
     if isinstance(relation, FileRelation):
         columns = [[i, *column] for i, column in relation.columns.items()]
         files = {"paths": relation.paths, "columns": columns, "where": relation.where}
+    query = None
+    if isinstance(relation, QueryRelation):
+        query = {"sql": relation.sql, "inputs": [_described(v) for v in relation.inputs]}
     return {
         "name": view.name,
         "files": files,
+        "query": query,
         "columns": view.columns,
         "conditions": [[c.column, c.operator, _plain(c.value)] for c in view.conditions],
         "cut": None if view.cut is None else _plain(view.cut),
@@ -113,9 +119,13 @@ def _described(view: View) -> dict[str, Any]:
 
 
 def _view(described: dict[str, Any], stream: IO[bytes]) -> View:
-    files = described["files"]
-    if files is None:
-        relation: FileRelation | ArrowRelation = ArrowRelation(unpack_rows(receive(stream)[1]))
+    files, query = described["files"], described["query"]
+    relation: Relation | QueryRelation
+    if query is not None:
+        inputs = tuple(_view(v, stream) for v in query["inputs"])
+        relation = QueryRelation(query["sql"], inputs)
+    elif files is None:
+        relation = ArrowRelation(unpack_rows(receive(stream)[1]))
     else:
         columns = {i: (name, sql) for i, name, sql in files["columns"]}
         relation = FileRelation(tuple(files["paths"]), columns, files["where"])

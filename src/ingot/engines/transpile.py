@@ -55,6 +55,21 @@ def predicate_to_spark(sql: str) -> str:
     return str(where.this.sql(dialect="spark"))
 
 
+def is_ordered(sql: str) -> bool:
+    """Say whether a question says in which order its rows come.
+
+    A text that only DuckDB can read counts as ordered: its order is then the engine's.
+
+    >>> is_ordered("SELECT 1 AS a ORDER BY a"), is_ordered("SELECT * FROM (SELECT 1 ORDER BY 1)")
+    (True, False)
+    """
+    try:
+        tree = _parse(sql)
+    except QueryError:
+        return True
+    return tree.unnest().args.get("order") is not None
+
+
 def check_portable(sql: str) -> None:
     """Refuse a text that engines would understand differently, or not at all.
 

@@ -1,17 +1,22 @@
-"""Changes of a table that touch no data: a grown schema, forgotten snapshots."""
+"""Changes of a table that touch no data: a grown schema, forgotten and pinned snapshots."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyiceberg.table.refs import SnapshotRefType
 from pyiceberg.table.update import (
     AddSchemaUpdate,
     AssertCurrentSchemaId,
+    AssertRefSnapshotId,
     AssertTableUUID,
+    RemoveSnapshotRefUpdate,
     RemoveSnapshotsUpdate,
     SetCurrentSchemaUpdate,
+    SetSnapshotRefUpdate,
 )
 
+from ingot.errors import SnapshotGoneError
 from ingot.storage.commit import Proposal, Settled
 from ingot.storage.schema import grown_schema
 
@@ -68,4 +73,42 @@ def expiry(found: IcebergTable, snapshot_ids: Collection[int]) -> Proposal | Set
         updates=(RemoveSnapshotsUpdate.model_validate({"snapshot-ids": gone}),),
         requirements=(AssertTableUUID(uuid=metadata.table_uuid),),
         check=are_gone,
+    )
+
+
+def tagging(found: IcebergTable, snapshot_id: int, tag: str) -> Proposal | Settled:
+    """Plan to name a snapshot by a tag, which keeps it from expiry; a tag is never moved.
+
+    Raises:
+        SnapshotGoneError: The table has no such snapshot (any more), or the tag names another.
+    """
+    metadata = found.metadata
+    named = metadata.refs.get(tag)
+    if metadata.snapshot_by_id(snapshot_id) is None or (named and named.snapshot_id != snapshot_id):
+        raise SnapshotGoneError(".".join(found.name()), snapshot_id)
+    if named:
+        return Settled(None)
+
+    def is_named(after: TableMetadata) -> bool:
+        return tag in after.refs and after.refs[tag].snapshot_id == snapshot_id
+
+    values = {"ref-name": tag, "type": SnapshotRefType.TAG, "snapshot-id": snapshot_id}
+    return Proposal(
+        updates=(SetSnapshotRefUpdate.model_validate(values),),
+        requirements=(
+            AssertTableUUID(uuid=metadata.table_uuid),
+            AssertRefSnapshotId.model_validate({"ref": tag, "snapshot-id": None}),
+        ),
+        check=is_named,
+    )
+
+
+def untagging(found: IcebergTable, tag: str) -> Proposal | Settled:
+    """Plan to take a tag away."""
+    if tag not in found.metadata.refs:
+        return Settled(None)
+    return Proposal(
+        updates=(RemoveSnapshotRefUpdate.model_validate({"ref-name": tag}),),
+        requirements=(AssertTableUUID(uuid=found.metadata.table_uuid),),
+        check=lambda after: tag not in after.refs,
     )

@@ -284,6 +284,10 @@ class Ledger:
         """Return, for each scope of a table, the record of the unit whose rows it holds now."""
         return self.state.read(lambda db: lookup.effective(db, table, source, dataset))
 
+    def redone(self) -> tuple[Done, ...]:
+        """Return every record of the derived scopes that were done more than once, oldest first."""
+        return self.state.read(lookup.redone)
+
     def record_done(self, done: Done) -> None:
         """Record that a unit was done; it is the last one of its scope from now on.
 

@@ -214,6 +214,19 @@ def effective(
     return tuple(done_of(text) for (text,) in found)
 
 
+def redone(connection: sqlite3.Connection) -> tuple[Done, ...]:
+    """Return every record of the scopes outside bronze that were done more than once.
+
+    By scope, oldest first; without those that a rollback undid.
+    """
+    found = connection.execute(
+        "SELECT text FROM (SELECT *, count(*) OVER (PARTITION BY table_name, source, dataset, "
+        "start, end) AS times FROM units WHERE NOT is_void AND table_name NOT GLOB 'bronze.*') "
+        "WHERE times > 1 ORDER BY table_name, source, dataset, start, end, number, digest"
+    )
+    return tuple(done_of(text) for (text,) in found)
+
+
 def refusing(
     connection: sqlite3.Connection,
     source: str | None,

@@ -96,6 +96,12 @@ class TableState:
         """Ids of the snapshots that branches and tags name."""
         return frozenset(ref["snapshot-id"] for ref in self.document.get("refs", {}).values())
 
+    @property
+    def tags(self) -> Mapping[str, int]:
+        """The id of the snapshot that each tag names; branches are left out."""
+        named = self.document.get("refs", {}).items()
+        return {name: ref["snapshot-id"] for name, ref in named if ref["type"] == "tag"}
+
     def snapshot(self, snapshot_id: int | None = None) -> Snapshot | None:
         """Return a snapshot, by default the current one; None while there is none.
 

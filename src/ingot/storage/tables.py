@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +16,12 @@ from ingot.storage.files import fsync_folder, make_folders
 from ingot.storage.locations import WAREHOUSE, Locations
 from ingot.storage.reader import Reader
 from ingot.storage.replacement import Replacement, Unplanned
+from ingot.storage.stats import TableStats, table_stats
 from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-    from datetime import date
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import date, datetime
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from ingot.storage.boundary import Boundary
     from ingot.storage.commit import Committer, Proposal, Settled
     from ingot.storage.lineage import SnapshotFacts
-    from ingot.storage.metadata import TableState
     from ingot.storage.producers import Workplace
     from ingot.storage.reader import FilePlan
     from ingot.storage.sql_catalog import CommitCatalog, LakeCatalog
@@ -43,18 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Replacement", "TableStats", "TableStore", "Unplanned", "table_stats"]
 
 _DIGEST_SHOWN: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class TableStats:
-    """How big a table is, from its head's summary: no data and no manifest is read."""
-
-    rows: int
-    size_bytes: int
-    files: int
-    snapshots: int
-    last_commit: datetime | None
-    """UTC; None while nothing was committed."""
 
 
 class TableStore:
@@ -364,6 +350,30 @@ class TableStore:
         if snapshot_ids:
             self._commit(table, lambda found: expiry(found, snapshot_ids))
 
+    def pin(self, table: Table, snapshot_id: int, tag: str) -> None:
+        """Name a snapshot by a tag, so that it does not expire; a tag keeps its snapshot.
+
+        Raises:
+            SnapshotGoneError: The table has no such snapshot (any more).
+        """
+        from ingot.storage.evolution import tagging  # noqa: PLC0415 - imports PyIceberg
+
+        self._commit(table, lambda found: tagging(found, snapshot_id, tag))
+
+    def unpin(self, table: Table, tag: str) -> None:
+        """Take a tag away; nothing happens where there is none."""
+        from ingot.storage.evolution import untagging  # noqa: PLC0415 - imports PyIceberg
+
+        self._commit(table, lambda found: untagging(found, tag))
+
+    def pins(self, table: Table) -> Mapping[str, int]:
+        """Return the id of the snapshot that each tag names."""
+        return self._reader.state(table).tags
+
+    def snapshots(self, table: Table) -> frozenset[int]:
+        """Return the ids of the snapshots that have not expired."""
+        return frozenset(self._reader.state(table).snapshots)
+
     def compact(
         self, table: Table, *, source: str, dataset: str, start: date, end: date, run: str
     ) -> int | None:
@@ -452,19 +462,6 @@ class TableStore:
 
     def _data_folder(self, table: Table) -> Path:
         return self._folder(table) / "data"
-
-
-def table_stats(state: TableState) -> TableStats:
-    """Return a table's size as its head's summary tells it."""
-    head = state.snapshot()
-    summary = head.summary if head else {}
-    return TableStats(
-        rows=int(summary.get("total-records", "0")),
-        size_bytes=int(summary.get("total-files-size", "0")),
-        files=int(summary.get("total-data-files", "0")),
-        snapshots=len(state.snapshots),
-        last_commit=datetime.fromtimestamp(head.timestamp_ms / 1000, UTC) if head else None,
-    )
 
 
 def _locations(root: Path) -> Locations:

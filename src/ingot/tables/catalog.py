@@ -6,13 +6,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ingot.errors import QueryError
-from ingot.tables import bronze, gold, ops, silver
+from ingot.tables import bronze, gold, ops, revisions, silver
 
 if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 ALL_TABLES: tuple[Table, ...] = (*bronze.TABLES, *silver.TABLES, *gold.TABLES, *ops.TABLES)
-_BY_NAME = {table.name: table for table in ALL_TABLES}
+VIEWS: tuple[Table, ...] = revisions.VIEWS
+"""Names that a question may use beside the tables: made of them when they are read."""
+_BY_NAME = {table.name: table for table in (*ALL_TABLES, *VIEWS)}
 
 
 def table(name: str) -> Table:

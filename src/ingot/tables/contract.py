@@ -95,6 +95,8 @@ class Binding(StrEnum):
     """Rows of the landings in force at T."""
     DIGEST = "digest"
     """Exempt from known time; versioned by a digest that answers name."""
+    VIEW = "view"
+    """Made of histories, which are bound, when it is read; the lake keeps no rows of it."""
     NONE = "none"
     """Not bound: asking with known_at is an error."""
 

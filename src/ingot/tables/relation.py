@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ingot.tables.contract import Table
+    from ingot.tables.view import View
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class ArrowRelation:
 
 
 Relation = FileRelation | ArrowRelation
+
+
+@dataclass(frozen=True)
+class QueryRelation:
+    """Rows that our own SQL makes of views over files, which it names as they are called."""
+
+    sql: str
+    inputs: tuple[View, ...]
 
 
 def columns_of(table: Table) -> dict[int, tuple[str, str]]:

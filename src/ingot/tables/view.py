@@ -13,7 +13,7 @@ from ingot.tables.contract import Table
 from ingot.tables.relation import FileRelation
 
 if TYPE_CHECKING:
-    from ingot.tables.relation import ArrowRelation, Relation
+    from ingot.tables.relation import ArrowRelation, QueryRelation, Relation
 
 Value = str | int | date | datetime
 BARS = "bars"
@@ -47,7 +47,7 @@ class View:
 
     name: str
     """As the question writes it: `silver.minute_bars`, `silver.minute_bars_history`."""
-    relation: Relation
+    relation: Relation | QueryRelation
     columns: tuple[str, ...]
     """The columns that it shows, in order."""
     conditions: tuple[Condition, ...] = ()

@@ -1,0 +1,154 @@
+"""What an answer rests on: tables at their snapshots, landings in force, rules and digests."""
+
+from __future__ import annotations
+
+from datetime import date
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from ingot.app.digests import transform_digests
+from ingot.connectors.registry import connector
+from ingot.export.manifest import LandingRead, Manifest, SessionsRead, TableRead
+from ingot.export.question import encoded
+from ingot.model.known import in_force
+from ingot.quality.content import content_hash
+from ingot.tables import gold, silver
+from ingot.tables.catalog import table as contract
+from ingot.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+
+    from ingot.app.parts import Parts
+    from ingot.app.pinned import PinnedReader, Planned
+    from ingot.model.landing import Landing
+    from ingot.query.answer import Answer
+    from ingot.tables.contract import Table
+
+SHAPING: Final = ("calendar", "source_precedence", "action_sources", "instrument_sources")
+"""Settings that shape an answer; those that this Ingot has are in every manifest."""
+_LIBRARIES: Final = ("duckdb", "polars", "pyarrow")
+_RAW: Final = "raw"
+_MADE_OF: Final = {
+    gold.DAILY_BARS.name: (silver.MINUTE_BARS,),
+    gold.PERFORMANCE.name: (silver.MINUTE_BARS, silver.DAY_BARS),
+}
+
+
+def manifest_of(
+    parts: Parts, reader: PinnedReader, answer: Answer, rows: pa.Table, form: str
+) -> Manifest:
+    """Return the manifest of an answer before any file of it is written.
+
+    Args:
+        parts: The lake.
+        reader: What answered; it remembers what was asked and read.
+        answer: The answer.
+        rows: Its rows in the order and types in which they are written.
+        form: The format.
+    """
+    asked = reader.asked
+    assert asked is not None  # noqa: S101  # something was answered
+    read = _tables(reader)
+    landings = _landings(parts, reader, answer)
+    question = {"kind": asked.kind, "asked": encoded(asked.what)}
+    question["others"] = {name: encoded(value) for name, value in sorted(asked.others.items())}
+    return Manifest(
+        question=question,
+        form=form,
+        known_at=answer.known_at,
+        is_now=asked.is_now,
+        basis=str(getattr(asked.what, "basis", asked.others.get("basis", _RAW))),
+        settled=answer.settled,
+        tables=tuple(
+            TableRead(name, pin.snapshot_id, pin.manifest_list, pin.columns)
+            for name, pin in sorted(reader.parts.tables.pinned.items())
+        ),
+        landings=tuple(_read(landing) for landing in landings),
+        bound=dict(reader.views.still.bound),
+        sessions=sessions_read(parts),
+        known_rules=tuple(sorted({landing.rule for landing in landings})),
+        sources=reader.views.still.sources.present,
+        settings=shaping(parts),
+        transforms=transform_digests(parts, [*read, *_below(read)]),
+        code_version=__version__,
+        writers=writer_versions(),
+        rows=rows.num_rows,
+        columns=tuple((field.name, str(field.type)) for field in rows.schema),
+        content_hash=content_hash(rows),
+        files=(),
+    )
+
+
+def writer_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide which bytes are written."""
+    import zlib
+
+    return {name: version(name) for name in _LIBRARIES} | {"zlib": zlib.ZLIB_RUNTIME_VERSION}
+
+
+def shaping(parts: Parts) -> dict[str, Any]:
+    """Return the settings that shape answers, as JSON."""
+    return parts.settings.model_dump(mode="json", include=set(SHAPING))
+
+
+def sessions_read(parts: Parts) -> SessionsRead:
+    """Return which version of the calendar names the sessions."""
+    calendar = parts.calendar
+    states = parts.ledger.states("sessions", calendar.name)
+    latest = max((s.landing for s in states), key=lambda v: v.ordinal, default=None)
+    return SessionsRead(calendar.name, calendar.digest, latest.sha256 if latest else "")
+
+
+def _tables(reader: PinnedReader) -> list[Table]:
+    return [contract(name) for name in sorted(reader.parts.tables.pinned)]
+
+
+def _below(tables: Iterable[Table]) -> Iterator[Table]:
+    for table in tables:
+        yield from _MADE_OF.get(table.name, ())
+
+
+def _landings(parts: Parts, reader: PinnedReader, answer: Answer) -> tuple[Landing, ...]:
+    """Return the landings in force that the tables' rows were made of, by date and key."""
+    wanted: set[int] = set()
+    for read in reader.parts.tables.reads:
+        for table in (read.table, *_MADE_OF.get(read.table.name, ())):
+            wanted |= set(_of_units(parts, table, read))
+    bronze = {read.table for read in reader.parts.tables.reads}
+    found: list[Landing] = []
+    for states in reader.views.still.states:
+        at_t = in_force(states, answer.known_at)
+        found += [v for v in at_t if v.landing_id in wanted or _bronze_of(v) in bronze]
+    return tuple(sorted(found, key=lambda v: (v.source, v.dataset, v.file_date, v.key)))
+
+
+def _of_units(parts: Parts, table: Table, read: Planned) -> Iterator[int]:
+    """Yield the landings that the units of a silver table within a read's dates were made of."""
+    whole = table is not read.table and read.table is gold.PERFORMANCE
+    start, end = (None, None) if whole else (read.start, read.end)
+    if table.namespace != "silver" or table is silver.SESSIONS:
+        return
+    for done in parts.ledger.done_all(table.name):
+        scope = done.unit.scope
+        if (start or date.min) < scope.end and scope.start < (end or date.max):
+            yield from done.landing_ids
+
+
+def _bronze_of(landing: Landing) -> Table | None:
+    dataset = connector(landing.source).datasets.get(landing.dataset)
+    return dataset.bronze if dataset else None
+
+
+def _read(landing: Landing) -> LandingRead:
+    return LandingRead(
+        landing_id=landing.landing_id,
+        source=landing.source,
+        dataset=landing.dataset,
+        file_date=landing.file_date,
+        key=landing.key,
+        ordinal=landing.ordinal,
+        sha256=landing.sha256,
+    )

@@ -1,0 +1,192 @@
+"""Writes an export again from its manifest, or says exactly what of it is gone."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from ingot.app import exports
+from ingot.app.digests import transform_digests
+from ingot.app.evidence import writer_versions
+from ingot.app.pinned import Pin, PinnedParts, PinnedReader, Pins
+from ingot.errors import NotReplayableError, QueryError
+from ingot.export import manifest, question
+from ingot.model.time import Interval
+from ingot.quality.content import content_hash
+from ingot.query.bars import BarsRequest, Sources
+from ingot.tables.catalog import table as contract
+from ingot.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from ingot.app.parts import Parts
+    from ingot.config import Settings
+    from ingot.export.manifest import Manifest
+    from ingot.model.calendar import Calendar
+    from ingot.query.answer import Answer
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay kept."""
+
+    folder: Path
+    manifest: Manifest
+    """Of what was written now."""
+    kept: str
+    """`bytes` where every file is the same, `content` where the rows are and the files are not."""
+    notices: tuple[str, ...] = ()
+
+
+def replay(parts: Parts, path: Path, folder: Path) -> Replayed:
+    """Write an export again, from the snapshots that it read.
+
+    Args:
+        parts: The lake that made it, or a copy.
+        path: The manifest, or the folder that holds it.
+        folder: An empty or new folder.
+
+    Raises:
+        NotReplayableError: Something is gone, or the rows differ; the message says what.
+        CorruptFileError: The manifest is damaged.
+        QueryError: There is no manifest, a later Ingot wrote it, or the folder is in use.
+    """
+    made = _read(path)
+    exports.require_empty(folder)
+    notes = tuple(_changes(parts, made))
+    if gone := tuple(_gone(parts, made)):
+        raise NotReplayableError(path, gone=gone, notes=notes)
+    settings = _settings(parts, made)
+    still = PinnedParts(parts, now=made.known_at, settings=settings, pins=_pins(parts, made))
+    with closing(still), closing(PinnedReader(still)) as reader:
+        try:
+            answer = _asked(reader, made)
+        except NotReplayableError as error:
+            raise NotReplayableError(path, gone=error.gone, notes=notes) from error
+        rows = exports.ordered_rows(reader, answer)
+    if content_hash(rows) != made.content_hash:
+        raise NotReplayableError(path, gone=_differences(rows, made), notes=notes)
+    return _written(replace(answer, data=rows), made, folder, notes)
+
+
+def _written(answer: Answer, made: Manifest, folder: Path, notes: tuple[str, ...]) -> Replayed:
+    with exports.unfinished(folder) as temporary:
+        exports.write_rows(answer, made, temporary)
+        files = exports.files_in(temporary)
+        same = files == made.files
+        present = made
+        if not same:
+            present = replace(
+                made, files=files, writers=writer_versions(), code_version=__version__
+            )
+        exports.place(temporary, folder, present)
+    return Replayed(folder, present, "bytes" if same else "content", notes)
+
+
+def _read(path: Path) -> Manifest:
+    found = path / manifest.FILE if path.is_dir() else path
+    try:
+        return manifest.from_text(found.read_bytes(), found)
+    except OSError as exc:
+        raise QueryError(
+            f"The manifest {found} cannot be read: {exc.strerror or exc}. Name the manifest.json "
+            "of an export, or the folder that holds it."
+        ) from exc
+
+
+def _gone(parts: Parts, made: Manifest) -> Iterator[str]:
+    """Yield what the replay needs and the lake no longer has."""
+    for read in made.tables:
+        if read.snapshot_id is None:
+            continue
+        if read.snapshot_id not in parts.tables.snapshots(contract(read.name)):
+            pinned = made.tag in parts.tables.pins(contract(read.name))
+            yield (
+                f"snapshot {read.snapshot_id} of {read.name}: it has expired"
+                f"{'' if pinned else ' (the export is not pinned in this lake)'}"
+            )
+    sessions = made.sessions
+    if parts.calendar.digest != sessions.digest and _calendar(parts, made) is None:
+        yield f"the sessions of {sessions.calendar} with digest {sessions.digest}"
+
+
+def _changes(parts: Parts, made: Manifest) -> Iterator[str]:
+    """Yield what has changed since and does not keep the pinned rows from being read."""
+    digests = transform_digests(parts, [contract(name) for name in made.transforms])
+    for name, digest in made.transforms.items():
+        if digests.get(name) != digest:
+            yield (
+                f"the transform of {name} has changed ({digest} then, {digests.get(name)} now); "
+                "a rebuild would not give the old rows, the pinned snapshot has them"
+            )
+    lost = [v for v in made.landings if not parts.ledger.object_path(v.sha256).is_file()]
+    for landing in lost[:_SHOWN]:
+        yield (
+            f"the object {landing.sha256[:16]}... of {landing.key} version {landing.ordinal} is "
+            "gone from landing/objects"
+        )
+    if len(lost) > _SHOWN:
+        yield f"{len(lost) - _SHOWN} more objects are gone from landing/objects"
+    present = {"ingot": __version__, **writer_versions()}
+    for name, then in {"ingot": made.code_version, **made.writers}.items():
+        if present.get(name) != then:
+            yield f"{name} was {then} and is {present.get(name, 'not there')}"
+
+
+def _differences(rows: pa.Table, made: Manifest) -> list[str]:
+    columns = tuple((field.name, str(field.type)) for field in rows.schema)
+    found = [f"the rows differ: content hash {content_hash(rows)}, then {made.content_hash}"]
+    if rows.num_rows != made.rows:
+        found.append(f"{rows.num_rows} rows, then {made.rows}")
+    if columns != made.columns:
+        found.append(f"columns {columns}, then {made.columns}")
+    return found
+
+
+def _calendar(parts: Parts, made: Manifest) -> Calendar | None:
+    """Return the sessions of then from their landed object; None where it is gone."""
+    from ingot.connectors.sessions import parse
+
+    path = parts.ledger.object_path(made.sessions.sha256)
+    if not made.sessions.sha256 or not path.is_file():
+        return None
+    content = path.read_bytes()
+    return parse(content) if sha256(content).hexdigest() == made.sessions.sha256 else None
+
+
+def _pins(parts: Parts, made: Manifest) -> Pins:
+    settings = _settings(parts, made)
+    precedence = tuple((p.from_date, p.sources) for p in settings.source_precedence)
+    return Pins(
+        tables={t.name: Pin(t.snapshot_id, t.manifest_list, t.columns) for t in made.tables},
+        sources=Sources(made.sources, precedence),
+        bound=made.bound,
+        settled_until=None if made.settled else made.known_at,
+        calendar=_calendar(parts, made),
+    )
+
+
+def _settings(parts: Parts, made: Manifest) -> Settings:
+    """Return the lake's settings with those of then that shape answers."""
+    known = {n: v for n, v in made.settings.items() if n in type(parts.settings).model_fields}
+    then = type(parts.settings).model_validate_json(json.dumps(known))
+    return parts.settings.model_copy(update={name: getattr(then, name) for name in known})
+
+
+def _asked(reader: PinnedReader, made: Manifest) -> Answer:
+    kinds: dict[str, type[Any]] = {"BarsRequest": BarsRequest, "Interval": Interval}
+    what = question.decoded(made.question["asked"], kinds)
+    others = {name: question.decoded(v, kinds) for name, v in made.question["others"].items()}
+    known_at = None if made.is_now else made.known_at
+    if isinstance(what, BarsRequest):
+        return reader.bars(what, known_at, **others)
+    return reader.sql(str(what), known_at, **others)

@@ -1,0 +1,198 @@
+"""Commands that write answers to be written again: export, replay, exports."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
+from ingot.cli.destination import Destination, notice
+from ingot.cli.read import (
+    Basis,
+    Follow,
+    Formula,
+    Interval,
+    SessionName,
+    Shown,
+    SourceName,
+    Strict,
+    SymbolDate,
+    Symbols,
+    Window,
+)
+from ingot.cli.state import State, trade_dates
+from ingot.errors import QueryError
+
+if TYPE_CHECKING:
+    from ingot.app.lake import Lake
+
+
+class ExportFormat(StrEnum):
+    """What an export is written as."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    ARROW = "arrow"
+    LEAN = "lean"
+
+
+AsExport = Annotated[
+    ExportFormat,
+    typer.Option("--format", help="What is written; lean takes bars of 1m, 1h or 1d."),
+]
+Folder = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="An empty or new folder for data and manifest.")
+]
+Unsettled = Annotated[
+    bool,
+    typer.Option("--allow-unsettled", help="Export even what may change by the next build."),
+]
+
+export_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+exports_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    export_app.command("bars")(export_bars)
+    export_app.command("sql")(export_sql)
+    exports_app.command("list")(list_exports)
+    exports_app.command("release")(release)
+    app.add_typer(
+        export_app, name="export", help="Write bars or a SELECT with a manifest to replay it by."
+    )
+    app.add_typer(exports_app, name="exports", help="List exports, or release their snapshots.")
+    app.command()(replay)
+
+
+def _lake(context: typer.Context) -> Lake:
+    from ingot.app.lake import Lake
+
+    state: State = context.obj
+    return Lake(state.open())
+
+
+def export_bars(
+    context: typer.Context,
+    out: Folder,
+    symbols: Symbols = None,
+    first: From = None,
+    last: To = None,
+    interval: Interval = "1d",
+    session: SessionName = None,
+    basis: Basis = "raw",
+    known_at: KnownAt = None,
+    fill: Annotated[
+        str,
+        typer.Option(
+            "--fill", metavar="HOW", help="none, or previous: absent bars get the close before."
+        ),
+    ] = "none",
+    wide: Annotated[
+        bool, typer.Option("--wide/--long", help="A column per symbol, or a row per bar.")
+    ] = False,
+    value: Shown = "close",
+    window: Window = None,
+    source: SourceName = None,
+    follow: Follow = True,
+    symbol_date: SymbolDate = None,
+    formula: Formula = "standard",
+    strict: Strict = False,
+    form: AsExport = ExportFormat.PARQUET,
+    allow_unsettled: Unsettled = False,
+) -> None:
+    """Write bars to a folder, with a manifest to replay them by."""
+    if not (symbols or first or window):
+        raise QueryError("Name symbols, or a span with --from or --window for all of the market.")
+    lake = _lake(context)
+    start, end = trade_dates(first, last, lake.today())
+    _export(
+        lake,
+        out,
+        *(symbols or ()),
+        format=form.value,
+        allow_unsettled=allow_unsettled,
+        start=start,
+        end=end,
+        interval=interval,
+        session=session,
+        basis=basis,
+        known_at=known_at,
+        fill=fill,
+        form="wide" if wide else "long",
+        value=value,
+        source=source,
+        window=window,
+        follow=follow,
+        symbol_date=symbol_date,
+        formula=formula,
+        strict=strict,
+    )
+
+
+def export_sql(
+    context: typer.Context,
+    question: Annotated[
+        str, typer.Argument(metavar="SELECT", help="One SELECT; - reads it from standard input.")
+    ],
+    out: Folder,
+    known_at: KnownAt = None,
+    form: AsExport = ExportFormat.PARQUET,
+    allow_unsettled: Unsettled = False,
+) -> None:
+    """Write the answer to one SELECT to a folder, with a manifest to replay it by."""
+    text = sys.stdin.read() if question == "-" else question
+    _export(
+        _lake(context),
+        out,
+        sql=text,
+        format=form.value,
+        allow_unsettled=allow_unsettled,
+        known_at=known_at,
+    )
+
+
+def replay(
+    context: typer.Context,
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="A manifest.json, or its folder.")
+    ],
+    out: Folder,
+) -> None:
+    """Write an export again from its manifest, or say what of it is gone."""
+    found = _lake(context).replay(manifest, out)
+    for text in found.notices:
+        notice(text)
+    kept = {
+        "bytes": "the same bytes",
+        "content": "the same rows; the files differ, as another library version wrote them",
+    }
+    notice(f"{found.manifest.rows:,} rows written to {out}: {kept[found.kept]}")
+    sys.stdout.write(f"{found.kept}\n")
+
+
+def list_exports(context: typer.Context, form: AsFormat = None, out: Out = None) -> None:
+    """List the exports of this lake, and how many of their snapshots are pinned."""
+    to = Destination.of(form, out)
+    to.take(_lake(context).exports())
+
+
+def release(
+    context: typer.Context,
+    export_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")],
+) -> None:
+    """Give an export's snapshots free, so that they may expire."""
+    notice(_lake(context).release(export_id))
+
+
+def _export(lake: Lake, out: Path, *symbols: str, **asked: Any) -> None:  # noqa: ANN401  # to `export`
+    made = lake.export(out, *symbols, **asked)
+    for text in made.notices:
+        notice(text)
+    written = made.manifest
+    notice(f"{written.rows:,} rows known at {written.known_at.isoformat()} written to {out}")
+    sys.stdout.write(f"{written.export_id}\n")

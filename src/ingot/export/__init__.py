@@ -1,0 +1,1 @@
+"""From rows to files of other systems, and the manifest by which they are written again."""

@@ -1,0 +1,65 @@
+"""Requests as JSON and back, whatever their fields: a field that a request gains comes along."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from ingot.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def encoded(value: Any) -> Any:  # noqa: ANN401  # any value of a request
+    """Return a request as JSON: dataclasses by their name, dates and instants as marked text.
+
+    >>> encoded((date(2025, 6, 2), "AAPL", None))
+    [{'date': '2025-06-02'}, 'AAPL', None]
+
+    Raises:
+        QueryError: A value has no form in JSON.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, datetime):
+        return {"instant": value.astimezone(UTC).isoformat()}
+    if isinstance(value, date):
+        return {"date": value.isoformat()}
+    if isinstance(value, tuple | list):
+        return [encoded(element) for element in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {field.name: encoded(getattr(value, field.name)) for field in fields(value)}
+        return {"kind": type(value).__name__, **named}
+    raise QueryError(f"An export cannot write down {value!r}, a {type(value).__name__}.")
+
+
+def decoded(value: Any, kinds: Mapping[str, type]) -> Any:  # noqa: ANN401  # the same
+    """Return what `encoded` was given; lists become tuples.
+
+    Args:
+        value: JSON.
+        kinds: The dataclasses that may occur, by name.
+
+    Raises:
+        QueryError: It names a dataclass or a field that there is none of.
+    """
+    if isinstance(value, list):
+        return tuple(decoded(element, kinds) for element in value)
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"date"}:
+        return date.fromisoformat(value["date"])
+    if value.keys() == {"instant"}:
+        return datetime.fromisoformat(value["instant"])
+    kind = kinds.get(value.get("kind", ""))
+    if kind is None or not is_dataclass(kind):
+        raise QueryError(f"The manifest asks with {value.get('kind')!r}, which is unknown here.")
+    named = {key: decoded(v, kinds) for key, v in value.items() if key != "kind"}
+    if unknown := named.keys() - {field.name for field in fields(kind)}:
+        raise QueryError(
+            f"The manifest asks with {', '.join(sorted(unknown))}, which this Ingot does not "
+            "know. Replay it with the Ingot that wrote it, or with a later one."
+        )
+    return kind(**named)
