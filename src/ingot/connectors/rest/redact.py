@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ HIDDEN: Final = "***"
 _NAMES: Final = r"api[-_]?key|access[-_]?key|access[-_]?token|auth[-_]?token|token|secret|crumb"
 _PATTERNS: Final = (
     # in an address or a form: apiKey=..., also when percent-encoded once more
-    re.compile(rf"(?i)((?:^|[?&;\s\"'])(?:{_NAMES})(?:=|%3D))[^&\s\"'<>\\;]+"),
+    re.compile(rf"(?i)((?:^|[?&;\s\"']|%3F|%26)(?:{_NAMES})(?:=|%3D))[^&\s\"'<>\\;]+"),
     # in JSON or a header: "token": "..."
     re.compile(rf"(?i)(\"(?:x-)?[a-z-]*(?:{_NAMES})\"\s*:\s*\")[^\"]*"),
     re.compile(r"(?i)(authorization\"?\s*[:=]\s*\"?(?:bearer|basic)?\s*)[^\s\",]+"),
@@ -31,7 +32,8 @@ class Redactor:
     """Takes known secrets, and what looks like one, out of text."""
 
     def __init__(self, secrets: Iterable[SecretStr | None] = ()) -> None:
-        texts = (secret.get_secret_value() for secret in secrets if secret is not None)
+        plain = {secret.get_secret_value() for secret in secrets if secret is not None}
+        texts = plain | {quote(text, safe="") for text in plain} | {quote(text) for text in plain}
         self._secrets = tuple(sorted((t for t in texts if t), key=len, reverse=True))
 
     def __repr__(self) -> str:
