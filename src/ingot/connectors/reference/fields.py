@@ -29,8 +29,10 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASC
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _FIRST_YEAR: Final = 1800
 _LAST_YEAR: Final = 2200
-_SMALL: Final = 10_000
-"""Largest denominator of a ratio that is taken for one of whole shares."""
+_SMALL: Final = (1, 10, 100)
+"""Bounds of the old shares of a ratio that is taken for one of whole shares: with 1,000, three of
+ten numbers of seven digits would lie that near to one."""
+_MOST_NEW_SHARES: Final = 10_000
 _SNAP: Final = Fraction(5, 10_000_000)
 _LARGEST: Final = 10**12
 
@@ -166,11 +168,11 @@ def exact_terms(ratio: Fraction) -> tuple[Decimal, Decimal]:
 def simplest(ratio: Fraction, within: Fraction) -> Fraction | None:
     """Return the ratio of small whole numbers nearest the given one, if it is near enough.
 
-    The smallest of a few bounds on the denominator wins, so that 7 is preferred to 6999/1000.
+    The smallest of a few bounds on the denominator wins, so that 7 is preferred to 699/100.
     """
-    for bound in (1, 10, 100, 1_000, _SMALL):
+    for bound in _SMALL:
         near = ratio.limit_denominator(bound)
-        if near > 0 and near.numerator <= _SMALL * _SMALL and abs(near - ratio) <= within:
+        if 0 < near.numerator <= _MOST_NEW_SHARES and abs(near - ratio) <= within:
             return near
     return None
 
