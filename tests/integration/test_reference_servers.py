@@ -111,6 +111,32 @@ def test_a_broken_page_walk_lands_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "content").exists()
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_endpoint_that_breaks_off_is_not_replaced_by_the_other(
+    tmp_path: Path, status: int
+) -> None:
+    """Other ids under the deprecated endpoint would withdraw every action and tell it anew."""
+
+    def reply(path: str) -> Answer:
+        return Answer(b"{}", status) if "cursor=1" in path else splits_in_pages(path)
+
+    with serving(reply) as server:
+        source = open_massive(server.url)
+        with pytest.raises((SourceUnavailableError, EntitlementError), match="GET"):
+            load(source, "actions", tmp_path)
+    assert not any("v3/reference" in path for path in server.asked)
+
+
+def test_a_list_without_the_delisted_is_no_list(tmp_path: Path) -> None:
+    def reply(path: str) -> Answer:
+        return Answer(b"{}", 404) if "active=false" in path else tickers(path)
+
+    with serving(reply) as server:
+        source = open_massive(server.url)
+        with pytest.raises(NotPublishedError, match="active=false"):
+            load(source, "instruments", tmp_path)
+
+
 def test_a_next_page_on_another_host_is_not_asked_for(tmp_path: Path) -> None:
     with serving(lambda _: ok()) as other:
 

@@ -74,18 +74,11 @@ class FolderAnswers:
         """Return the recorded page that a page names as the next.
 
         Raises:
-            SourceUnavailableError: The page was not recorded: the list is not whole.
+            NotPublishedError, SourceUnavailableError, CorruptFileError: As `get`.
         """
         parts = urlsplit(next_url)
         cursor = parse_qs(parts.query).get("cursor", [""])[0]
-        name = file_name(parts.path.strip("/"), {"cursor": cursor})
-        try:
-            return self._read(name)
-        except NotPublishedError as exc:
-            raise SourceUnavailableError(
-                f"The page {name} is missing in {self._folder}: the list is not whole, so nothing "
-                "of it was landed. Record all of its pages."
-            ) from exc
+        return self._read(file_name(parts.path.strip("/"), {"cursor": cursor}))
 
     def _read(self, name: str) -> Any:  # noqa: ANN401 (JSON)
         path = self._folder / name

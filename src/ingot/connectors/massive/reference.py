@@ -14,7 +14,7 @@ from ingot.connectors.reference.source import ReferenceSource, deliver
 from ingot.connectors.rest import bundle
 from ingot.connectors.rest.bundle import Query
 from ingot.connectors.rest.client import RestClient, RestOptions
-from ingot.connectors.rest.pages import rows_of
+from ingot.connectors.rest.pages import rows_from, rows_of
 from ingot.connectors.rest.quota import MINUTE_S, Gate, Quota
 from ingot.connectors.rest.redact import Redactor
 from ingot.errors import ConfigError, CorruptFileError, EntitlementError, NotPublishedError
@@ -104,16 +104,21 @@ class _MassiveReference(ReferenceSource):
     def _has(self, key: str) -> bool:
         raise NotImplementedError
 
+    def _may_ask(self, params: Mapping[str, str]) -> bool:
+        """Say whether a list of tickers can be had at all."""
+        raise NotImplementedError
+
     def _instruments(self) -> Sequence[Query]:
         raise NotImplementedError
 
     def _first_answered(self, paths: Sequence[str]) -> Query:
-        """Return the answer of the first endpoint that gives one."""
+        """Return the list of the first endpoint that answers; one that breaks off is an error."""
         for path in paths[:-1]:
             try:
-                return self._all(path, path, _LIST)
+                body = self._answers.get(path, _LIST)
             except _NO_ANSWER:
                 continue
+            return Query(path, without(rows_from(self._answers, path, body), _RESTLESS))
         return self._all(paths[-1], paths[-1], _LIST)
 
     def _all(self, name: str, path: str, params: Mapping[str, str]) -> Query:
@@ -121,13 +126,12 @@ class _MassiveReference(ReferenceSource):
 
     def _lists(self) -> Sequence[Query]:
         stocks = {**_LIST, "market": "stocks"}
-        found = [self._all(instruments.TICKERS, instruments.TICKERS, stocks)]
-        try:
-            gone = {"active": "false", **stocks}
-            found.append(self._all(instruments.DELISTED, instruments.TICKERS, gone))
-        except NotPublishedError:
-            pass  # a folder that recorded the active ones only
-        return found
+        gone = {"active": "false", **stocks}
+        return tuple(
+            self._all(name, instruments.TICKERS, params)
+            for name, params in ((instruments.TICKERS, stocks), (instruments.DELISTED, gone))
+            if self._may_ask(params)
+        )
 
     def _singles(
         self, answers: Answers, name: str, ids: Iterable[str], params: Mapping[str, str]
@@ -161,6 +165,9 @@ class FolderReference(_MassiveReference):
             return self._folder.has(instruments.TICKERS)
         return any(self._folder.has(path) for path in paths)
 
+    def _may_ask(self, params: Mapping[str, str]) -> bool:
+        return self._folder.has(instruments.TICKERS, params)
+
     def _instruments(self) -> Sequence[Query]:
         head, _, tail = instruments.EVENTS.partition(f"/{_EVERY}")
         details = [n for n in self._folder.below(instruments.TICKERS) if n != "types"]
@@ -186,6 +193,10 @@ class HostReference(_MassiveReference):
 
     def _has(self, key: str) -> bool:
         del key
+        return True
+
+    def _may_ask(self, params: Mapping[str, str]) -> bool:
+        del params
         return True
 
     def _instruments(self) -> Sequence[Query]:

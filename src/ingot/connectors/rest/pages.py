@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ingot.errors import CorruptFileError, SourceUnavailableError
+from ingot.errors import CorruptFileError, NotPublishedError, SourceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,10 +30,15 @@ def rows_of(
     """Yield the rows of all pages; whoever lands them waits for the last.
 
     Raises:
-        SourceUnavailableError: The pages go in circles or never end. And as `answers` does.
+        SourceUnavailableError: The pages go in circles, never end, or one is not there. And as
+            `answers` does.
         CorruptFileError: A page holds no list of rows.
     """
-    body = answers.get(path, params)
+    return rows_from(answers, path, answers.get(path, params))
+
+
+def rows_from(answers: Answers, path: str, body: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """Yield the rows of a list whose first page is at hand, as `rows_of` does."""
     seen: set[str] = set()
     while True:
         yield from _rows(body, path)
@@ -46,7 +51,13 @@ def rows_of(
                 "was landed; run the command again later."
             )
         seen.add(next_url)
-        body = answers.follow(next_url)
+        try:
+            body = answers.follow(next_url)
+        except NotPublishedError as exc:
+            raise SourceUnavailableError(
+                f"Page {len(seen) + 1} of {path} is not there: {exc} The list is not whole, so "
+                "nothing of it was landed."
+            ) from exc
 
 
 def _rows(body: Any, path: str) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON)
