@@ -10,10 +10,11 @@ from ingot.model.known import in_force
 from ingot.query.bars import Sources
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Collection
+    from datetime import date, datetime
 
     from ingot.app.parts import Parts
-    from ingot.model.landing import LandingState
+    from ingot.model.landing import KnownBasis, LandingState
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,27 @@ class LedgerFacts:
     states: tuple[tuple[LandingState, ...], ...]
     """Versions, dataset by dataset."""
 
-    def landing_ids(self, moment: datetime, *, history: bool) -> tuple[int, ...]:
-        """Return the landings in force at `moment`; for a history, all known by then."""
+    def landing_ids(
+        self, moment: datetime, *, history: bool, bases: Collection[KnownBasis]
+    ) -> tuple[int, ...]:
+        """Return the landings in force at `moment`; for a history, all known by then.
+
+        Only those whose known time is of one of `bases`.
+        """
         if history:
-            return tuple(
-                state.landing.landing_id
-                for states in self.states
-                for state in states
-                if state.landing.known_from <= moment
-            )
-        return tuple(
-            landing.landing_id for states in self.states for landing in in_force(states, moment)
-        )
+            known = [s.landing for ss in self.states for s in ss if s.landing.known_from <= moment]
+        else:
+            known = [landing for states in self.states for landing in in_force(states, moment)]
+        return tuple(v.landing_id for v in known if v.known_basis in bases)
+
+    def dates(self, moment: datetime, bases: Collection[KnownBasis]) -> tuple[date, ...]:
+        """Return the file dates of which all that is in force at `moment` is of these bases."""
+        found: dict[date, bool] = {}
+        for states in self.states:
+            for landing in in_force(states, moment):
+                good = landing.known_basis in bases
+                found[landing.file_date] = good and found.get(landing.file_date, True)
+        return tuple(sorted(day for day, good in found.items() if good))
 
 
 def read_facts(parts: Parts, stamp: str) -> LedgerFacts:

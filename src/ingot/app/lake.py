@@ -78,6 +78,7 @@ class Lake:
         symbol_date: str | date | None = None,
         formula: str = "standard",
         strict: bool = False,
+        known_basis: str | None = None,
     ) -> Answer:
         """Return bars of these symbols (of every symbol, if none is named), oldest first.
 
@@ -99,6 +100,7 @@ class Lake:
             symbol_date: When the holder is looked up; the range's last trade date by default.
             formula: How dividends adjust: standard (1 - cash / close before) or wiki (c / (c + d)).
             strict: Refuse when an action cannot be applied; else see `unapplied_actions`.
+            known_basis: Only what landed with such a known time, e.g. observed.
 
         Raises:
             QueryError: A word is unknown, the range is empty, an action is left though strict.
@@ -118,6 +120,7 @@ class Lake:
             symbol_date=None if symbol_date is None else _date("symbol_date", symbol_date),
             formula=formula,
             strict=strict,
+            known_basis=known_basis,
         )
         return self._reader.bars(request, known_at)
 
@@ -128,6 +131,7 @@ class Lake:
         known_at: Moment = None,
         basis: str = "raw",
         strict: bool = False,
+        known_basis: str | None = None,
     ) -> Answer:
         """Return the answer to one SELECT over bronze, silver, gold and ops.
 
@@ -137,12 +141,16 @@ class Lake:
             basis: raw, split or total_return: what the prices and volumes of silver.minute_bars,
                 silver.day_bars and gold.daily_bars are on; each under its symbol as traded.
             strict: Refuse the answer when an action cannot be applied.
+            known_basis: Only what landed with a known time of these bases, between commas:
+                observed, assumed, stated. Dates of bars count when all that landed of them does.
 
         Raises:
             QueryError: It is not one allowed SELECT, names what is not there, or passes a limit;
                 or the basis cannot be had.
         """
-        return self._reader.sql(question, known_at, basis=basis, strict=strict)
+        return self._reader.sql(
+            question, known_at, basis=basis, strict=strict, known_basis=known_basis
+        )
 
     def resolve(
         self, symbol: str, date: str | date | None = None, *, known_at: Moment = None

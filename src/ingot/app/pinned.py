@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ingot.app.facts import LedgerFacts, read_facts
 from ingot.app.parts import Parts
 from ingot.app.query import Reader
-from ingot.app.views import Views
+from ingot.app.views import ALL_BASES, Views
 from ingot.errors import NotReplayableError
 from ingot.model.time import FixedClock
 from ingot.query.bind import table_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ingot.config import Settings
     from ingot.engines.limits import Limits
     from ingot.model.calendar import Calendar
+    from ingot.model.landing import KnownBasis
     from ingot.model.time import AsOf
     from ingot.query.answer import Answer
     from ingot.query.bars import BarsRequest, Sources
@@ -192,7 +193,9 @@ class PinnedFacts(LedgerFacts):
     """Ids of landings: `in_force`, and `history`."""
     is_given: bool = False
 
-    def landing_ids(self, moment: datetime, *, history: bool) -> tuple[int, ...]:
+    def landing_ids(
+        self, moment: datetime, *, history: bool, bases: Collection[KnownBasis] = ALL_BASES
+    ) -> tuple[int, ...]:
         """Return the landings in force at `moment`, or known by then; as the manifest has them.
 
         Raises:
@@ -203,7 +206,7 @@ class PinnedFacts(LedgerFacts):
             if self.is_given:
                 gone = ["this Ingot shows rows of bronze for the question; the export did not"]
                 raise NotReplayableError("The export", gone=gone)
-            self.bound[name] = super().landing_ids(moment, history=history)
+            self.bound[name] = super().landing_ids(moment, history=history, bases=bases)
         return self.bound[name]
 
 
@@ -230,9 +233,16 @@ class PinnedViews(Views):
         """Return what the ledger says, or said."""
         return self.still
 
-    def view(self, name: str, moment: AsOf, conditions: Sequence[Condition] = ()) -> View:
+    def view(
+        self,
+        name: str,
+        moment: AsOf,
+        conditions: Sequence[Condition] = (),
+        *,
+        bases: Collection[KnownBasis] = ALL_BASES,
+    ) -> View:
         """Return the table or history `name` as known at `moment`."""
-        view = super().view(name, moment, conditions)
+        view = super().view(name, moment, conditions, bases=bases)
         if self.whole or not isinstance(view.relation, FileRelation):
             return view
         last = self._pinned.tables.pin_of(table_of(name)[0]).columns

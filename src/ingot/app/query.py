@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
-from ingot.app.views import Views
+from ingot.app.views import ALL_BASES, Views, bases_of
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
@@ -22,10 +22,10 @@ from ingot.query.cache import Cache, Key
 from ingot.tables import silver
 from ingot.tables.basis import FACTORS, PRICES
 from ingot.tables.relation import ArrowRelation
-from ingot.tables.view import View
+from ingot.tables.view import HISTORY, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from datetime import datetime
 
     import pyarrow as pa
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.perspective import Perspective
     from ingot.model.calendar import Session
+    from ingot.model.landing import KnownBasis
     from ingot.model.time import AsOf
     from ingot.query.bars import BarsPlan
     from ingot.query.listings import Listing
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 
 _NAMED: Final = 5
 _SMALL_BYTES: Final = 8 * 1024 * 1024
+_STATED: Final = {
+    table.name + suffix
+    for table in (silver.CORPORATE_ACTIONS, silver.INSTRUMENTS)
+    for suffix in ("", HISTORY)
+}
+"""Tables whose rows may become known later by what a person stated, which no ledger tells."""
 _MIB: Final = 1024 * 1024
 
 
@@ -123,13 +130,20 @@ class Reader:
         plan = self._planned(request)
         table = plan.table
 
+        bases = bases_of(request.known_basis)
+
         def answer() -> pa.Table:
-            view = self._views.view(table.name, moment, plan.conditions)
+            view = self._views.view(table.name, moment, plan.conditions, bases=bases)
             if plan.rows_only:
                 return self._reads.rows(view, plan.columns, plan.order)
             return self._reads.run(plan.sql, {table.name: view})
 
-        return self._cached((table.name, silver.SESSIONS.name), moment, request, answer)
+        question = (request, self._limited(bases))
+        return self._cached((table.name, silver.SESSIONS.name), moment, question, answer)
+
+    def _limited(self, bases: Collection[KnownBasis]) -> str | None:
+        """Name what an answer depends on when not all known times count: the ledger's state."""
+        return None if set(bases) == set(ALL_BASES) else self._views.facts().stamp
 
     def _seen(self, request: BarsRequest, moment: AsOf, perspective: Perspective) -> pa.Table:
         """Return the rows of a request through its perspective."""
@@ -169,6 +183,7 @@ class Reader:
         *,
         basis: str = RAW,
         strict: bool = False,
+        known_basis: str | None = None,
     ) -> Answer:
         """Answer one SELECT that a user wrote; its bars are on the basis.
 
@@ -180,15 +195,17 @@ class Reader:
         tables = sorted(self._sandbox.tables_of(text))
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
         perspective = self.perspectives.of(request, moment)
+        bases = bases_of(known_basis)
 
         def answer() -> pa.Table:
-            views = {name: self._views.view(name, moment) for name in tables}
+            views = {name: self._views.view(name, moment, bases=bases) for name in tables}
             if perspective is not None:
                 factors = ArrowRelation(perspective.relation())
                 views = {name: _on_basis(view, factors) for name, view in views.items()}
             return self._sandbox.ask(text, views)
 
-        question = text if perspective is None else (text, basis, perspective.factors)
+        seen_through = perspective.factors if perspective else ()
+        question = (text, basis, seen_through, self._limited(bases), known_basis)
         answered = self._answer(self._cached(tables, moment, question, answer), moment)
         return _told(answered, basis, perspective)
 
@@ -223,7 +240,7 @@ class Reader:
         return self._views.view(name, as_of(known_at, self._parts.clock), conditions)
 
     def _cached(
-        self, names: Iterable[str], moment: AsOf, question: Hashable, answer: Callable[[], pa.Table]
+        self, names: Sequence[str], moment: AsOf, question: Hashable, answer: Callable[[], pa.Table]
     ) -> pa.Table:
         """Return what is kept for the question on exactly these table states, or answer it."""
         pointers = {n: self._views.pointer(n) for n in names}
@@ -233,7 +250,7 @@ class Reader:
         if kept is not None:
             return kept
         rows = answer()
-        if rows.nbytes <= _SMALL_BYTES:
+        if rows.nbytes <= _SMALL_BYTES and not (moment.is_now and _STATED & set(names)):
             until = self._next_known(now) if moment.is_now else FOREVER
             self._cache.put(key, rows, size_bytes=rows.nbytes, now=now, until=until)
         return rows

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingot.app.facts import read_facts
+from ingot.errors import QueryError
+from ingot.model.landing import KnownBasis
 from ingot.query import revisions
 from ingot.query.bind import bind, table_of
 from ingot.tables.contract import Binding
 from ingot.tables.revisions import REVISIONS
+from ingot.tables.view import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date, datetime
 
     from ingot.app.facts import LedgerFacts
     from ingot.app.parts import Parts
     from ingot.model.time import AsOf
     from ingot.tables.contract import Table
-    from ingot.tables.view import Condition, View
+    from ingot.tables.view import View
+
+ALL_BASES: Final = tuple(KnownBasis)
+
+
+def bases_of(text: str | None) -> tuple[KnownBasis, ...]:
+    """Return the bases of known time that a reader names between commas; all for None.
+
+    >>> bases_of("observed")
+    (<KnownBasis.OBSERVED: 'observed'>,)
+
+    Raises:
+        QueryError: There is no such basis.
+    """
+    if text is None:
+        return ALL_BASES
+    try:
+        return tuple(KnownBasis(word.strip()) for word in text.split(","))
+    except ValueError as exc:
+        raise QueryError(
+            f"known_basis was {text!r}: name one or more of {', '.join(ALL_BASES)}."
+        ) from exc
 
 
 class Views:
@@ -28,8 +52,19 @@ class Views:
         self._parts = parts
         self._known: LedgerFacts | None = None
 
-    def view(self, name: str, moment: AsOf, conditions: Sequence[Condition] = ()) -> View:
-        """Return the table or history `name` as known at `moment`, narrowed by the conditions."""
+    def view(
+        self,
+        name: str,
+        moment: AsOf,
+        conditions: Sequence[Condition] = (),
+        *,
+        bases: Collection[KnownBasis] = ALL_BASES,
+    ) -> View:
+        """Return the table or history `name` as known at `moment`, narrowed by the conditions.
+
+        With fewer than all bases, only what landed with such a known time: bronze by its landing,
+        what has a trade date by the landings of that date, all of which must be of the bases.
+        """
         table, history = table_of(name)
         if table is REVISIONS:
             kept = revisions.narrowing(conditions)
@@ -44,9 +79,15 @@ class Views:
             dataset=_equal(conditions, "dataset"),
         )
         landing_ids = None
-        if table.binding is Binding.LANDING and not (history and moment.is_now):
-            landing_ids = self.facts().landing_ids(moment.known_at, history=history)
+        limited = set(bases) != set(ALL_BASES)
+        by_landing = table.binding is Binding.LANDING
+        if by_landing and (limited or not (history and moment.is_now)):
+            facts = self.facts()
+            landing_ids = facts.landing_ids(moment.known_at, history=history, bases=bases)
         view = bind(name, moment, plan.relation(), landing_ids=landing_ids)
+        if limited and not by_landing and "trade_date" in table.column_names:
+            dates = self.facts().dates(moment.known_at, bases)
+            view = view.narrowed(Condition("trade_date", "in", dates))
         return view.narrowed(*conditions)
 
     def pointer(self, name: str) -> str:

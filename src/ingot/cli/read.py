@@ -87,6 +87,15 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse when a corporate action cannot be applied.")
 ]
 
+KnownBasis = Annotated[
+    str | None,
+    typer.Option(
+        "--known-basis",
+        metavar="LIST",
+        help="Only what landed with such a known time: observed, assumed, stated.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -128,6 +137,7 @@ def bars(
     symbol_date: SymbolDate = None,
     formula: Formula = "standard",
     strict: Strict = False,
+    known_basis: KnownBasis = None,
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
@@ -154,6 +164,7 @@ def bars(
         symbol_date=symbol_date,
         formula=formula,
         strict=strict,
+        known_basis=known_basis,
     )
     to.take(answer)
 
@@ -166,6 +177,7 @@ def sql(
     known_at: KnownAt = None,
     basis: Basis = "raw",
     strict: Strict = False,
+    known_basis: KnownBasis = None,
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
@@ -173,7 +185,8 @@ def sql(
     to = Destination.of(form, out)
     lake = _lake(context)
     text = sys.stdin.read() if question == "-" else question
-    to.take(lake.sql(text, known_at=known_at, basis=basis, strict=strict))
+    answer = lake.sql(text, known_at=known_at, basis=basis, strict=strict, known_basis=known_basis)
+    to.take(answer)
 
 
 def resolve(

@@ -89,6 +89,8 @@ class BarsRequest:
     """How a dividend adjusts: standard (1 - cash / close before) or wiki (c / (c + cash))."""
     strict: bool = False
     """Whether an action that cannot be applied is an error."""
+    known_basis: str | None = None
+    """Only what landed with a known time of these bases, e.g. observed; None for all."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered."""
