@@ -7,20 +7,18 @@ sorted keys and numbers as the vendor wrote them. The same answers give the same
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any
 
 from ingot.connectors.rest.client import read_json
 from ingot.errors import CorruptFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ingot.connectors.rest.redact import Redactor
-
-_DUMPS: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +36,16 @@ def canonical(value: Any) -> str:  # noqa: ANN401 (JSON)
     >>> canonical({"b": [Decimal("0.50"), None], "a": "x"})
     '{"a":"x","b":[0.50,null]}'
     """
-    match value:
-        case Decimal():
-            return str(value)
-        case Mapping():
-            inner = (f"{_DUMPS(str(k))}:{canonical(value[k])}" for k in sorted(value))
-            return f"{{{','.join(inner)}}}"
-        case list() | tuple():
-            return f"[{','.join(map(canonical, value))}]"
-        case _:
-            return _DUMPS(value)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        inner = (f"{encode_basestring(k)}:{canonical(value[k])}" for k in sorted(value))
+        return f"{{{','.join(inner)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(canonical, value))}]"
+    return json.dumps(value)
 
 
 def write(queries: Iterable[Query], redactor: Redactor) -> bytes:
