@@ -79,8 +79,10 @@ class Parts:
         from ingot.connectors.registry import connector
 
         found = connector(name)
-        open_at = found.open_reference if reference else found.open
-        return open_at(location, self.settings.vendor(name, found.settings))
+        settings = self.settings.vendor(name, found.settings)
+        if reference:
+            return found.open_reference(location, settings, clock=self.clock)
+        return found.open(location, settings)
 
     def close(self) -> None:
         """Release what was opened."""

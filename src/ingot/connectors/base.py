@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.time import Clock
     from ingot.model.work import RefusedRow
     from ingot.tables.contract import Table
 
@@ -149,12 +150,15 @@ class Connector(Protocol):
         """
         ...
 
-    def open_reference(self, location: str, settings: BaseModel) -> FileSource:
+    def open_reference(
+        self, location: str, settings: BaseModel, *, clock: Clock | None = None
+    ) -> FileSource:
         """Return the source of reference data at `location`: datasets that are not per day.
 
         Each object of a listing is one file, or one query with all of its pages as one object;
         `file_date` is the last day of the range asked for, which is the day of the fetch. The
         etag of a query is empty: it is fetched every time, and equal bytes are nothing new.
+        `clock` says when now is, for those that ask up to now; the machine's own by default.
 
         Raises:
             ConfigError: It has no such place, or no reference data.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ingot.connectors.base import Dataset, Fetched, FileSource
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.time import Clock
 
 NAME: Final = "csv"
 DATASETS: Final = reference_datasets(ACTIONS, INSTRUMENTS)
@@ -121,13 +122,19 @@ class CsvConnector:
         )
 
     def open_reference(
-        self, location: str, settings: BaseModel, *, backoff: Backoff | None = None
+        self,
+        location: str,
+        settings: BaseModel,
+        *,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
     ) -> FileSource:
         """Return the file at `location` as a source of actions or instruments.
 
         Raises:
             ConfigError: There is no such file.
         """
+        del clock
         del settings
         path = Path(location).expanduser().absolute()
         if not location or not path.is_file():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ingot.connectors.base import Dataset, Fetched, FileSource
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing
+    from ingot.model.time import Clock
 
 NAME: Final = "lean"
 DATASETS: Final = reference_datasets(ACTIONS, INSTRUMENTS)
@@ -152,12 +153,15 @@ class LeanConnector:
             "ingot ingest actions --source lean:DIR, or ingest instruments --source lean:DIR"
         )
 
-    def open_reference(self, location: str, settings: BaseModel) -> FileSource:
+    def open_reference(
+        self, location: str, settings: BaseModel, *, clock: Clock | None = None
+    ) -> FileSource:
         """Return the source at `location`, the folder itself or one above equity/usa.
 
         Raises:
             ConfigError: There are neither factor nor map files.
         """
+        del clock
         del settings
         given = Path(location).expanduser().absolute()
         for nested in _NESTED if location else ():

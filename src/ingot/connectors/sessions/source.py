@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingot.connectors.sessions.rulebook import Rulebook
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing
+    from ingot.model.time import Clock
 
 NAME: Final = "sessions"
 
@@ -140,12 +141,15 @@ class SessionsConnector:
             f"{LIBRARY} with {path or 'the shipped rulebook'}", load_rulebook(path)
         )
 
-    def open_reference(self, location: str, settings: BaseModel) -> SessionsSource:
+    def open_reference(
+        self, location: str, settings: BaseModel, *, clock: Clock | None = None
+    ) -> SessionsSource:
         """Refuse: sessions are landed by every load by itself.
 
         Raises:
             ConfigError: Always.
         """
+        del clock
         raise ConfigError(
             f"The sessions connector has no reference data at {location!r}; sessions are landed by "
             f"every load by itself (rulebook: {settings.model_dump(mode='json').get('rulebook')})."
