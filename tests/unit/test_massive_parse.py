@@ -406,7 +406,7 @@ def test_parsing_leaves_no_thread_behind_after_an_error(work: Work) -> None:
     assert threading.active_count() == before
 
 
-def test_parsing_loads_neither_pandas_nor_polars(work: Work) -> None:
+def test_parsing_a_small_file_loads_neither_pandas_nor_polars(work: Work) -> None:
     work.content.write_text(HEADER + "".join(bars(5)))
     code = (
         "import sys; from datetime import UTC, date, datetime; from pathlib import Path\n"

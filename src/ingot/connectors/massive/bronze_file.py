@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from ingot.connectors.massive.block import TICKER_TYPE
+from ingot.connectors.massive.row_types import DECIMAL_TYPE, TICKER_TYPE
 from ingot.connectors.receive import full_disk
 from ingot.tables.arrow import arrow_schema
 
@@ -134,12 +134,10 @@ def _even(rows: int) -> int:
 
 
 def _writer_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the contract's schema with texts as dictionaries, which are written as plain text."""
-    for name, kind in (
-        ("source", _CONSTANT_TYPE),
-        ("dataset", _CONSTANT_TYPE),
-        ("ticker", TICKER_TYPE),
-    ):
-        position = schema.get_field_index(name)
-        schema = schema.set(position, schema.field(position).with_type(kind))
-    return schema
+    """Return the contract's schema in the types that rows have here; the file has the contract's.
+
+    Texts are dictionaries and decimals have 64 bits: both are written as what they stand for.
+    """
+    kinds: dict[str, Any] = {"source": _CONSTANT_TYPE, "dataset": _CONSTANT_TYPE, "ticker": TICKER_TYPE}
+    kinds |= {f.name: DECIMAL_TYPE for f in schema if pa.types.is_decimal(f.type)}
+    return pa.schema([f.with_type(kinds.get(f.name, f.type)) for f in schema])

@@ -57,7 +57,7 @@ def parse_file(
 ) -> Parsed:
     """Parse the bytes at `content` into one Parquet file at `to`, in source order.
 
-    Memory stays below some ten blocks of 3.5 MiB, whatever the file's size.
+    Memory stays below some ten blocks of 3.25 MiB, whatever the file's size.
 
     Args:
         landing: The version that the bytes are.
