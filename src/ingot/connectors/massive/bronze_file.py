@@ -26,7 +26,9 @@ ROW_GROUP_ROWS: Final = 65_536
 _EPOCH: Final = date(1970, 1, 1)
 _CONSTANT_TYPE: Final = pa.dictionary(pa.int8(), pa.string())
 # Chosen by measurement: a line's number is a straight line (2.7 bytes a row plain, 0 as deltas);
-# prices are smaller plain than as a dictionary, the other columns the other way round.
+# prices are smaller plain than as a dictionary, the other columns the other way round. A dictionary
+# leaves so little to squeeze that Snappy is enough behind it: a tenth less time than zstd
+# everywhere, for 9 % more bytes.
 _DELTAS: Final = dict.fromkeys(("file_date", "landing_id", "row_number"), "DELTA_BINARY_PACKED")
 _DICTIONARIES: Final[Any] = [
     "source",
@@ -36,7 +38,8 @@ _DICTIONARIES: Final[Any] = [
     "window_start",
     "transactions",
 ]
-_ZSTD_LEVEL: Final = 3
+_PRICES: Final = frozenset({"open", "high", "low", "close"})
+_ZSTD_LEVELS: Final[Any] = dict.fromkeys(_PRICES, 3)
 
 
 class BronzeFile:
@@ -53,8 +56,10 @@ class BronzeFile:
             self._writer = pa.parquet.ParquetWriter(
                 to,
                 self._schema,
-                compression="zstd",
-                compression_level=_ZSTD_LEVEL,
+                compression={
+                    name: "zstd" if name in _PRICES else "snappy" for name in self._schema.names
+                },
+                compression_level=_ZSTD_LEVELS,
                 column_encoding=_DELTAS,
                 use_dictionary=_DICTIONARIES,
                 store_decimal_as_integer=True,
@@ -96,8 +101,10 @@ class BronzeFile:
         Raises:
             StorageFullError: The disk is full.
         """
-        numbers = np.arange(rows.num_rows) if offsets is None else np.asarray(offsets)
-        lines = _array((numbers + first_line).astype(np.int32), pa.int32())
+        numbers = np.arange(rows.num_rows, dtype=np.int32)
+        if offsets is not None:
+            numbers = np.asarray(offsets, np.int32)
+        lines = _array(numbers + np.int32(first_line), pa.int32())
         columns = [*self._lineage(rows.num_rows), lines, *rows.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         with full_disk(self._to):
@@ -138,6 +145,7 @@ def _writer_schema(schema: pa.Schema) -> pa.Schema:
 
     Texts are dictionaries and decimals have 64 bits: both are written as what they stand for.
     """
-    kinds: dict[str, Any] = {"source": _CONSTANT_TYPE, "dataset": _CONSTANT_TYPE, "ticker": TICKER_TYPE}
+    kinds: dict[str, Any] = dict.fromkeys(("source", "dataset"), _CONSTANT_TYPE)
+    kinds["ticker"] = TICKER_TYPE
     kinds |= {f.name: DECIMAL_TYPE for f in schema if pa.types.is_decimal(f.type)}
     return pa.schema([f.with_type(kinds.get(f.name, f.type)) for f in schema])
