@@ -53,7 +53,7 @@ def span_of(landing: Landing) -> Interval:
 
 
 def parse_file(
-    landing: Landing, table: Table, content: Path, to: Path, *, limit_pct: float, threads: int = 2
+    landing: Landing, table: Table, content: Path, to: Path, *, limit_pct: float, threads: int = 1
 ) -> Parsed:
     """Parse the bytes at `content` into one Parquet file at `to`, in source order.
 
