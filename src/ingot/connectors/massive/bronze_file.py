@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from ingot.connectors.massive.row_types import DECIMAL_TYPE, TICKER_TYPE
 from ingot.connectors.receive import full_disk
-from ingot.tables.arrow import arrow_schema
+from ingot.tables.arrow import narrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 ROW_GROUP_ROWS: Final = 65_536
 _EPOCH: Final = date(1970, 1, 1)
-_CONSTANT_TYPE: Final = pa.dictionary(pa.int8(), pa.string())
 # Chosen by measurement: a line's number is a straight line (2.7 bytes a row plain, 0 as deltas);
 # prices are smaller plain than as a dictionary, the other columns the other way round. A dictionary
 # leaves so little to squeeze that Snappy is enough behind it: a tenth less time than zstd
@@ -51,7 +49,7 @@ class BronzeFile:
     def __init__(self, to: Path, table: Table, landing: Landing) -> None:
         self._to = to
         self._landing = landing
-        self._schema = _writer_schema(arrow_schema(table))
+        self._schema = narrow_schema(table)
         with full_disk(to):
             self._writer = pa.parquet.ParquetWriter(
                 to,
@@ -131,21 +129,10 @@ def _array(numbers: np.ndarray[Any, Any], kind: pa.DataType) -> pa.Array[Any]:
 def _constant_text(text: str, rows: int) -> pa.Array[Any]:
     ends: Any = np.array([0, len(text.encode())], np.int32).data
     values = pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(text.encode()))
-    return pa.DictionaryArray.from_arrays(_array(np.zeros(rows, np.int8), pa.int8()), values)
+    return pa.DictionaryArray.from_arrays(_array(np.zeros(rows, np.int32), pa.int32()), values)
 
 
 def _even(rows: int) -> int:
     """Return the rows of each group when all are alike and none is too large."""
     groups = -(-rows // ROW_GROUP_ROWS)
     return -(-rows // groups)
-
-
-def _writer_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the contract's schema in the types that rows have here; the file has the contract's.
-
-    Texts are dictionaries and decimals have 64 bits: both are written as what they stand for.
-    """
-    kinds: dict[str, Any] = dict.fromkeys(("source", "dataset"), _CONSTANT_TYPE)
-    kinds["ticker"] = TICKER_TYPE
-    kinds |= {f.name: DECIMAL_TYPE for f in schema if pa.types.is_decimal(f.type)}
-    return pa.schema([f.with_type(kinds.get(f.name, f.type)) for f in schema])
