@@ -193,7 +193,8 @@ def _constants(bars: TrailingBars, schema: pa.Schema, rows: int) -> pa.RecordBat
 
 def _repeated(value: Any, kind: Any, rows: int) -> pa.Array[Any]:  # noqa: ANN401 - of any type
     if not isinstance(kind, pa.DictionaryType):
-        return pa.repeat(pa.scalar(value, kind), rows)
+        plain: pa.Array[Any] = pa.repeat(pa.scalar(value, kind), rows)
+        return plain
     codes: pa.Array[Any] = pa.array(np.zeros(rows, np.int32))
     one: pa.Array[Any] = pa.array([value], kind.value_type)
     found: pa.Array[Any] = pa.DictionaryArray.from_arrays(codes, one)
