@@ -3,7 +3,8 @@
     python -m benchmarks --days 20 --symbols 11000 --peers polars,duckdb,clickhouse,spark
 
 The market is simulated once and kept in `--out`, with every lake and database made of it. No two
-processes run at once. Absolute figures are this machine's; the ratios of one run are the result.
+processes run at once. With `--repeat` everybody works in turns, round by round, and the median is
+shown. Absolute figures are this machine's; the ratios of one run are the result.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import table
-from benchmarks.actor import Figures, run
+from benchmarks import page, table
+from benchmarks.actor import run
 from benchmarks.market import FIRST, Market
+from benchmarks.runs import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
+
+    from benchmarks.actor import Figures
 
 PEERS = {
     "polars": ("benchmarks.peers.polars_bare", "polars"),
@@ -37,22 +41,27 @@ PEERS = {
 STEPS = ("floors", "load", "silver", "reads", "replace", "plan", "idle", "start")
 _PEERS_STEPS = {"load", "silver", "reads"}
 """What peers do, all of it in one go."""
+_ROUND = ("load", "silver", "reads", "replace")
+_ONCE = ("plan", "idle", "start")
+"""What repeats itself within its process."""
 _FULL_SIZE = 10_000
 """Symbols from which a day is of a real market's size."""
+_WHOLE_DAYS = 20
 _IDLE_SYMBOLS = 20
 
 
 def main() -> int:
     """Run what was asked for; return 1 when a process failed or counts disagree."""
     asked = _arguments()
+    if asked.page and (absent := _missing(asked)):
+        print(f"--page wants a whole run, and this one lacks {'; '.join(absent)}", file=sys.stderr)
+        return 2
     bench = Bench(asked)
-    for step in ("load", "silver", "reads", "replace", "plan", "idle", "start"):
+    for _ in range(asked.repeat):
+        bench.round()
+    for step in _ONCE:
         if step in asked.steps:
             getattr(bench, step)()
-        if step == "reads" and _PEERS_STEPS.intersection(asked.steps):
-            bench.peers()
-    if "floors" in asked.steps:
-        bench.take("floor", "benchmarks.floors", [bench.tree, bench.out])
     return bench.report()
 
 
@@ -66,7 +75,8 @@ class Bench:
         self._log = self.out / "log.txt"
         self._log.unlink(missing_ok=True)
         self._began = time.time()
-        self.told: dict[str, dict[str, Figures]] = {}
+        self._load_before = os.getloadavg()[0]
+        self.told = Told()
         self.failures: list[str] = []
         self._full_size = asked.symbols >= _FULL_SIZE
         self.tree = self.out / f"tree-{asked.days}-{asked.symbols}"
@@ -74,21 +84,23 @@ class Bench:
         self._simulate(self.tree, FIRST.isoformat(), asked.days, asked.symbols)
         self._market = Market(self.tree)
 
+    def round(self) -> None:
+        """Everybody's work once, ours first."""
+        steps = [step for step in _ROUND if step in self._asked.steps]
+        for step in steps:
+            getattr(self, step)()
+        if _PEERS_STEPS.intersection(steps):
+            self.peers()
+        if "floors" in self._asked.steps:
+            self.take("floor", "benchmarks.floors", [self.tree, self.out])
+
     def load(self) -> None:
         """csv.gz to committed bronze."""
         self.take("ingot", "benchmarks.ours.load", [self.tree, self._lake, self._asked.strategy])
 
     def silver(self) -> None:
         """Bronze to silver and gold, of a lake that holds bronze only."""
-        again = self.out / "lake-again"
-        for _ in range(self._asked.repeat - 1):
-            shutil.rmtree(again, ignore_errors=True)
-            shutil.copytree(self._lake, again)
-            self.take("ingot", "benchmarks.ours.refine", [again, self._asked.strategy], again=False)
-        shutil.rmtree(again, ignore_errors=True)
-        self.take(
-            "ingot", "benchmarks.ours.refine", [self._lake, self._asked.strategy], again=False
-        )
+        self.take("ingot", "benchmarks.ours.refine", [self._lake, self._asked.strategy])
 
     def reads(self) -> None:
         """Reads through the front door."""
@@ -103,7 +115,7 @@ class Bench:
             tree = self.out / f"tree-again-{day}-{self._asked.symbols}"
             self._simulate(tree, day.isoformat(), 1, self._asked.symbols, stage=2)
             if Market(tree).content(day) != self._market.content(day):
-                self.take("ingot", "benchmarks.ours.replace", [tree, self._lake], again=False)
+                self.take("ingot", "benchmarks.ours.replace", [tree, self._lake])
                 return
             shutil.rmtree(tree)
 
@@ -136,31 +148,32 @@ class Bench:
             self.take(peer, module, [self._market.minutes, self.out / "peers", *symbols])
         shutil.rmtree(self.out / "peers", ignore_errors=True)
 
-    def take(self, actor: str, module: str, arguments: list[object], *, again: bool = True) -> None:
-        """Run one process as often as asked for, and keep the best that it tells of each step."""
-        kept = self.told.setdefault(actor, {})
-        for _ in range(self._asked.repeat if again else 1):
-            began = time.perf_counter()
-            ran = run(module, [str(a) for a in arguments], log=self._log)
-            for step, figures in ran.steps.items():
-                kept[step] = best(kept.get(step), figures)
-            print(f"{module}: {time.perf_counter() - began:.1f} s", flush=True)
-            if ran.failure:
-                self.failures.append(ran.failure)
-                return
+    def take(self, actor: str, module: str, arguments: list[object]) -> None:
+        """Run one process and keep what it tells of each step."""
+        began = time.perf_counter()
+        ran = run(module, [str(a) for a in arguments], log=self._log)
+        for step, figures in ran.steps.items():
+            self.told.take(actor, step, figures)
+        print(f"{module}: {time.perf_counter() - began:.1f} s", flush=True)
+        if ran.failure:
+            self.failures.append(ran.failure)
 
     def report(self) -> int:
         """Print the table, write it with all figures beside it, and return the exit code."""
-        actors = [peer for peer in self._asked.peers if peer in self.told]
-        rows = table.rows_of(self.told, actors, full_size=self._full_size)
-        print(f"\n{self._about()}\n\n{table.text(rows)}\n")
-        self.failures += self._disagreements()
+        told = self.told.merged()
+        about = self._about(told)
+        actors = [peer for peer in self._asked.peers if peer in told]
+        rows = table.rows_of(told, actors, full_size=self._full_size)
+        print(f"\n{about}\n\n{table.text(rows)}\n")
+        self.failures += _disagreements(told)
         for failure in self.failures:
             print(f"FAILED: {failure}")
-        (self.out / "results.md").write_text(f"{self._about()}\n\n{table.markdown(rows)}")
-        document = {"about": self._about(), "told": self.told, "failures": self.failures}
+        (self.out / "results.md").write_text(f"{about}\n\n{table.markdown(rows)}")
+        document = {"about": about, "told": told, "failures": self.failures}
         (self.out / "results.json").write_text(json.dumps(document, indent=1) + "\n")
         print(f"All figures: {self.out / 'results.json'}")
+        if self._asked.page and not self.failures:
+            page.write(about, table.markdown(rows))
         return 1 if self.failures else 0
 
     def _simulate(self, tree: Path, first: str, days: int, symbols: int, *, stage: int = 1) -> None:
@@ -175,31 +188,39 @@ class Bench:
     def _scaled(self, count: int) -> int:
         return count if self._full_size else max(20, count // 25)
 
-    def _about(self) -> str:
+    def _about(self, told: Mapping[str, Mapping[str, Figures]]) -> str:
         days, size = len(self._market.days), self._market.gzip_bytes / 1e6
-        rows = self.told.get("ingot", {}).get("stored", {}).get("rows", 0)
+        rows = told.get("ingot", {}).get("stored", {}).get("rows", 0)
+        rounds = self._asked.repeat
         return (
             f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "
             f"Python {platform.python_version()}; {days} generated days of "
             f"{self._asked.symbols:,} symbols, {rows / 1e6:.1f} M minute rows, {size:,.0f} MB of "
-            f"gzip; load average {os.getloadavg()[0]:.1f}; {time.time() - self._began:.0f} s in all"
+            f"gzip; {f'median of {rounds} rounds' if rounds > 1 else 'one round'}; load average "
+            f"{self._load_before:.1f} before and {os.getloadavg()[0]:.1f} after; "
+            f"{time.time() - self._began:.0f} s in all"
         )
 
-    def _disagreements(self) -> list[str]:
-        found = []
-        for step in ("load", "silver"):
-            rows = {a: t[step]["rows"] for a, t in self.told.items() if step in t}
-            if len(set(rows.values())) > 1:
-                found.append(f"the rows of {step} differ: {rows}")
-        return found
+
+def _missing(asked: argparse.Namespace) -> list[str]:
+    """Return what a whole run of full-size days has and this one lacks."""
+    installed = {peer for peer in asked.peers if find_spec(PEERS[peer][1]) is not None}
+    absent = page.missing(
+        {"steps": set(STEPS), "peers": set(PEERS)},
+        {"steps": set(asked.steps), "peers": installed},
+    )
+    if asked.symbols < _FULL_SIZE or asked.days < _WHOLE_DAYS:
+        absent.append(f"{_WHOLE_DAYS} days of {_FULL_SIZE:,} symbols")
+    return absent
 
 
-def best(one: Figures | None, other: Figures) -> Figures:
-    """Return the figures of the faster run, with the greater peak memory of both."""
-    if one is None:
-        return other
-    faster = min(one, other, key=lambda figures: figures.get("seconds", 0))
-    return {**faster, "peak_mb": max(one["peak_mb"], other["peak_mb"])}
+def _disagreements(told: Mapping[str, Mapping[str, Figures]]) -> list[str]:
+    found = []
+    for step in ("load", "silver"):
+        rows = {a: t[step]["rows"] for a, t in told.items() if step in t}
+        if len(set(rows.values())) > 1:
+            found.append(f"the rows of {step} differ: {rows}")
+    return found
 
 
 def _arguments() -> argparse.Namespace:
@@ -216,7 +237,10 @@ def _arguments() -> argparse.Namespace:
         "--steps", type=_list_of(STEPS), default=list(STEPS), help=f"some of {','.join(STEPS)}"
     )
     parser.add_argument(
-        "--repeat", type=int, default=1, help="run each process so often, keep the best (1)"
+        "--repeat", type=int, default=1, help="rounds in which everybody works in turn (1)"
+    )
+    parser.add_argument(
+        "--page", action="store_true", help="write benchmarks/results.md; wants a whole run"
     )
     parser.add_argument("--strategy", default="auto", choices=("auto", "sequential", "parallel"))
     parser.add_argument("--out", default="benchmarks/out", help="folder that keeps everything")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -27,10 +28,17 @@ class Ran:
 def run(module: str, arguments: Sequence[str], *, log: Path, timeout_s: float = 3600) -> Ran:
     """Run `python -m module` to its end and return what it told; its chatter goes to `log`."""
     command = [sys.executable, "-m", module, *arguments]
+    # Compiled modules are kept, as those of an installed package are.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     ran = Ran()
     with log.open("a") as errors:
         process = subprocess.Popen(
-            command, cwd=HERE, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            cwd=HERE,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
         try:
             assert process.stdout is not None  # noqa: S101 - opened as a pipe

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from benchmarks.actor import Figures
 
-_LOWER_IS_BETTER = {"ms", "s", "mb", "bytes"}
+_LOWER_IS_BETTER = {"ms", "cpu_ms", "s", "cpu_s", "mb", "bytes"}
 
 
 def rows_of(

@@ -44,14 +44,12 @@ def main() -> None:
     )
     target = f"{out}/spark"
     with timed("load") as figures:
-        figures["cpu"] = 0  # the JVM's, which this process does not see
         frame = spark.read.csv(files, schema=COLUMNS, header=True)
         frame.write.mode("overwrite").option("compression", "zstd").parquet(f"{target}/bars")
         figures["rows"] = spark.read.parquet(f"{target}/bars").count()
     size = sum(path.stat().st_size for path in Path(f"{target}/bars").glob("*.parquet"))
     tell("stored", rows=figures["rows"], bytes=size)
     with timed("silver") as figures:
-        figures["cpu"] = 0  # the JVM's, which this process does not see
         spark.read.parquet(f"{target}/bars").createOrReplaceTempView("bars")
         spark.sql(SILVER).write.mode("overwrite").parquet(f"{target}/silver")
         figures["rows"] = spark.read.parquet(f"{target}/silver").count()

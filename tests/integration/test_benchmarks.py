@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--days", "2", "--symbols", "20", "--peers", "polars,duckdb,clickhouse")
-STEPS = ("--steps", "load,silver,reads,floors")
+STEPS = ("--steps", "load,silver,reads,floors", "--repeat", "2")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,16 @@ def test_everybody_loads_and_refines_the_same_rows(ran: tuple[str, Path]) -> Non
         assert rows["ingot"] > 1_000
 
 
+def test_rounds_are_shown_by_their_median_and_their_spread(ran: tuple[str, Path]) -> None:
+    told = json.loads((ran[1] / "results.json").read_text())["told"]
+    for actor in ("ingot", "duckdb"):
+        load = told[actor]["load"]
+        assert load["rounds"] == 2
+        assert 0 < load["seconds_least"] <= load["seconds"] <= load["seconds_greatest"]
+        assert 0 < load["cpu_least"] <= load["cpu"] <= load["cpu_greatest"]
+    assert "median of 2 rounds" in ran[0]
+
+
 def test_a_peer_that_is_not_installed_is_skipped_with_a_line(ran: tuple[str, Path]) -> None:
     told = json.loads((ran[1] / "results.json").read_text())["told"]
     assert ("clickhouse" in told) != ("clickhouse: skipped, chdb is not installed" in ran[0])
@@ -51,3 +61,13 @@ def test_a_step_that_does_not_exist_is_refused_by_name() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "flying is none of floors, load, silver" in done.stderr
+
+
+def test_a_partial_run_cannot_write_the_page_of_results() -> None:
+    before = (ROOT / "benchmarks" / "results.md").read_bytes()
+    command = [sys.executable, "-m", "benchmarks", *SMALL, *STEPS, "--page"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "steps: idle, plan, replace, start" in done.stderr
+    assert "20 days of 10,000 symbols" in done.stderr
+    assert (ROOT / "benchmarks" / "results.md").read_bytes() == before

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ingot.connectors.massive import block as block_module
 from ingot.connectors.massive.block import BlockRefusedError, read_block
 from ingot.connectors.massive.datasets import COLUMNS
 from ingot.connectors.massive.doubles import may_be_doubles
 from ingot.model.time import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPAN = Interval(0, 10)
 millionths = st.integers(0, (1 << 51) - 1)
@@ -20,6 +25,13 @@ millionths = st.integers(0, (1 << 51) - 1)
 
 def block(*volumes: str) -> bytes:
     return "".join(f"A,{volume},1,1,1,1,{n},1\n" for n, volume in enumerate(volumes)).encode()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks_too() -> Iterator[None]:
+    """Read every block by way of doubles, if it can be."""
+    with patch.object(block_module, "LEAST_BYTES_OF_DOUBLES", 0):
+        yield
 
 
 def volumes_of(text: bytes) -> list[Decimal]:

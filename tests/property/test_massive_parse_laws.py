@@ -10,12 +10,15 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingot.connectors.massive import block as block_module
 from ingot.connectors.massive.block import BlockRefusedError, read_block
 from ingot.connectors.massive.datasets import COLUMNS
 from ingot.connectors.massive.inflate import Inflated
@@ -24,6 +27,9 @@ from ingot.connectors.massive.parse import parse_file, span_of
 from ingot.connectors.massive.salvage import read_piece, salvage
 from ingot.model.landing import KnownBasis, Landing
 from ingot.tables.bronze import MINUTE_BARS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SEEN = datetime(2025, 6, 3, 16, tzinfo=UTC)
 LANDING = Landing(
@@ -44,6 +50,15 @@ LANDING = Landing(
 SPAN = span_of(LANDING)
 
 tickers = st.sampled_from(["NA", "NULL", "TRUE", "nan", "BRKpA", "AAPL", "O:SPY230327P00390000"])
+
+
+@pytest.fixture(autouse=True, scope="module", params=[0, 1 << 20], ids=["doubles", "decimals"])
+def least_bytes_of_doubles(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Read the same small blocks by way of doubles, and by way of decimals."""
+    with patch.object(block_module, "LEAST_BYTES_OF_DOUBLES", request.param):
+        yield
+
+
 prices = st.decimals(0, 10**6, places=6).map(lambda d: f"{d:f}") | st.decimals(
     0, 10**5, places=2
 ).map(str)

@@ -13,7 +13,7 @@ from ingot.errors import ConfigError, ContractBrokenError, CorruptFileError
 from ingot.model.work import Scope
 from ingot.storage.tables import Replacement, TableStore
 from ingot.storage.writer import OrderCheck
-from ingot.tables.arrow import arrow_schema
+from ingot.tables.arrow import arrow_schema, narrow_schema
 from ingot.tables.ops import RUNS
 from tests.storage_bars import (
     DAILY_BARS,
@@ -61,6 +61,17 @@ def adopt(store: TableStore, rows: pa.Table, **options: Any) -> StagedFile:
 
 def test_no_rows_make_no_file(store: TableStore) -> None:
     assert write(store, bars(MINUTE_BARS, [])) == ()
+
+
+def test_narrow_rows_make_the_same_file(store: TableStore) -> None:
+    wide = bars(MINUTE_BARS, [AAPL, MSFT])
+    (one,) = write(store, wide)
+    (other,) = write(store, wide.cast(narrow_schema(MINUTE_BARS)))
+
+    assert pq.read_table(other.path).equals(pq.read_table(one.path), check_metadata=True)
+    assert pq.read_schema(other.path).equals(arrow_schema(MINUTE_BARS), check_metadata=True)
+    assert (other.bounds, other.lower, other.upper) == (one.bounds, one.lower, one.upper)
+    assert other.in_order
 
 
 def test_a_file_says_what_is_in_it(store: TableStore) -> None:

@@ -31,7 +31,7 @@ from ingot.transforms.trailing import minute_bars_trailing
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
     from types import TracebackType
     from typing import Self
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ingot.connectors.base import Dataset
     from ingot.engines.base import Engine
     from ingot.model.work import Scope, Unit
+    from ingot.storage.staged import StagedFile
     from ingot.tables.contract import Table
     from ingot.tables.relation import Relation
     from ingot.tables.trailing import TrailingBars
@@ -122,7 +123,13 @@ class Refinery:
             else silver_transforms.day_bars_quarantine_sql
         )
         history = silver_transforms.minute_bars_sql if minutes else silver_transforms.day_bars_sql
-        refused = self._refused(job, quarantine(scope, work.states, unique=work.unique))
+        refusals = quarantine(scope, work.states, unique=work.unique)
+
+        def refused(rows_out: int) -> tuple[RefusedRow, ...]:
+            if len(work.states) == 1 and rows_out == job.rows_in:
+                return ()  # each row of one version became a row: there is none to refuse
+            return self._refused(job, refusals)
+
         text = history(scope, work.states, unique=work.unique)
         trailing = minute_bars_trailing(scope, work.states, unique=work.unique) if minutes else None
         duplicates = 0 if work.unique else self._duplicates(job, work)
@@ -154,7 +161,7 @@ class Refinery:
         made = self._rows(reference_sql(transform, scope), job.inputs)
         actions = transform.output is silver.CORPORATE_ACTIONS
         details = digests_by_month(made) if actions else {}
-        return self._staged(job, made.to_reader(), (), details=details)
+        return self._finished(job, self._written(job, made.to_reader()), (), details=details)
 
     def daily(self, work: GoldWork) -> Finished:
         """Make one trade date of gold.daily_bars from its minutes."""
@@ -166,7 +173,7 @@ class Refinery:
             started=self._parts.clock.now(),
             inputs={"minutes": minutes, "sessions": self._sessions(scope.start)},
         )
-        return self._run(job, gold_transforms.daily_bars_sql(scope), ())
+        return self._run(job, gold_transforms.daily_bars_sql(scope))
 
     def performance(
         self, work: GoldWork, market: Market, *, bases: Sequence[str], rules: str
@@ -178,7 +185,7 @@ class Refinery:
         details = month.details()
         previous = self._parts.ledger.last_done(gold.PERFORMANCE.name, scope)
         rows = month.rows(self._trade_dates(work.reads_from, scope.end), previous)
-        return self._staged(job, rows.to_reader(), (), details=details)
+        return self._finished(job, self._written(job, rows.to_reader()), (), details=details)
 
     def _rows(self, text: str, inputs: Mapping[str, Relation]) -> pa.Table:
         with self._engine() as engine:
@@ -249,7 +256,7 @@ class Refinery:
         self,
         job: _Job,
         text: str,
-        refused: tuple[RefusedRow, ...],
+        refused: Callable[[int], tuple[RefusedRow, ...]] | None = None,
         *,
         duplicates: int = 0,
         trailing: TrailingBars | None = None,
@@ -260,19 +267,24 @@ class Refinery:
                 reader = engine.run_trailing(trailing, job.inputs)
             else:
                 reader = engine.run(text, job.inputs)
-            return self._staged(job, reader, refused, details=details)
+            files = self._written(job, reader)
+        rows_out = sum(f.rows for f in files)
+        return self._finished(job, files, refused(rows_out) if refused else (), details=details)
 
-    def _staged(
+    def _written(self, job: _Job, reader: pa.RecordBatchReader) -> tuple[StagedFile, ...]:
+        unit = job.unit
+        return self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
+
+    def _finished(
         self,
         job: _Job,
-        reader: pa.RecordBatchReader,
+        files: tuple[StagedFile, ...],
         refused: tuple[RefusedRow, ...],
         *,
         details: Mapping[str, str],
     ) -> Finished:
-        """Write a unit's rows and say what was done."""
+        """Keep a unit's refused rows and say what was done."""
         unit = job.unit
-        files = self._parts.tables.write(job.table, unit.scope, unit.digest, reader)
         self._parts.ledger.record_quarantine(unit, refused, layer="silver")
         rules = transform_digests(self._parts, [job.table]).get(job.table.name)
         done = Done(

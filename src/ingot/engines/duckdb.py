@@ -14,7 +14,7 @@ from ingot.errors import (
     QueryError,
     StorageFullError,
 )
-from ingot.tables.arrow import arrow_schema
+from ingot.tables.arrow import narrow_schema
 from ingot.tables.relation import FileRelation
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class DuckDBEngine:
     ) -> pa.RecordBatchReader:
         """Return bars with their trailing values: the engine's fast path for that window.
 
+        The rows come in the table's narrow schema.
+
         Raises:
             ContractBrokenError: A key comes twice, or a value does not fit its type.
             QueryError, ConfigError, CorruptFileError: As in `run`.
@@ -92,7 +94,7 @@ class DuckDBEngine:
 
         rows = self.run(bars.sql, inputs)
         return pa.RecordBatchReader.from_batches(
-            arrow_schema(bars.table), with_trailing(rows, bars)
+            narrow_schema(bars.table), with_trailing(rows, bars)
         )
 
     def close(self) -> None:

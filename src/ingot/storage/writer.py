@@ -1,11 +1,11 @@
 """Writes data files: one per unit and date, in the contract's schema, durable when returned.
 
-Chosen by measurement on 1.9 M rows of silver.minute_bars (one core): PyArrow's writer with zstd 3
-takes 0.8 s and 17 bytes a row, Polars' sink 1.3 s and 17 bytes, DuckDB's COPY 1.7 s. Derived
-prices are plain, for their values hardly repeat, and all else is dictionary-encoded: two encodings
-that every reader knows. Traded prices lie on ticks and repeat: as a dictionary they take 7 % more
-bytes than plain and half the time to read (one minute of the market 38 ms, not 77). Delta
-encoding of times would save 2 % and lock out older vectorised readers.
+Chosen by measurement on 1.8 M rows of silver.minute_bars (one core): PyArrow's writer with zstd 1
+takes 0.60 s and 22.1 bytes a row from narrow columns, 0.74 s from the contract's; with zstd 3
+0.68 s and 21.6 bytes; with Snappy 0.50 s and 29 bytes. Derived prices are plain, for their values
+hardly repeat, and all else is dictionary-encoded: two encodings that every reader knows. Traded
+prices lie on ticks and repeat: as a dictionary they take 7 % more bytes than plain and half the
+time to read. Delta encoding of times would save 2 % and lock out older vectorised readers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ingot.storage.files import fsync_file, fsync_folder, make_folders, translat
 from ingot.storage.scoping import partition_folder, partition_value, scope_columns
 from ingot.storage.staged import StagedFile, inspect
 from ingot.tables import contract
-from ingot.tables.arrow import arrow_schema
+from ingot.tables.arrow import arrow_schema, narrow_schema
 from ingot.tables.contract import Granularity
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 ROWS_PER_GROUP: Final = 65_536
-_LEVEL: Final = 3
+_LEVEL: Final = 1
 _TRADED: Final = frozenset({"open", "high", "low", "close"})
 _PENDING: Final = 2
 """Row groups that wait for the encoder: bounds memory, keeps both cores busy."""
@@ -58,7 +58,10 @@ def data_path(folder: Path, table: Table, day: date, label: str) -> Path:
 class DataFile:
     """One Parquet file being written: batches in, row groups out, encoded on another thread."""
 
-    def __init__(self, table: Table, path: Path, *, boundary: Boundary) -> None:
+    def __init__(
+        self, table: Table, path: Path, *, boundary: Boundary, layout: pa.Schema | None = None
+    ) -> None:
+        """Begin a file of rows in the contract's schema, or in `layout`, the narrow one."""
         make_folders(path.parent)
         self._table, self._path, self._boundary = table, path, boundary
         self._order = OrderCheck(table)
@@ -67,10 +70,10 @@ class DataFile:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._pending: list[Future[None]] = []
         with translated(path, "write"):
-            self._writer = _open_writer(table, path)
+            self._writer = _open_writer(table, path, layout or arrow_schema(table))
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Take a batch in the contract's schema."""
+        """Take a batch in the file's schema."""
         self._order.see(batch)
         self._waiting.append(batch)
         self._waiting_rows += batch.num_rows
@@ -124,16 +127,17 @@ def make_durable(path: Path, boundary: Boundary) -> None:
         boundary("data.after_fsync")
 
 
-def _open_writer(table: Table, path: Path) -> pq.ParquetWriter:
+def _open_writer(table: Table, path: Path, layout: pa.Schema) -> pq.ParquetWriter:
     repeating = [c.name for c in table.columns if c.unit != "USD" or c.name in _TRADED]
     return pq.ParquetWriter(
         path,
-        arrow_schema(table),
+        layout,
         compression="zstd",
         compression_level=_LEVEL,
         use_dictionary=repeating,  # type: ignore[arg-type]  # a list of names works too
         store_decimal_as_integer=True,
         write_page_index=True,
+        store_schema=False,  # readers see the contract's types, however rows lay in memory
     )
 
 
@@ -150,12 +154,19 @@ class OrderCheck:
         """Take the next batch."""
         if not self.kept or not batch.num_rows:
             return
-        keys = batch.select(list(self._columns))
+        keys = _decoded(batch.select(list(self._columns)))
         if self._last is not None:
             edge = pa.Table.from_batches([self._last, keys.slice(0, 1)]).combine_chunks()
             self.kept = _rises(edge.to_batches()[0])
         self.kept = self.kept and _rises(keys)
         self._last = keys.slice(keys.num_rows - 1)
+
+
+def _decoded(keys: pa.RecordBatch) -> pa.RecordBatch:
+    columns: list[Any] = [
+        c.dictionary_decode() if isinstance(c, pa.DictionaryArray) else c for c in keys.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=keys.schema.names)
 
 
 def _rises(keys: pa.RecordBatch) -> bool:
@@ -198,7 +209,7 @@ def write_batches(
             for day, rows in _parts(table, _conform(table, batch), scope.start):
                 if day not in files:
                     path = data_path(folder, table, day, f"{day.isoformat()}-{label}")
-                    files[day] = DataFile(table, path, boundary=boundary)
+                    files[day] = DataFile(table, path, boundary=boundary, layout=rows.schema)
                 files[day].write(rows)
         return tuple(files[day].finish(scope) for day in sorted(files))
     except BaseException:
@@ -208,8 +219,12 @@ def write_batches(
 
 
 def _conform(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch under the contract's schema; types must be the contract's already."""
-    wanted = arrow_schema(table)
+    """Return the batch under the contract's schema; types must be the contract's already.
+
+    A batch in the contract's narrow types keeps them.
+    """
+    narrow = narrow_schema(table)
+    wanted = narrow if batch.schema.types == narrow.types else arrow_schema(table)
     columns = [_as_string(column) for column in batch.columns]
     if batch.schema.names != wanted.names or [c.type for c in columns] != wanted.types:
         differing = [

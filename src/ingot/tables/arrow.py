@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ingot.tables.contract import ColumnType, Table
 
 _FIELD_ID = b"PARQUET:field_id"
+_WIDEST_OF_64_BITS = 18
 _TYPES: dict[ColumnType, pa.DataType] = {
     contract.String: pa.string(),
     contract.Int32: pa.int32(),
@@ -45,3 +46,19 @@ def arrow_schema(table: Table) -> pa.Schema:
             for position, column in enumerate(table.columns, start=1)
         ]
     )
+
+
+@cache
+def narrow_schema(table: Table) -> pa.Schema:
+    """Return the schema of rows on their way to a data file where the producer can choose.
+
+    Texts are dictionaries and decimals of up to 18 digits have 64 bits. A Parquet file is the same
+    as of `arrow_schema`, and half as much is moved to write it.
+    """
+    return pa.schema([f.with_type(_narrow(f.type)) for f in arrow_schema(table)])
+
+
+def _narrow(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.Decimal128Type) and kind.precision <= _WIDEST_OF_64_BITS:
+        return pa.decimal64(kind.precision, kind.scale)
+    return pa.dictionary(pa.int32(), kind) if kind == pa.string() else kind

@@ -12,9 +12,9 @@ import pyarrow.compute
 import pyarrow.csv
 
 from ingot.connectors.massive.datasets import COLUMNS
-from ingot.connectors.massive.doubles import may_be_doubles, with_decimals
 from ingot.connectors.massive.inflate import BOM
 from ingot.connectors.massive.lines import SYMBOL, TICKER, WHOLE, WINDOW_START
+from ingot.connectors.massive.row_types import DECIMAL_TYPE, TICKER_TYPE
 from ingot.tables.arrow import arrow_type
 from ingot.tables.contract import Price
 
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
     from ingot.model.time import Interval
 
-TICKER_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
-_LIMIT: Final = 10**Price.precision
-_SURELY_WITHIN: Final = 1 << 59
-"""No value below it, counted in millionths, is beyond DECIMAL(18,6)."""
+LEAST_BYTES_OF_DOUBLES: Final = 1 << 20
+"""Less text than this is read at once by Arrow: importing Polars would take longer."""
 Key = tuple[str, int]
 """Symbol and start of a bar."""
 
@@ -43,7 +41,7 @@ class Block:
     """Rows of one block, and what is known of their order."""
 
     rows: pa.RecordBatch
-    """The vendor's columns in the contract's order."""
+    """The vendor's columns in the contract's order; decimals and tickers as in `doubles`."""
     symbols: tuple[str, ...]
     """Distinct, in order of appearance."""
     in_order: bool
@@ -63,27 +61,26 @@ def read_block(text: bytes, columns: Sequence[str], span: Interval) -> Block:
     Raises:
         BlockRefusedError: A line is bad, or good but not plain.
     """
-    if b"\r" in text:
+    returns = b"\r" in text
+    if returns:
         text = text.replace(b"\r\n", b"\n")
-    if b"\r" in text or text.startswith(BOM):
+    if (returns and b"\r" in text) or text.startswith(BOM):
         raise BlockRefusedError("a carriage return or byte order mark inside")
     rows = _read_doubles(text, columns)
     if rows is None:
-        rows = _read(text, columns, _CONVERT)
+        rows = _read_decimals(text, columns)
     return _checked(rows.select(list(COLUMNS)), span)
 
 
 def _read_doubles(text: bytes, columns: Sequence[str]) -> pa.RecordBatch | None:
-    if not may_be_doubles(text):
+    if len(text) < LEAST_BYTES_OF_DOUBLES:
         return None
-    try:
-        rows = _read(text, columns, _CONVERT_DOUBLES)
-    except BlockRefusedError:
-        return None
-    return with_decimals(rows, _DECIMALS, arrow_type(Price))
+    from ingot.connectors.massive.doubles import read_doubles  # noqa: PLC0415 - imports polars
+
+    return read_doubles(text, columns)
 
 
-def _read(text: bytes, columns: Sequence[str], convert: pa.csv.ConvertOptions) -> pa.RecordBatch:
+def _read_decimals(text: bytes, columns: Sequence[str]) -> pa.RecordBatch:
     source: Any = pa.BufferReader(text)
     try:
         rows = pa.csv.read_csv(
@@ -92,29 +89,36 @@ def _read(text: bytes, columns: Sequence[str], convert: pa.csv.ConvertOptions) -
                 column_names=list(columns), block_size=len(text) + 1, use_threads=False
             ),
             parse_options=_PARSE,
-            convert_options=convert,
+            convert_options=_CONVERT,
         )
     except pa.ArrowInvalid as exc:
         raise BlockRefusedError(str(exc)) from exc
-    return rows.to_batches()[0]
+    batch = rows.to_batches()[0]
+    return pa.RecordBatch.from_arrays([_narrow(c) for c in batch.columns], names=list(columns))
 
 
-def _convert(decimals: pa.DataType) -> pa.csv.ConvertOptions:
-    return pa.csv.ConvertOptions(
-        column_types={
-            TICKER: TICKER_TYPE,
-            **{name: pa.int64() for name in WHOLE},
-            **dict.fromkeys(_DECIMALS, decimals),
-        },
-        null_values=[],
-        strings_can_be_null=False,
-    )
+def _narrow(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Return a column with its decimals in 64 bits, which hold 18 digits.
+
+    Arrow reads 10^12 as a decimal of 19 digits without a word; narrowing it is refused.
+    """
+    if not pa.types.is_decimal(column.type):
+        return column
+    try:
+        return column.cast(DECIMAL_TYPE)
+    except pa.ArrowInvalid as exc:
+        raise BlockRefusedError("a number beyond its column") from exc
 
 
-_DECIMALS: Final = tuple(name for name in COLUMNS if name not in WHOLE | {TICKER})
 _PARSE: Final = pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False)
-_CONVERT: Final = _convert(arrow_type(Price))
-_CONVERT_DOUBLES: Final = _convert(pa.float64())
+_CONVERT: Final = pa.csv.ConvertOptions(
+    column_types={
+        name: TICKER_TYPE if name == TICKER else pa.int64() if name in WHOLE else arrow_type(Price)
+        for name in COLUMNS
+    },
+    null_values=[],
+    strings_can_be_null=False,
+)
 
 
 def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
@@ -124,8 +128,6 @@ def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
     within = span.start_ns <= starts.min() and starts.max() < span.end_ns
     if not within or not all(map(SYMBOL.fullmatch, symbols)):
         raise BlockRefusedError("a symbol or a time that is none")
-    if not all(_holds(column) for column in rows.columns if pa.types.is_decimal(column.type)):
-        raise BlockRefusedError("a number beyond its column")
     codes = _view(tickers.indices, np.int32)
     return Block(
         rows=rows,
@@ -136,24 +138,13 @@ def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
     )
 
 
-def _holds(column: pa.Array[Any]) -> bool:
-    """Say whether every value keeps the column's precision: Arrow widens 10^12 without a word."""
-    words = _view(column, np.uint64, each=2)
-    low, high = words[::2], words[1::2]
-    if not np.bitwise_or.reduce(high) and np.bitwise_or.reduce(low) < _SURELY_WITHIN:
-        return True
-    extremes: Any = pa.compute.min_max(column).as_py()
-    return all(abs(value).scaleb(Price.scale) < _LIMIT for value in extremes.values())
-
-
-def _view(column: pa.Array[Any], kind: type[Any], *, each: int = 1) -> np.ndarray[Any, Any]:
-    """Return a column's numbers, `each` of them a row, as they lie in memory.
+def _view(column: pa.Array[Any], kind: type[Any]) -> np.ndarray[Any, Any]:
+    """Return a column's numbers as they lie in memory.
 
     `numpy.asarray` would do, but imports pandas first.
     """
     buffer: Any = column.buffers()[1]
-    first, end = column.offset * each, (column.offset + len(column)) * each
-    return np.frombuffer(buffer, dtype=kind)[first:end]
+    return np.frombuffer(buffer, dtype=kind)[column.offset :][: len(column)]
 
 
 def _rises(codes: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> bool:

@@ -53,11 +53,11 @@ def span_of(landing: Landing) -> Interval:
 
 
 def parse_file(
-    landing: Landing, table: Table, content: Path, to: Path, *, limit_pct: float, threads: int = 2
+    landing: Landing, table: Table, content: Path, to: Path, *, limit_pct: float, threads: int = 1
 ) -> Parsed:
     """Parse the bytes at `content` into one Parquet file at `to`, in source order.
 
-    Memory stays below some ten blocks of 3.5 MiB, whatever the file's size.
+    Memory stays below some ten blocks of 3.25 MiB, whatever the file's size.
 
     Args:
         landing: The version that the bytes are.
