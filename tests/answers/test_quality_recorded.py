@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from ingot.errors import QueryError
+from ingot.quality.alone import alone
 from ingot.quality.compare import Context, compare
 from ingot.tables.view import Condition
 from tests.quality_faults import differs, found_between, opened, reads, table_of
@@ -21,8 +23,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NEW_YORK = ZoneInfo("America/New_York")
-DIVIDENDS = ("1398-HK", "4063-T", "ABDP-L", "CLC-L", "KAP-IL", "KME-MI", "NVT-L", "REL-L")
-DIVIDENDS += ("SCR-TO", "TENT-L")
+DIVIDENDS = (
+    "1398-HK",
+    "4063-T",
+    "ABDP-L",
+    "CLC-L",
+    "KAP-IL",
+    "KME-MI",
+    "NVT-L",
+    "REL-L",
+    "SCR-TO",
+    "TENT-L",
+)
 # The name of each file says what is wrong with it; yfinance's tests repair it so.
 BAD = {
     **{f"{name}-1d-bad-div": "dividend" for name in DIVIDENDS},
@@ -174,3 +186,36 @@ def test_days_of_alphavantage_hold_more_than_their_regular_minutes(recorded: Pat
     volumes = found.filter(pl.col.fields.str.contains("volume"))
     assert volumes["trade_date"].to_list() == days
     assert causes(volumes) == {"extended_hours_volume"}
+
+
+# Their adjusted closes follow the wrong dividend: the file agrees with itself, and only another
+# source can tell.
+UNSEEN_ALONE = {
+    "KAP-IL-1d-bad-div",
+    "KME-MI-1d-bad-div",
+    "NVT-L-1d-bad-div",
+    "SCR-TO-1d-bad-div",
+    "TENT-L-1d-bad-div",
+}
+
+
+@pytest.mark.parametrize(("name", "cause"), BAD.items())
+def test_a_bad_file_of_yahoo_is_named_alone(recorded: Path, name: str, cause: str) -> None:
+    assert (cause in _alone(recorded, name)) == (name not in UNSEEN_ALONE)
+
+
+@pytest.mark.parametrize("name", ["CALM-1d-no-bad-divs", "IBE-MC-1d-no-bad-divs"])
+def test_a_clean_control_of_yahoo_does_not_contradict_itself(recorded: Path, name: str) -> None:
+    assert _alone(recorded, name) == set()
+
+
+def test_bars_of_a_quarter_of_an_hour_are_not_checked_alone(recorded: Path) -> None:
+    with pytest.raises(QueryError, match="only bars of days or weeks"):
+        _alone(recorded, "EA-15m-no-bad-divs")
+
+
+def _alone(recorded: Path, name: str) -> set[str]:
+    given = opened(yahoo(recorded, name))
+    with reads() as engine:
+        found = engine.run(alone(given), {given.rows.name: given.view})
+    return {str(cause) for cause in found["cause"].to_pylist()}
