@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ingot.cli.main import run
-from tests.world import MINUTES, World, at
+from tests.world import DAYS, MINUTES, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,3 +146,27 @@ def test_a_rule_that_is_none_is_told(world: World, capsys: pytest.CaptureFixture
     assert asked(world, "check", "--rules", "minute_price_in_order") == 2
     assert "Did you mean minute_prices_in_order" in capsys.readouterr().err
     assert asked(world, "check", "ops.runs") == 2
+
+
+@pytest.mark.parametrize(("setting", "kept"), [("true", True), ("false", False)])
+def test_a_build_checks_what_it_refined_unless_told_not_to(
+    tmp_path: Path, *, setting: str, kept: bool
+) -> None:
+    environ = {"INGOT_CHECKS_ON_BUILD": setting}
+    made = World(tmp_path, end=date(2025, 6, 3), symbols=20, datasets=(DAYS,), environ=environ)
+    made.publish()
+    report = made.backfill(at(1))
+    assert report.notices == ()
+    with made.lake(at(2)) as lake:
+        found = lake.sql("SELECT rule, violations, checked_rows FROM ops.checks").to_polars()
+    assert ("day_prices_in_order" in found["rule"].to_list()) == kept
+    assert set(found["violations"].to_list()) <= {0}
+
+
+def test_the_lake_reconciles_and_checks_as_the_commands_do(world: World) -> None:
+    with world.lake(at(3)) as lake:
+        found = lake.reconcile("gold.daily_bars", "silver.day_bars", start=world.start)
+        checked = lake.check("gold.daily_bars", rules=["daily_close_in_range"])
+    assert set(found.columns) >= {"kind", "cause", "legal", "evidence"}
+    assert found.notices
+    assert checked.to_arrow()["rule"].to_pylist() == ["daily_close_in_range"]
