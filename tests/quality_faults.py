@@ -16,7 +16,7 @@ import pyarrow as pa
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.quality.align import Rows
-from ingot.quality.compare import Context, Input, compare
+from ingot.quality.compare import Context, Input, compare, of_file
 from ingot.quality.readers import read
 from ingot.quality.sides import Side, described, parse
 from ingot.tables.relation import ArrowRelation
@@ -179,11 +179,7 @@ def opened(text: str) -> Input:
     """Return a file as a side, as the command opens it."""
     named = parse(text)
     file = read(named, described(named))
-    name = f"side.{named.reader}"
-    view = View(name, ArrowRelation(file.rows), tuple(file.rows.column_names))
-    return Input(
-        file.side, Rows(name, tuple(file.rows.column_names), unique=False), view, is_file=True
-    )
+    return of_file(named, file)
 
 
 def found_between(a: str, b: str, context: Context | None = None) -> pl.DataFrame:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from ingot.quality.compare import Context, compare
+from ingot.quality.sides import Side
 from tests.quality_faults import (
     PRICES,
     VALUES,
@@ -227,3 +229,102 @@ def test_every_injected_fault_is_found_with_its_cause_and_nothing_else(seed: int
         mine = sum(n for e, n in expected.items() if e.cause == cause)
         named = sum(n for e, n in (found & expected).items() if e.cause == cause)
         assert named >= 0.95 * mine, (cause, wrong)
+
+
+def split_market(symbols: int, seed: int) -> tuple[Market, Market, list[Any]]:
+    """Return a market as traded, the same split-adjusted, and the splits: one a symbol."""
+    rng = np.random.default_rng(seed)
+    raw = Market.made(symbols, DAYS, seed)
+    adjusted, actions = raw.copy(), []
+    for symbol, name in enumerate(raw.symbols):
+        ratio, ex = float(rng.choice(RATIOS)), int(rng.integers(1, DAYS))
+        for value in PRICES:
+            adjusted.values[value][symbol, :ex] /= ratio
+        adjusted.values["volume"][symbol, :ex] *= ratio
+        actions.append((name, raw.days[ex], ratio, 0.0))
+    return raw, adjusted, actions
+
+
+def test_a_thousand_splits_give_no_drift() -> None:
+    raw, adjusted, actions = split_market(1_000, seed=3)
+    context = Context(actions=actions_of(actions))
+    a = side_of(raw.frame(), "side.a")
+    with reads() as engine:
+        told = side_of(adjusted.frame(), "side.b", Side(basis="split"))
+        brought = compare(engine.run, a, told, context)
+        mistaken = compare(engine.run, a, side_of(adjusted.frame(), "side.b"), context)
+    assert brought.basis == "split"
+    assert brought.findings.num_rows == 0
+    kinds = set(mistaken.findings["kind"].to_pylist())
+    assert kinds == {"BASIS_MISMATCH"}
+    before = {name: ex for name, ex, *_ in actions}
+    rows = pl.DataFrame(mistaken.findings).select("symbol", "trade_date").rows()
+    assert sorted(rows) == sorted(
+        (name, day) for name in raw.symbols for day in raw.days if day < before[name]
+    )
+
+
+def test_total_return_is_made_of_the_close_before_the_ex_date() -> None:
+    raw = Market.made(30, DAYS, seed=5)
+    paid, actions = raw.copy(), []
+    for symbol, name in enumerate(raw.symbols):
+        ex = 1 + symbol
+        cash = round(float(raw.values["close"][symbol, ex - 1]) * 0.02, 2)
+        factor = 1 - cash / raw.values["close"][symbol, ex - 1]
+        for value in PRICES:
+            paid.values[value][symbol, :ex] *= factor
+        actions.append((name, raw.days[ex], 1.0, cash))
+    with reads() as engine:
+        got = compare(
+            engine.run,
+            side_of(raw.frame(), "side.a"),
+            side_of(paid.frame(), "side.b", Side(basis="total_return")),
+            Context(actions=actions_of(actions)),
+        )
+    assert got.findings.num_rows == 0
+
+
+def test_equal_sides_in_other_units_and_another_order_have_no_finding() -> None:
+    market = Market.made(50, DAYS, seed=4)
+    whole = {"volume": np.round(market.values["volume"], -2)}
+    other = market.frame(
+        volume=whole["volume"] / 100, **{n: market.values[n] * 100 for n in PRICES}
+    )
+    with reads() as engine:
+        got = compare(
+            engine.run,
+            side_of(market.frame(**whole), "side.a"),
+            side_of(other.reverse(), "side.b", Side(unit="lots", scale=0.01)),
+            Context(),
+        )
+    assert got.findings.num_rows == 0
+    assert (got.bars_a, got.bars_b) == (50 * DAYS, 50 * DAYS)
+
+
+def test_a_week_that_is_not_over_is_partial() -> None:
+    market = Market.made(40, DAYS, seed=6)
+    days = market.frame()
+    weeks = (
+        days.sort("trade_date")
+        .filter(pl.col.trade_date <= market.days[-3])
+        .group_by("symbol", pl.col.trade_date.dt.truncate("1w"))
+        .agg(
+            pl.col.open.first(),
+            pl.col.high.max(),
+            pl.col.low.min(),
+            pl.col.close.last(),
+            pl.col.volume.sum(),
+        )
+    )
+    with reads() as engine:
+        got = compare(
+            engine.run,
+            side_of(days, "side.a"),
+            side_of(weeks, "side.b", Side(interval="1w")),
+            Context(),
+        )
+    found = pl.DataFrame(got.findings)
+    last_monday = market.days[-5]
+    assert set(found["trade_date"].to_list()) == {last_monday}
+    assert set(found["cause"].to_list()) == {"partial_week"}
+    assert len(found) == 40

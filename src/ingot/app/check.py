@@ -11,11 +11,17 @@ import pyarrow as pa
 
 from ingot.app.checks import answer_of, run_rules
 from ingot.app.listed import listed
+from ingot.app.query import Reader
 from ingot.app.run import project
 from ingot.connectors.registry import connector
-from ingot.quality.readers import observed_columns
+from ingot.errors import QueryError
+from ingot.quality.alone import alone
+from ingot.quality.compare import of_file
+from ingot.quality.readers import observed_columns, read
 from ingot.quality.rules import chosen
-from ingot.quality.schemas import Field, Schema, changes, type_name, verdict
+from ingot.quality.schemas import Change, Field, Schema, Verdict, changes, type_name, verdict
+from ingot.quality.sides import described, parse
+from ingot.query.answer import Answer
 from ingot.tables.bronze import LINEAGE
 from ingot.tables.catalog import table as contract
 
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.model.landing import Landing
-    from ingot.query.answer import Answer
 
 _HEAD_BYTES: Final = 64 * 1024
 _LINEAGE: Final = {column.name for column in LINEAGE}
@@ -60,6 +65,30 @@ def check(
     results = run_rules(parts, chosen(table, rules), start, end)
     project(parts)
     return Judged(answer_of(parts, results), not any(r.is_error for r in results))
+
+
+def check_file(parts: Parts, text: str) -> Judged:
+    """Hold a file of adjusted day bars against itself: leaps of prices, stated actions.
+
+    Raises:
+        QueryError: There is no such file, it lacks a column, or its bars are narrower than a day.
+        CorruptFileError: It cannot be read.
+    """
+    named = parse(text)
+    file = read(named, described(named))
+    if missing := [c.column for c in changes(file.registered, file.observed) if _is_lost(c)]:
+        raise QueryError(f"{named.path} has no column {', '.join(missing)}.")
+    given = of_file(named, file)
+    reader = Reader(parts)
+    try:
+        rows = reader.run(alone(given), {given.rows.name: given.view})
+    finally:
+        reader.close()
+    return Judged(Answer(data=rows, known_at=parts.clock.now()), not rows.num_rows)
+
+
+def _is_lost(change: Change) -> bool:
+    return change.what == "removed" and change.verdict is not Verdict.FULL
 
 
 def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,7 @@ from ingot.connectors.registry import connector
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
 from ingot.quality.align import Rows
-from ingot.quality.compare import Compared, Context, Input, compare, shown
+from ingot.quality.compare import Compared, Context, Input, compare, of_file, shown
 from ingot.quality.drift import Tolerance
 from ingot.quality.findings import schema_findings
 from ingot.quality.readers import read
@@ -115,12 +115,10 @@ class _Opened:
         if not named.reader:
             return cls(named, _table(parts, reader, request, named, side))
         file = read(named, side)
-        name = f"side.{named.reader}"
+        given = of_file(named, file)
         conditions = _conditions(request, "trade_date", "symbol", whole_weeks=True)
-        view = shown(name, file.rows).narrowed(*conditions)
-        rows = Rows(name, tuple(file.rows.column_names), unique=False)
-        given = Input(file.side, rows, view, is_file=True)
-        return cls(named, given, file.registered, file.observed)
+        narrow = replace(given, view=given.view.narrowed(*conditions))
+        return cls(named, narrow, file.registered, file.observed)
 
     @property
     def schema_changes(self) -> list[tuple[str, str, str, str, str, str]]:

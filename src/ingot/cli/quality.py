@@ -25,7 +25,12 @@ def register(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     table: Annotated[
-        str | None, typer.Argument(metavar="TABLE", help="Only this table; all by default.")
+        str | None,
+        typer.Argument(
+            metavar="TABLE",
+            help="Only this table; all by default. Or a file of day bars, as yahoo:FILE, which is "
+            "held against itself.",
+        ),
     ] = None,
     first: From = None,
     last: To = None,
@@ -54,6 +59,8 @@ def check(
         if table or rules:
             raise QueryError("--schema looks at landed files: leave out TABLE and --rules.")
         found = judge.check_schemas(parts, start=start, end=end)
+    elif table and ":" in table:
+        found = judge.check_file(parts, table)
     else:
         named = _listed(rules)
         found = judge.check(parts, table=table, start=start, end=end, rules=named)

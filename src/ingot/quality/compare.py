@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
+    from ingot.quality.readers import Read
+    from ingot.quality.sides import Named
+
     class Run(Protocol):
         """Runs one text over named views: `Reads.run`."""
 
@@ -58,6 +61,13 @@ class Input:
     """Reads the side as it was first known; None where nothing was known later."""
     is_file: bool = False
     """True where the labels are as a file has them, so that they may be in another zone."""
+
+
+def of_file(named: Named, read: Read) -> Input:
+    """Return a file that was read as a side."""
+    name = f"side.{named.reader}"
+    rows = Rows(name, tuple(read.rows.column_names), unique=False)
+    return Input(read.side, rows, shown(name, read.rows), is_file=True)
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def shifted(
         f"WITH lost AS (SELECT * FROM {PAIRS} WHERE {differ}), "
         f"tried AS (SELECT p.symbol, p.start_ns, s.symbol IS NOT NULL AND in_{other} "
         f"AND NOT ({differs}) AS agrees, s.symbol IS NULL AND NOT in_{other} AS gone, "
-        f"p.in_{other} AND trade_date >= {first_date(which)} AS counts "
+        f"p.in_{other} AND p.trade_date >= {first_date(which)} AS counts "
         f"FROM lost AS p LEFT JOIN {name} "
         "AS s USING (symbol, start_ns)), "
         "verdicts AS (SELECT symbol, count(*) FILTER (WHERE agrees) AS bars, "
