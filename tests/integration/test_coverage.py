@@ -270,3 +270,22 @@ def test_what_is_saved_can_be_asked(world: World) -> None:
         ).to_polars()
     assert answer["n"].to_list() == [first]
     assert late["trade_date"].to_list() == [MONDAY]
+
+
+def test_instruments_of_the_lake_say_who_was_listed(world: World, tmp_path: Path) -> None:
+    other = replace(world, folder=tmp_path, vendor=world.tree, end=WEDNESDAY, datasets=(DAYS,))
+    other.ingest(AUGUST)
+    file = tmp_path / "instruments.csv"
+    header = "id,symbol,valid_from,valid_to,name,exchange,type,known_from"
+    file.write_text(
+        f"{header}\nX1,ZZZX,2025-07-02,,Late,XNAS,CS,\nA1,AAPL,1980-12-12,,Apple,XNAS,CS,\n"
+    )
+    lake = ["--lake", str(other.root), "--now", "2025-08-01T17:00Z"]
+    assert run([*lake, "ingest", "instruments", "--source", f"csv:{file}"]) == 0
+    assert run([*lake, "build"]) == 0
+    parts = other.parts(AUGUST + timedelta(hours=2))
+    seen = coverage(parts, start=TUESDAY, end=WEDNESDAY, symbols=["ZZZX", "AAPL"]).rows
+    later = coverage(parts, start=WEDNESDAY, end=HALF_DAY, symbols=["ZZZX"]).rows
+    parts.close()
+    assert dict(seen.to_polars().select("symbol", "state").iter_rows()) == {"AAPL": "present"}
+    assert later.to_polars()["state"].to_list() == ["late"]

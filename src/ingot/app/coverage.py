@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingot.app.days import BUILD, DECIDE, FETCH, Day, days_of
 from ingot.app.listed import listed
@@ -19,6 +20,7 @@ from ingot.model.time import as_of
 from ingot.model.work import Scope
 from ingot.quality import coverage as rules
 from ingot.query.answer import Answer
+from ingot.query.listings import Listing
 from ingot.storage.replacement import Replacement
 from ingot.tables import gold, ops, silver
 from ingot.tables.arrow import arrow_schema
@@ -56,6 +58,13 @@ _PLAN: Final = (
     ("files", pa.string()),
     ("why", pa.string()),
 )
+_HELD: Final = Listing(
+    "SELECT symbol, valid_from AS listed_from, valid_to AS listed_to "
+    f"FROM {silver.INSTRUMENTS.name} ORDER BY symbol, valid_from",
+    (silver.INSTRUMENTS.name,),
+    (),
+)
+"""When which symbol was held by any instrument of any source."""
 _ALERTS: Final = (rules.HOLE, rules.REFUSED)
 _SHOWN: Final = 5
 
@@ -99,8 +108,9 @@ def coverage(
         symbols: Only these; every symbol by default.
         known_at: The moment whose knowledge is used.
         everything: Return every symbol and day, not the holes and refusals alone.
-        listings: symbol, listed_from, listed_to (null while listed); without it a symbol
-            before its first and after its last bar is unknown.
+        listings: symbol, listed_from, listed_to (null while listed); silver.instruments by
+            default. Where neither knows a symbol, it is unknown before its first and after its
+            last bar.
         halts: symbol, trade_date, start_ns, end_ns; without it nothing is halted.
     """
     moment = as_of(known_at, parts.clock)
@@ -175,10 +185,12 @@ def _computed(
         "coverage_refused": _refused(parts, days),
     }
     made = {name: _table(name, rows) for name, rows in relations.items()}
-    for name, given in zip(("coverage_listed", "coverage_halts"), known, strict=True):
-        schema = rules.RELATIONS[name]
-        rows = schema.empty_table() if given is None else given.select(schema.names)
-        made[name] = rows.cast(schema)
+    reader = Reader(parts)
+    listings, halts = known
+    if listings is None:
+        listings = reader.listing(_HELD, None if moment.is_now else moment.known_at).data
+    made["coverage_listed"] = _given("coverage_listed", listings, ())
+    made["coverage_halts"] = _given("coverage_halts", halts, symbols)
     views = {n: View(n, ArrowRelation(r), tuple(r.column_names)) for n, r in made.items()}
     narrow = [Condition("trade_date", ">=", span[0]), Condition("trade_date", "<", span[1])]
     if symbols:
@@ -186,12 +198,22 @@ def _computed(
     tables = Views(parts)
     views[silver.MINUTE_BARS.name] = tables.view(silver.MINUTE_BARS.name, moment, narrow)
     for name in (silver.DAY_BARS.name, gold.DAILY_BARS.name):
-        views[name] = tables.view(name, moment, narrow[2:])
-    reader = Reader(parts)
+        views[name] = tables.view(name, moment)
     try:
-        return reader.run(rules.coverage_sql(*span, states=states), views)
+        return reader.run(rules.coverage_sql(*span, states=states, symbols=symbols), views)
     finally:
         reader.close()
+
+
+def _given(name: str, rows: pa.Table | None, symbols: Collection[str]) -> pa.Table:
+    """Return rows that the caller has in the text's types, of these symbols if some are named."""
+    schema = rules.RELATIONS[name]
+    if rows is None:
+        return schema.empty_table()
+    found = rows.select(schema.names).cast(schema)
+    if symbols:
+        found = found.filter(pc.is_in(found["symbol"], pa.array(sorted(set(symbols)))))
+    return found
 
 
 def _table(name: str, rows: Sequence[Sequence[Any]]) -> pa.Table:

@@ -105,7 +105,9 @@ RELATIONS: Final = {
 """What the text reads beside silver.minute_bars, silver.day_bars and gold.daily_bars."""
 
 
-def coverage_sql(start: date, end: date, *, states: Collection[str] = ()) -> str:
+def coverage_sql(
+    start: date, end: date, *, states: Collection[str] = (), symbols: Collection[str] = ()
+) -> str:
     """Return the text that states what is there of each symbol and trade date.
 
     It gives `COLUMNS`; range_start and range_end bound the minutes meant, where they are known.
@@ -115,11 +117,16 @@ def coverage_sql(start: date, end: date, *, states: Collection[str] = ()) -> str
         end: Last trade date, outside.
         states: Only these, and only where the symbol is the reason and not the whole day of the
             market; every state by default.
+        symbols: Only these; every symbol by default.
     """
     text = files("ingot.quality").joinpath("coverage.sql").read_text(encoding="utf-8")
     text = text[text.index("WITH ") :]  # the comment before it is for readers
     filled = Template(text).substitute(
-        start=literal(start), end=literal(end), round_lot=ROUND_LOT, volume_pct=VOLUME_PCT
+        start=literal(start),
+        end=literal(end),
+        chosen=f"symbol IN ({', '.join(map(literal, sorted(symbols)))})" if symbols else "TRUE",
+        round_lot=ROUND_LOT,
+        volume_pct=VOLUME_PCT,
     )
     where = ""
     if states:

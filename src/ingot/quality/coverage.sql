@@ -41,13 +41,17 @@ listed AS (
 ),
 universe AS (
   SELECT source, market, symbol, first_date, last_date FROM bounds
-  WHERE first_date < $end AND last_date >= $start
+  WHERE first_date < $end AND last_date >= $start AND $chosen
   UNION ALL
   SELECT m.source, m.market, l.symbol, CAST(NULL AS DATE), CAST(NULL AS DATE)
-  FROM (SELECT DISTINCT source, market FROM coverage_markets) AS m
+  FROM (
+    -- A market that trades some of them: options are not listed as stocks are.
+    SELECT DISTINCT b.source, b.market FROM bounds AS b
+    JOIN listed AS l ON l.symbol = b.symbol
+  ) AS m
   CROSS JOIN (
     SELECT DISTINCT symbol FROM coverage_listed
-    WHERE listed_from < $end AND COALESCE(listed_to, $end) > $start
+    WHERE listed_from < $end AND COALESCE(listed_to, $end) > $start AND $chosen
   ) AS l
   LEFT JOIN bounds AS b ON b.source = m.source AND b.market = m.market AND b.symbol = l.symbol
   WHERE b.symbol IS NULL
