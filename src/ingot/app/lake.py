@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingot.app import describe, exports, identity, replay, revisions
+from ingot.app import coverage, describe, exports, identity, replay, revisions
 from ingot.app.check import check
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from ingot.app.coverage import Coverage
     from ingot.app.exports import Exported
     from ingot.app.parts import Parts
     from ingot.app.replay import Replayed
@@ -285,6 +286,45 @@ class Lake:
     def retroactive(self) -> Answer:
         """Return each exception of the as-known law, with what it affects and from when."""
         return revisions.retroactive(self._parts)
+
+    def coverage(
+        self,
+        *symbols: str,
+        start: str | date | None = None,
+        end: str | date | None = None,
+        known_at: Moment = None,
+        everything: bool = False,
+    ) -> Coverage:
+        """Return what is there of each symbol and trade date, and what has to be done.
+
+        Args:
+            *symbols: Only these, with every state; by default the alerts of every symbol.
+            start: First trade date; the first that landed by default.
+            end: The day after the last; today by default.
+            known_at: The moment whose knowledge is used.
+            everything: Return every symbol and day.
+
+        Raises:
+            QueryError: A date or the moment is wrong, or there are more rows than a limit.
+        """
+        return coverage.coverage(
+            self._parts,
+            start=None if start is None else _date("start", start),
+            end=self.today() if end is None else _date("end", end),
+            symbols=symbols,
+            known_at=known_at,
+            everything=everything,
+        )
+
+    def save_coverage(
+        self, *, start: str | date | None = None, end: str | date | None = None
+    ) -> int:
+        """Compute the whole market's coverage and keep it in ops.coverage; return its rows."""
+        return coverage.save(
+            self._parts,
+            start=None if start is None else _date("start", start),
+            end=self.today() if end is None else _date("end", end),
+        )
 
     def export(
         self,

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from ingot.cli import exports, load, operate, quality, read, revisions
+from ingot.cli import exports, load, operate, quality, quality_coverage, read, revisions
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
@@ -34,6 +34,7 @@ quality.register(app)
 operate.register(app)
 exports.register(app)
 revisions.register(app)
+quality_coverage.register(app)
 
 _COMPLETION: Final = "_INGOT_COMPLETE"
 """What a shell sets when it asks for completions."""

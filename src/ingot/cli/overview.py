@@ -17,7 +17,7 @@ PURPOSES: Final = {
     ),
     "Judge": ("check", "reconcile"),
     "Export": ("export", "replay", "exports"),
-    "Operate": ("status", "runs", "landings", "quarantine", "profile", "repair"),
+    "Operate": ("status", "coverage", "runs", "landings", "quarantine", "profile", "repair"),
 }
 
 

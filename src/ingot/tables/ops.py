@@ -115,4 +115,30 @@ CHECKS = Table(
     partition=month("started"),
 )
 
-TABLES = (LANDINGS, QUARANTINE, RUNS, CHECKS)
+COVERAGE = Table(
+    name="ops.coverage",
+    doc="What is there of one symbol and trade date, as last saved by `ingot coverage --save`.",
+    columns=(
+        Column("source", String, "Connector."),
+        Column("dataset", String, "The vendor's dataset."),
+        Column("symbol", String, "Source symbol; empty for the dataset's whole day."),
+        Column("trade_date", Date, "Date of the trading session."),
+        Column("range_start", TimestampUs, "First minute meant, where known.", nullable=True),
+        Column("range_end", TimestampUs, "Where it ends, outside.", nullable=True),
+        Column(
+            "state",
+            String,
+            "present, no_trade, halted, closed, not_listed, late, hole, refused or unknown.",
+        ),
+        Column("bars", Int64, "Bars that are there."),
+        Column("evidence", String, "What says so; empty where the bars do."),
+        Column("known_at", TimestampUs, "The moment whose knowledge was used."),
+        Column("computed_at", TimestampUs, "When it was computed."),
+    ),
+    key=("source", "dataset", "symbol", "trade_date", "state", "range_start"),
+    binding=Binding.NONE,
+    partition=month("trade_date"),
+    sort=("symbol", "trade_date"),
+)
+
+TABLES = (LANDINGS, QUARANTINE, RUNS, CHECKS, COVERAGE)

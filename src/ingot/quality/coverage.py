@@ -1,0 +1,153 @@
+"""Which bars are there, and what is known of those that are not (SEMANTICS 8)."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from ingot.tables.view import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
+PRESENT: Final = "present"
+NO_TRADE: Final = "no_trade"
+HALTED: Final = "halted"
+CLOSED: Final = "closed"
+NOT_LISTED: Final = "not_listed"
+LATE: Final = "late"
+HOLE: Final = "hole"
+REFUSED: Final = "refused"
+UNKNOWN: Final = "unknown"
+STATES: Final = (PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED, LATE, HOLE, REFUSED, UNKNOWN)
+LEGAL: Final = frozenset({PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED})
+"""States in which nobody has to do anything."""
+VOLUME_PCT: Final = 5
+"""A day's volume above its minutes' by more than this share is a hole; odd lots are below."""
+ROUND_LOT: Final = 100
+"""Shares that a day may have beyond its minutes in any case: less than this is an odd lot."""
+MINUTES: Final = "minutes"
+DAYS: Final = "days"
+
+COLUMNS: Final = (
+    "source",
+    "dataset",
+    "symbol",
+    "trade_date",
+    "range_start",
+    "range_end",
+    "state",
+    "bars",
+    "evidence",
+)
+_LAST: Final = "SELECT source, dataset, symbol, trade_date,\n  CASE"
+"""How the text's last SELECT begins."""
+
+
+def _schema(fields: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    return pa.schema(fields)
+
+
+MARKETS_SCHEMA: Final = _schema(
+    [
+        ("source", pa.string()),
+        ("market", pa.string()),
+        ("dataset", pa.string()),
+        ("kind", pa.string()),
+    ]
+)
+DAYS_SCHEMA: Final = _schema(
+    [
+        ("source", pa.string()),
+        ("dataset", pa.string()),
+        ("kind", pa.string()),
+        ("trade_date", pa.date32()),
+        ("state", pa.string()),
+        ("evidence", pa.string()),
+    ]
+)
+SESSIONS_SCHEMA: Final = _schema(
+    [("trade_date", pa.date32()), ("open_ns", pa.int64()), ("close_ns", pa.int64())]
+)
+REFUSED_SCHEMA: Final = _schema(
+    [
+        ("source", pa.string()),
+        ("dataset", pa.string()),
+        ("kind", pa.string()),
+        ("symbol", pa.string()),
+        ("trade_date", pa.date32()),
+        ("bar_start_ns", pa.int64()),
+    ]
+)
+LISTED_SCHEMA: Final = _schema(
+    [("symbol", pa.string()), ("listed_from", pa.date32()), ("listed_to", pa.date32())]
+)
+HALTS_SCHEMA: Final = _schema(
+    [
+        ("symbol", pa.string()),
+        ("trade_date", pa.date32()),
+        ("start_ns", pa.int64()),
+        ("end_ns", pa.int64()),
+    ]
+)
+RELATIONS: Final = {
+    "coverage_markets": MARKETS_SCHEMA,
+    "coverage_days": DAYS_SCHEMA,
+    "coverage_sessions": SESSIONS_SCHEMA,
+    "coverage_refused": REFUSED_SCHEMA,
+    "coverage_listed": LISTED_SCHEMA,
+    "coverage_halts": HALTS_SCHEMA,
+}
+"""What the text reads beside silver.minute_bars, silver.day_bars and gold.daily_bars."""
+
+
+def coverage_sql(
+    start: date, end: date, *, states: Collection[str] = (), symbols: Collection[str] = ()
+) -> str:
+    """Return the text that states what is there of each symbol and trade date.
+
+    It gives `COLUMNS`; range_start and range_end bound the minutes meant, where they are known.
+
+    Args:
+        start: First trade date, inside.
+        end: Last trade date, outside.
+        states: Only these, and only where the symbol is the reason and not the whole day of the
+            market; every state by default.
+        symbols: Only these; every symbol by default.
+    """
+    text = files("ingot.quality").joinpath("coverage.sql").read_text(encoding="utf-8")
+    text = text[text.index("WITH ") :]  # the comment before it is for readers
+    filled = Template(text).substitute(
+        start=literal(start),
+        end=literal(end),
+        chosen=f"symbol IN ({', '.join(map(literal, sorted(symbols)))})" if symbols else "TRUE",
+        round_lot=ROUND_LOT,
+        volume_pct=VOLUME_PCT,
+    )
+    where = ""
+    if states:
+        where = f"WHERE is_own AND state IN ({', '.join(map(literal, sorted(states)))})"
+    body, _, rest = filled.rpartition(f"\n{_LAST}")
+    return (
+        f"{body},\nfound AS ({_LAST}{rest})\nSELECT {', '.join(COLUMNS)} FROM found {where} "
+        "ORDER BY source, dataset, trade_date, symbol, range_start"
+    )
+
+
+def exit_code(states: Collection[str], *, unfinished: bool) -> int:
+    """Return 3 where something is wrong, 4 where something is only to come, else 0.
+
+    >>> exit_code({"hole", "late"}, unfinished=False), exit_code({"late"}, unfinished=False)
+    (3, 4)
+
+    Args:
+        states: All states that were found.
+        unfinished: Something landed is not loaded or not refined yet.
+    """
+    if {HOLE, REFUSED} & set(states):
+        return 3
+    return 4 if LATE in states or unfinished else 0
