@@ -115,7 +115,9 @@ def test_a_bad_line_is_refused_with_its_number_and_text(
 
 
 def test_too_many_bad_lines_refuse_the_file(tmp_path: Path) -> None:
-    with pytest.raises(QuarantineLimitError, match=r"1 of 2 rows of actions/file\.csv were refused"):
+    with pytest.raises(
+        QuarantineLimitError, match=r"1 of 2 rows of actions/file\.csv were refused"
+    ):
         text = f"{ACTIONS}A,2020-01-02,split,1,2,,,\nA,x,split,1,2,,,\n"
         read(tmp_path, text, limit_pct=1.0)
 
