@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -12,12 +12,15 @@ from ingot.model.time import as_of
 from ingot.query.universe import universe_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from ingot.app.parts import Parts
     from ingot.app.query import Reader
     from ingot.query.answer import Answer
+    from ingot.query.identity import Segment
 
+_OF_ROW: Final = ("instrument_id", "name", "type", "exchange", "valid_from", "valid_to")
 _RESOLVED: Final = (
     ("symbol", pa.string()),
     ("instrument_id", pa.string()),
@@ -45,23 +48,23 @@ def resolve(
     if found is None:
         text = f"nobody is known to hold {symbol} on {day}: the symbol is read literally"
         return replace(listed(parts, _RESOLVED, (), notices=[text]), known_at=moment.known_at)
-    rows = [
-        (
-            row["symbol"],
-            row["instrument_id"],
-            row["name"],
-            row["type"],
-            row["exchange"],
-            row["valid_from"],
-            row["valid_to"],
-            found.trades_from.get(row["symbol"], row["valid_from"]),
-            row["valid_from"] <= day < row["valid_to"] and row["symbol"] == symbol,
-            row["source"],
-        )
-        for row in found.rows
-    ]
+    rows = []
+    for row in found.rows:
+        span = _span(row, found.segments)
+        shown = (row[name] for name in ("symbol", *_OF_ROW))
+        holds = row["symbol"] == symbol and span[0] <= day < span[1]
+        rows.append((*shown, span[0], holds, row["source"]))
     notices = [f"{symbol} is also held by {o.title}, {o.start} to {o.end}" for o in found.others]
     return replace(listed(parts, _RESOLVED, rows, notices=notices), known_at=moment.known_at)
+
+
+def _span(row: Mapping[str, Any], segments: Sequence[Segment]) -> tuple[date, date]:
+    """Return the trade dates of a row's symbol, by the bars where they say."""
+    start, end = row["valid_from"], row["valid_to"]
+    for segment in segments:
+        if segment.symbol == row["symbol"] and segment.start < end and start < segment.end:
+            return segment.start, segment.end
+    return start, end
 
 
 def universe(

@@ -39,7 +39,8 @@ _MOST_SYMBOLS: Final = 2_000
 """With more symbols than this changed, all are made again."""
 _CLOSES: Final = "symbol, trade_date, close, known_from, known_to"
 _ACTIONS: Final = (
-    "symbol, ex_date, source, kind, ratio_from, ratio_to, cash, currency, known_from, known_to"
+    "symbol, ex_date, source, action_id, kind, ratio_from, ratio_to, cash, currency, "
+    "known_from, known_to"
 )
 
 

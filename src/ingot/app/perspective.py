@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from ingot.app import reference
+from ingot.app.closings import Closings
 from ingot.errors import QueryError
 from ingot.model.time import NEW_YORK, to_ns
 from ingot.query.adjust import (
@@ -25,15 +26,24 @@ from ingot.query.adjust import (
     by_symbol,
     refuse_unapplied,
 )
-from ingot.query.identity import Followed, Holding, Segment, around, follow, snapped, timeline
+from ingot.query.identity import (
+    Followed,
+    Holding,
+    Segment,
+    around,
+    chained,
+    follow,
+    lived,
+    padded,
+    snapped,
+    timeline,
+)
 from ingot.tables import gold, silver
-from ingot.tables.relation import FileRelation
-from ingot.tables.view import Condition, View
+from ingot.tables.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
-    from decimal import Decimal
 
     from ingot.app.parts import Parts
     from ingot.app.views import Views
@@ -45,6 +55,8 @@ if TYPE_CHECKING:
 
 _REACH: Final = 5
 """Sessions around a vendor's rename date in which the bars say when it was."""
+_LONGEST_GAP: Final = timedelta(days=30)
+"""Between two symbols of one instrument; after a longer one the second is a new listing."""
 _ONE_DAY: Final = timedelta(days=1)
 _SCHEMA: Final[list[tuple[str, pa.DataType]]] = [
     ("asked", pa.string()),
@@ -87,7 +99,7 @@ class Resolved:
     """An instrument: its rows of silver.instruments, and when its symbols really changed."""
 
     rows: tuple[dict[str, Any], ...]
-    trades_from: Mapping[str, date]
+    segments: tuple[Segment, ...]
     others: tuple[Holding, ...]
 
 
@@ -110,6 +122,7 @@ class Perspectives:
         self._parts = parts
         self._reads = reads
         self._views = views
+        self._closings = Closings(parts, reads, views)
         self._kept: dict[str, tuple[str, pl.DataFrame]] = {}
 
     def of(self, request: BarsRequest, moment: AsOf) -> Perspective | None:
@@ -123,7 +136,7 @@ class Perspectives:
             self._require_actions(request.basis)
         if not request.symbols:
             return None if request.basis == RAW else self.whole(request, moment)
-        on = request.symbol_date or self._last_date(request)
+        on = request.symbol_date or self._resolved_on(request, moment)
         until = self._until(request, moment)
         last = max(request.end, until + _ONE_DAY) if request.basis != RAW else request.end
         chains = {s: self._followed(s, on, request, last, moment) for s in request.symbols}
@@ -191,21 +204,20 @@ class Perspectives:
 
     def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
         """Return the instrument that holds a symbol on a date; None where nobody does."""
-        holdings = self.holdings(moment, [symbol])
+        holdings = self._dated([symbol], date.min, date.max, moment)
         sources = self._parts.settings.instrument_sources
         found = follow(
             symbol, on=day, start=date.min, end=date.max, holdings=holdings, sources=sources
         )
         if found.holder is None:
             return None
-        segments = self._snapped(found.segments, moment)
         source, instrument = found.holder.instrument
         rows = self._known(silver.INSTRUMENTS, moment).filter(
             (pl.col("source") == source) & (pl.col("instrument_id") == instrument)
         )
         return Resolved(
             tuple(rows.sort("valid_from", "symbol").to_dicts()),
-            {s.symbol: s.start for s in segments},
+            found.segments,
             found.others,
         )
 
@@ -232,54 +244,51 @@ class Perspectives:
     ) -> Followed:
         if not request.follow or symbol.startswith("O:"):
             return Followed((Segment(symbol, symbol, request.start, last),))
-        holdings = self.holdings(moment, [symbol])
-        sources = self._parts.settings.instrument_sources
-        found = follow(
-            symbol, on=on, start=request.start, end=last, holdings=holdings, sources=sources
+        return follow(
+            symbol,
+            on=on,
+            start=request.start,
+            end=last,
+            holdings=self._dated([symbol], request.start, last, moment),
+            sources=self._parts.settings.instrument_sources,
         )
-        if len(found.segments) > 1:
-            segments = self._snapped(found.segments, moment)
-            return Followed(segments, found.holder, found.others)
-        return found
 
-    def _snapped(self, segments: tuple[Segment, ...], moment: AsOf) -> tuple[Segment, ...]:
-        """Move the renames to where the bars change their symbol."""
+    def _dated(
+        self, symbols: Collection[str], start: date, end: date, moment: AsOf
+    ) -> tuple[Holding, ...]:
+        """Return the holdings with the renames near a span moved to where the bars have them.
+
+        They move before the span is cut out: a rename that the source dates after the span may
+        lie inside it.
+        """
+        chains: dict[tuple[str, str], list[Holding]] = {}
+        for holding in self.holdings(moment, symbols):
+            chains.setdefault(holding.instrument, []).append(holding)
+        found = (self._snapped(chained(chain), start, end, moment) for chain in chains.values())
+        return tuple(h for chain in found for h in chain)
+
+    def _snapped(
+        self, chain: Sequence[Holding], start: date, end: date, moment: AsOf
+    ) -> Sequence[Holding]:
         calendar = self._parts.calendar
         dates: dict[str, set[date]] = {}
-        for old, new in pairwise(segments):
-            near = min(old.end, new.start), max(old.end, new.start)
-            sessions = calendar.between(near[0] - 15 * _ONE_DAY, near[1] + 15 * _ONE_DAY)
+        near: set[date] = set()
+        for old, new in pairwise(chain):
+            sessions = calendar.between(_days_off(old.end, -15), _days_off(new.start, 15))
             first, last = around(old, new, _REACH, sessions)
-            for symbol, day in self._traded({old.symbol, new.symbol}, first, last, moment):
-                dates.setdefault(symbol, set()).add(day)
-        reach = segments[0].start - 30 * _ONE_DAY, segments[-1].start + 30 * _ONE_DAY
-        return snapped(
-            segments,
-            {symbol: sorted(days) for symbol, days in dates.items()},
-            _REACH,
-            calendar.between(*reach),
-        )
+            if first < end and start <= last and new.start - old.end <= _LONGEST_GAP:
+                near |= set(sessions)
+                for symbol, day in self._traded({old.symbol, new.symbol}, first, last, moment):
+                    dates.setdefault(symbol, set()).add(day)
+        bars = {symbol: sorted(days) for symbol, days in dates.items()}
+        return snapped(chain, bars, _REACH, sorted(near)) if bars else chain
 
     def _traded(
         self, symbols: Collection[str], first: date, last: date, moment: AsOf
     ) -> Iterable[tuple[str, date]]:
         for table in (silver.DAY_BARS, gold.DAILY_BARS):
-            rows = self._bars(table, symbols, first, last + _ONE_DAY, moment)
-            yield from ((row[1], row[2]) for row in rows)
-
-    def _bars(
-        self, table: Table, symbols: Collection[str], start: date, end: date, moment: AsOf
-    ) -> list[tuple[str, str, date, Decimal]]:
-        """Return (source, symbol, trade date, close) of the bars known at a moment."""
-        conditions = (
-            Condition("trade_date", ">=", start),
-            Condition("trade_date", "<", end),
-            Condition("symbol", "in", tuple(sorted(symbols))),
-        )
-        view = self._views.view(table.name, moment, conditions)
-        columns = ("source", "symbol", "trade_date", "close")
-        rows = self._reads.rows(view, columns, ("symbol", "trade_date"))
-        return [tuple(row.values()) for row in rows.to_pylist() if row["close"] is not None]
+            rows = self._closings.bars(table, symbols, first, last + _ONE_DAY, moment)
+            yield from ((row["symbol"], row["trade_date"]) for row in rows)
 
     def _adjusted(
         self, followed: Followed, request: BarsRequest, moment: AsOf, until: date
@@ -306,21 +315,23 @@ class Perspectives:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
         columns = (
             *("source", "symbol", "ex_date", "kind"),
-            *("ratio_from", "ratio_to", "cash", "currency"),
+            *("ratio_from", "ratio_to", "cash", "currency", "action_id"),
         )
         return [Action(*row) for row in frame.select(columns).iter_rows()]
 
     def _chains(self, symbols: Collection[str], moment: AsOf) -> list[tuple[Segment, ...]]:
         """Return the spans of every instrument that ever held one of the symbols.
 
-        Dates on which nobody is known to hold a symbol are the symbol's own.
+        Dates on which nobody is known to hold a symbol are the symbol's own; those around a rename
+        are the instrument's, for its date may be some days off.
         """
         holdings = self.holdings(moment, symbols)
         sources = self._parts.settings.instrument_sources
         chains: dict[tuple[str, str], list[Segment]] = {}
         found: list[tuple[Segment, ...]] = []
+        lives = lived(holdings)
         for symbol in sorted({*symbols, *(h.symbol for h in holdings)}):
-            held = timeline(symbol, holdings, sources)
+            held = padded(timeline(symbol, holdings, sources), lives)
             for h in held:
                 segment = Segment(symbol, symbol, h.start, h.end, h.instrument_id)
                 chains.setdefault(h.instrument, []).append(segment)
@@ -351,42 +362,7 @@ class Perspectives:
             for action in actions
             if action.cash is not None and action.ex_date <= until
         }
-        return _Measured(self, moment, cash).closes()
-
-    def close_rows(
-        self, symbols: Collection[str], days: Collection[date], moment: AsOf
-    ) -> Mapping[tuple[str, date], Decimal]:
-        """Return closes as traded by (symbol, trade date): the vendor's, else made of minutes."""
-        found: dict[tuple[str, date], Decimal] = {}
-        ranks = {s: i for i, s in enumerate(self._parts.settings.sources_on(max(days)))}
-        for table in (gold.DAILY_BARS, silver.DAY_BARS):
-            view = self._views.view(table.name, moment, (Condition("trade_date", "=", min(days)),))
-            view = _over(view, self._parts.tables.plan, table, sorted(days))
-            view = view.narrowed(Condition("symbol", "in", tuple(sorted(symbols))))
-            rows = self._reads.rows(
-                view, ("source", "symbol", "trade_date", "close"), ("symbol", "trade_date")
-            ).to_pylist()
-            for row in sorted(rows, key=lambda r: -ranks.get(r["source"], len(ranks))):
-                if row["close"] is not None:
-                    found[row["symbol"], row["trade_date"]] = row["close"]
-        return found
-
-    def last_close(self, segments: Sequence[Segment], before: date, moment: AsOf) -> Decimal | None:
-        """Return the close of the last session with a bar before a date, however long ago."""
-        for segment in reversed(segments):
-            if segment.start >= before:
-                continue
-            end = min(segment.end, before)
-            for table in (silver.DAY_BARS, gold.DAILY_BARS):
-                rows = self._bars(table, {segment.symbol}, segment.start, end, moment)
-                if rows:
-                    return rows[-1][3]
-        return None
-
-    def previous_session(self, day: date) -> date | None:
-        """Return the trade date before a date."""
-        before = self._parts.calendar.before(day, 1)
-        return before[0] if before else None
+        return self._closings.measured(moment, cash)
 
     def _known(self, table: Table, moment: AsOf) -> pl.DataFrame:
         """Return a table's rows in force at a moment."""
@@ -403,6 +379,11 @@ class Perspectives:
         instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
         return kept[1].filter((pl.col("known_from") <= instant) & (instant < pl.col("known_to")))
 
+    def _resolved_on(self, request: BarsRequest, moment: AsOf) -> date:
+        """Return the range's last trade date as known at the moment: none after it is."""
+        known = horizon(self._parts.calendar, moment.known_at)
+        return max(request.start, min(known, self._last_date(request)))
+
     def _last_date(self, request: BarsRequest) -> date:
         before = self._parts.calendar.before(request.end, 1)
         return max(before[0], request.start) if before else request.end - _ONE_DAY
@@ -413,57 +394,11 @@ class Perspectives:
         return min(latest, self._last_date(request)) if request.basis == SCALED_RAW else latest
 
 
-class _Measured:
-    """Closes for dividends, read when the first is asked for."""
-
-    def __init__(
-        self, perspectives: Perspectives, moment: AsOf, cash: set[tuple[str, date]]
-    ) -> None:
-        self._perspectives = perspectives
-        self._moment = moment
-        self._cash = cash
-        self._found: Mapping[tuple[str, date], Decimal] | None = None
-
-    def closes(self) -> Closes:
-        return Closes(self._before, self._on)
-
-    def _rows(self) -> Mapping[tuple[str, date], Decimal]:
-        if self._found is None:
-            days = {d for _, ex in self._cash for d in (self._previous(ex), ex) if d is not None}
-            symbols = {symbol for symbol, _ in self._cash}
-            rows = self._perspectives.close_rows
-            self._found = rows(symbols, days, self._moment) if days else {}
-        return self._found
-
-    def _previous(self, day: date) -> date | None:
-        return self._perspectives.previous_session(day)
-
-    def _before(self, segments: Sequence[Segment], day: date) -> Decimal | None:
-        previous = self._previous(day)
-        if previous is not None and (close := self._at(segments, previous)) is not None:
-            return close
-        return self._perspectives.last_close(segments, day, self._moment)
-
-    def _on(self, segments: Sequence[Segment], day: date) -> Decimal | None:
-        return self._at(segments, day)
-
-    def _at(self, segments: Sequence[Segment], day: date) -> Decimal | None:
-        held = next((s for s in segments if s.start <= day < s.end), None)
-        return self._rows().get((held.symbol, day)) if held else None
-
-
-def _over(view: View, plan: Callable[..., Any], table: Table, days: Sequence[date]) -> View:
-    """Return a bound view of one day over the files of all these days, and no others."""
-    paths: dict[str, None] = {}
-    columns = None
-    for day in days:
-        relation = plan(table, start=day, end=day + _ONE_DAY).relation()
-        columns = relation.columns
-        paths |= dict.fromkeys(relation.paths)
-    conditions = tuple(c for c in view.conditions if c.column != "trade_date")
-    relation = FileRelation(tuple(paths), columns or {})
-    narrowed = View(view.name, relation, view.columns, conditions, view.cut)
-    return narrowed.narrowed(Condition("trade_date", "in", tuple(days)))
+def _days_off(day: date, days: int) -> date:
+    """Return a date some days off, within what a date can be."""
+    return date.fromordinal(
+        min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal())
+    )
 
 
 def _is_cut(segment: Segment, request: BarsRequest) -> bool:

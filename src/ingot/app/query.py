@@ -18,9 +18,10 @@ from ingot.query.adjust import RAW
 from ingot.query.adjusted import PERSPECTIVE
 from ingot.query.answer import Answer, sources_in, to_wide
 from ingot.query.bars import BarsRequest, plan_bars, seen
+from ingot.query.bind import table_of
 from ingot.query.cache import Cache, Key
-from ingot.tables import silver
-from ingot.tables.basis import FACTORS, PRICES
+from ingot.tables import gold, silver
+from ingot.tables.basis import FACTORS
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import HISTORY, View
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from ingot.query.listings import Listing
     from ingot.tables.view import Condition
 
+_BARS: Final = (silver.MINUTE_BARS, silver.DAY_BARS, gold.DAILY_BARS)
+"""Tables of bars as traded, which a question can put on a basis."""
 _NAMED: Final = 5
 _SMALL_BYTES: Final = 8 * 1024 * 1024
 _STATED: Final = {
@@ -279,9 +282,7 @@ class Reader:
 
 def _on_basis(view: View, factors: ArrowRelation) -> View:
     """Return a view of bars on a basis; views of anything else are what they were."""
-    if "trade_date" in view.columns and PRICES & set(view.columns) and "basis" not in view.columns:
-        return replace(view, factors=factors)
-    return view
+    return replace(view, factors=factors) if table_of(view.name)[0] in _BARS else view
 
 
 def _told(answer: Answer, basis: str, perspective: Perspective | None) -> Answer:

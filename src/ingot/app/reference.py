@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from ingot.tables.relation import ArrowRelation
 from ingot.transforms.reference import transform_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from ingot.app.parts import Parts
@@ -40,6 +41,15 @@ _MIDNIGHT_TYPES: Final[list[tuple[str, pa.DataType]]] = [
     ("next_midnight", _INSTANT),
     ("midnight_ns", pa.int64()),
 ]
+_KEPT_TYPES: Final[list[tuple[str, pa.DataType]]] = [
+    ("landing_id", pa.int64()),
+    ("symbol", pa.string()),
+    ("until", _INSTANT),
+]
+_ANY: Final = ""
+"""Symbol of a refused row whose symbol could not be read: it may have been any."""
+_NO_KEY: Final = frozenset({"symbol", "columns"})
+"""Rules by which a row is refused whose symbol is not to be trusted."""
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -157,6 +167,39 @@ def landings(parts: Parts, read: Sequence[Spoken]) -> ArrowRelation:
         for place, s in enumerate(read, start=1)
     ]
     return _relation(rows, pa.schema(_LANDING_TYPES))
+
+
+def kept(parts: Parts, work: ReferenceWork) -> ArrowRelation:
+    """Return the relation `kept` of the reference transforms."""
+    scope = work.unit.scope
+    refused: dict[int, set[str]] = {}
+    for row in parts.ledger.quarantined(scope.source, scope.dataset).to_pylist():
+        known = row["symbol"] if row["rule"] not in _NO_KEY else None
+        refused.setdefault(row["landing_id"], set()).add(known or _ANY)
+    by_key: dict[str, list[Spoken]] = {}
+    for one in work.spoken:
+        by_key.setdefault(one.landing.key, []).append(one)
+    rows = [
+        (landing_id, symbol, until)
+        for versions in by_key.values()
+        for (landing_id, symbol), until in _carried(versions, refused).items()
+    ]
+    return _relation(rows, pa.schema(_KEPT_TYPES))
+
+
+def _carried(
+    versions: Sequence[Spoken], refused: Mapping[int, set[str]]
+) -> dict[tuple[int, str], datetime]:
+    """Return how long each version's rows of a symbol outlast it, by versions of one query."""
+    found: dict[tuple[int, str], datetime] = {}
+    for before, after in reversed(list(pairwise(versions))):
+        later = after.landing.landing_id
+        symbols = refused.get(later, set())
+        ends = {s: found.get((later, s), found.get((later, _ANY), after.until)) for s in symbols}
+        if _ANY in symbols:
+            ends |= {s: max(ends[_ANY], u) for (i, s), u in found.items() if i == later}
+        found |= {(before.landing.landing_id, symbol): end for symbol, end in ends.items()}
+    return found
 
 
 def midnights(days: Iterable[date]) -> ArrowRelation:

@@ -154,6 +154,7 @@ class Refinery:
                 **given,
                 "landings": reference.landings(self._parts, work.spoken),
                 "midnights": reference.midnights(days),
+                "kept": reference.kept(self._parts, work),
             },
             rows_in=rows.rows,
             landing_ids=tuple(ids),

@@ -52,6 +52,8 @@ class Action:
     ratio_to: Decimal | None = None
     cash: Decimal | None = None
     currency: str | None = None
+    action_id: str = ""
+    """The source's id: two equal dividends of one date are two."""
 
     @property
     def ratio(self) -> Fraction:
@@ -115,7 +117,7 @@ def applying(
     """Return the actions of an instrument whose ex-date is `until` or before, by ex-date.
 
     Per ex-date one source counts for what scales, and one for each other kind. Equal splits of
-    one source and date are one.
+    one source and date are one (see `adjust`); its dividends of one date are as many as it says.
     """
     own = {a for a in actions if a.ex_date <= until and _is_of(a, segments)}
     groups: dict[tuple[date, str], list[Action]] = defaultdict(list)
@@ -126,7 +128,9 @@ def applying(
     for group in groups.values():
         best = min(_rank(a.source, sources) for a in group)
         chosen += [a for a in group if _rank(a.source, sources) == best]
-    return tuple(sorted(chosen, key=lambda a: (a.ex_date, a.kind, a.cash or 0, a.ratio)))
+    return tuple(
+        sorted(chosen, key=lambda a: (a.ex_date, a.kind, a.cash or 0, a.ratio, a.action_id))
+    )
 
 
 def adjust(

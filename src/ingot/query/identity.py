@@ -8,12 +8,15 @@ precedence that has a holder. Two instruments of two sources are never one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import date
+    from collections.abc import Iterable, Mapping, Sequence
+
+_AROUND: Final = timedelta(days=10)
+"""How many days a source's date of a rename may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class Segment:
     end: date
     instrument_id: str | None = None
     """None where nobody is known to hold the symbol, which is then read literally."""
+
+
+_Span = TypeVar("_Span", Holding, Segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def follow(
     if holder is None:
         literal = Segment(symbol, symbol, start, end)
         return Followed((literal,), None, tuple(in_range))
-    chain = _chain(h for h in holdings if h.instrument == holder.instrument)
+    chain = chained(h for h in holdings if h.instrument == holder.instrument)
     segments = tuple(
         Segment(symbol, h.symbol, max(h.start, start), min(h.end, end), h.instrument_id)
         for h in chain
@@ -118,11 +124,11 @@ def follow(
 
 
 def snapped(
-    segments: Sequence[Segment],
-    bars: dict[str, Sequence[date]],
+    segments: Sequence[_Span],
+    bars: Mapping[str, Sequence[date]],
     reach: int,
     sessions: Sequence[date],
-) -> tuple[Segment, ...]:
+) -> tuple[_Span, ...]:
     """Return the segments with each rename moved to where the bars change their symbol.
 
     A vendor's date may fall on a weekend, or lie some sessions off. Where within `reach` sessions
@@ -149,13 +155,53 @@ def snapped(
     return tuple(s for s in found if s.start < s.end)
 
 
-def around(old: Segment, new: Segment, reach: int, sessions: Sequence[date]) -> tuple[date, date]:
+def around(old: _Span, new: _Span, reach: int, sessions: Sequence[date]) -> tuple[date, date]:
     """Return first and last date, both included, within `reach` sessions of a rename."""
     before = [d for d in sessions if d < min(old.end, new.start)]
     after = [d for d in sessions if d >= max(old.end, new.start)]
     first = before[-reach:][0] if before else old.end
     last = after[:reach][-1] if after else new.start
     return first, last
+
+
+def chained(holdings: Iterable[Holding]) -> list[Holding]:
+    """Return one instrument's holdings, ascending, each cut where the next begins."""
+    ordered = sorted(holdings, key=lambda h: (h.start, h.end, h.symbol))
+    cut = [replace(a, end=min(a.end, b.start)) for a, b in pairwise(ordered)]
+    return [h for h in (*cut, *ordered[-1:]) if h.start < h.end]
+
+
+def lived(holdings: Iterable[Holding]) -> dict[tuple[str, str], tuple[date, date]]:
+    """Return the first date of each instrument, and the date after its last."""
+    found: dict[tuple[str, str], tuple[date, date]] = {}
+    for h in holdings:
+        start, end = found.get(h.instrument, (h.start, h.end))
+        found[h.instrument] = (min(start, h.start), max(end, h.end))
+    return found
+
+
+def padded(
+    held: Sequence[Holding], lives: Mapping[tuple[str, str], tuple[date, date]]
+) -> tuple[Holding, ...]:
+    """Return a symbol's holdings, each reaching into free dates next to a rename.
+
+    Args:
+        held: Of one symbol, ascending, without overlap.
+        lives: First date and end of each instrument, over all its symbols.
+    """
+    found: list[Holding] = []
+    free_from = date.min
+    for index, h in enumerate(held):
+        born, gone = lives[h.instrument]
+        start, end = h.start, h.end
+        if born < start:
+            start = max(start - _AROUND, free_from)
+        if end < gone:
+            following = held[index + 1].start if index + 1 < len(held) else date.max
+            end = min(end + _AROUND, following)
+        found.append(replace(h, start=start, end=end))
+        free_from = end
+    return tuple(found)
 
 
 def _rank(source: str, sources: Sequence[str]) -> tuple[int, str]:
@@ -176,10 +222,3 @@ def _free(holding: Holding, taken: Iterable[Holding]) -> list[Holding]:
             if piece.start < piece.end
         ]
     return parts
-
-
-def _chain(holdings: Iterable[Holding]) -> list[Holding]:
-    """Return one instrument's holdings, ascending, each cut where the next begins."""
-    ordered = sorted(holdings, key=lambda h: (h.start, h.end, h.symbol))
-    cut = [replace(a, end=min(a.end, b.start)) for a, b in pairwise(ordered)]
-    return [h for h in (*cut, *ordered[-1:]) if h.start < h.end]

@@ -1,19 +1,32 @@
 -- silver.corporate_actions at each change point of each action, from every version of its queries.
-WITH dated AS (
+-- A known time is assumed only by the first version that speaks of the action; a row refused in a
+-- later version does not withdraw it.
+WITH firsts AS (
+  SELECT r.action_id, MIN(l.place) AS place
+  FROM actions AS r
+  JOIN landings AS l ON r.landing_id = l.landing_id
+  GROUP BY r.action_id
+),
+dated AS (
   SELECT r.action_id, r.symbol, r.ex_date, r.kind, r.ratio_from, r.ratio_to, r.cash, r.currency,
-    r.declared_date, r.stated_from, r.row_number, l.place, l.since, l.until, l.is_first, l.assumed_before,
+    r.declared_date, r.stated_from, r.row_number, l.place, l.since,
+    COALESCE(s.until, w.until, l.until) AS until,
+    CASE WHEN l.is_first AND l.place = e.place THEN l.assumed_before END AS assumed_before,
     CASE WHEN r.kind = 'cash_dividend' AND d.next_midnight < x.midnight
       THEN d.next_midnight ELSE x.midnight END AS moment
   FROM actions AS r
   JOIN landings AS l ON r.landing_id = l.landing_id
+  JOIN firsts AS e ON r.action_id = e.action_id
   JOIN midnights AS x ON r.ex_date = x.day
   LEFT JOIN midnights AS d ON r.declared_date = d.day
+  LEFT JOIN kept AS s ON r.landing_id = s.landing_id AND r.symbol = s.symbol
+  LEFT JOIN kept AS w ON r.landing_id = w.landing_id AND w.symbol = ''
 ),
 spans AS (
   SELECT action_id, symbol, ex_date, kind, ratio_from, ratio_to, cash, currency, declared_date,
     row_number, place, until,
     CASE WHEN stated_from IS NOT NULL THEN stated_from
-      WHEN is_first AND moment < assumed_before THEN moment
+      WHEN moment < assumed_before THEN moment
       ELSE since END AS since
   FROM dated
 ),

@@ -2,9 +2,11 @@
 
 A version of a file or query holds everything that its source said then. What it says of a key is
 in force from the row's known time until the next version of the same query; of several queries
-that speak of one key the latest counts. A key that no query's version in force holds is withdrawn.
+that speak of one key the latest counts. A key that no query's version in force holds is withdrawn,
+unless a row of its symbol was refused there.
 
-Known time of a row: what the row states; in a first version the moment at which the market knew it
+Known time of a row: what the row states; in the first version of its query, if none before spoke of
+the key, the moment at which the market knew it
 (SEMANTICS: known time) where that is more than `observed_within` before it was first seen;
 else the moment from which its version is in force.
 
@@ -14,6 +16,8 @@ The text that a function returns reads these relations:
 * `landings`: landing_id, place (1 for the first to come into force), since, until (when the next
   version of the same query is in force; 9999-12-31 for none), is_first (of its query, and not
   accepted later), assumed_before (first seen less `observed_within`);
+* `kept` (actions and instruments): landing_id, symbol ('' for every symbol), until: how long the
+  version's rows of a symbol stay where later versions of the query refused rows of it;
 * `midnights`: day, midnight and next_midnight (00:00 New York of the day and of the next one),
   midnight_ns, for every date in the rows.
 """
@@ -36,13 +40,13 @@ if TYPE_CHECKING:
 CORPORATE_ACTIONS: Final = Transform(
     name="silver.corporate_actions",
     output=silver.CORPORATE_ACTIONS,
-    inputs=("actions", "landings", "midnights"),
+    inputs=("actions", "landings", "midnights", "kept"),
     sql=sql_text("corporate_actions.sql"),
 )
 INSTRUMENTS: Final = Transform(
     name="silver.instruments",
     output=silver.INSTRUMENTS,
-    inputs=("instruments", "landings", "midnights"),
+    inputs=("instruments", "landings", "midnights", "kept"),
     sql=sql_text("instruments.sql"),
 )
 REST_DAY_BARS: Final = Transform(

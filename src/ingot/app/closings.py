@@ -1,0 +1,148 @@
+"""Closes as traded, by which dividends are measured, as known at a moment."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from ingot.query.adjust import Closes
+from ingot.tables import gold, silver
+from ingot.tables.relation import FileRelation
+from ingot.tables.view import Condition, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from decimal import Decimal
+
+    from ingot.app.parts import Parts
+    from ingot.app.views import Views
+    from ingot.engines.reads import Reads
+    from ingot.model.time import AsOf
+    from ingot.query.identity import Segment
+    from ingot.tables.contract import Table
+
+_ONE_DAY: Final = timedelta(days=1)
+
+
+class Closings:
+    """Reads closes of one lake: of the vendor's day bars, else of the bars made of minutes."""
+
+    def __init__(self, parts: Parts, reads: Reads, views: Views) -> None:
+        self._parts = parts
+        self._reads = reads
+        self._views = views
+
+    def measured(self, moment: AsOf, cash: set[tuple[str, date]]) -> Closes:
+        """Return the closes for dividends of these symbols and ex-dates, read at first use."""
+        return _Measured(self, moment, cash).closes()
+
+    def bars(
+        self, table: Table, symbols: Collection[str], start: date, end: date, moment: AsOf
+    ) -> list[dict[str, Any]]:
+        """Return source, symbol, trade date and close of the bars known at a moment."""
+        conditions = (
+            Condition("trade_date", ">=", start),
+            Condition("trade_date", "<", end),
+            Condition("symbol", "in", tuple(sorted(symbols))),
+        )
+        view = self._views.view(table.name, moment, conditions)
+        columns = ("source", "symbol", "trade_date", "close")
+        rows = self._reads.rows(view, columns, ("symbol", "trade_date"))
+        return [row for row in rows.to_pylist() if row["close"] is not None]
+
+    def rows(
+        self, symbols: Collection[str], days: Collection[date], moment: AsOf
+    ) -> Mapping[tuple[str, date], Decimal]:
+        """Return closes as traded by (symbol, trade date): the vendor's, else made of minutes."""
+        found: dict[tuple[str, date], Decimal] = {}
+        for table in (gold.DAILY_BARS, silver.DAY_BARS):
+            view = self._views.view(table.name, moment, (Condition("trade_date", "=", min(days)),))
+            view = _over(view, self._parts.tables.plan, table, sorted(days))
+            view = view.narrowed(Condition("symbol", "in", tuple(sorted(symbols))))
+            rows = self._reads.rows(
+                view, ("source", "symbol", "trade_date", "close"), ("symbol", "trade_date")
+            ).to_pylist()
+            for row in sorted(rows, key=self._preferred, reverse=True):
+                if row["close"] is not None:
+                    found[row["symbol"], row["trade_date"]] = row["close"]
+        return found
+
+    def last(self, segments: Sequence[Segment], before: date, moment: AsOf) -> Decimal | None:
+        """Return the close of the last session with a bar before a date, however long ago."""
+        for segment in reversed(segments):
+            if segment.start >= before:
+                continue
+            end = min(segment.end, before)
+            day = date.min
+            found: Decimal | None = None
+            for table in (silver.DAY_BARS, gold.DAILY_BARS):
+                rows = self.bars(table, {segment.symbol}, max(day, segment.start), end, moment)
+                latest = [r for r in rows if r["trade_date"] == rows[-1]["trade_date"]]
+                if latest and latest[0]["trade_date"] > day:
+                    best = min(latest, key=self._preferred)
+                    day, found = best["trade_date"], best["close"]
+            if found is not None:
+                return found
+        return None
+
+    def _preferred(self, row: Mapping[str, Any]) -> tuple[int, str]:
+        sources = self._parts.settings.sources_on(row["trade_date"])
+        source = row["source"]
+        return (sources.index(source) if source in sources else len(sources), source)
+
+    def previous_session(self, day: date) -> date | None:
+        """Return the trade date before a date."""
+        before = self._parts.calendar.before(day, 1)
+        return before[0] if before else None
+
+
+class _Measured:
+    """Closes for dividends, read when the first is asked for."""
+
+    def __init__(self, closings: Closings, moment: AsOf, cash: set[tuple[str, date]]) -> None:
+        self._closings = closings
+        self._moment = moment
+        self._cash = cash
+        self._found: Mapping[tuple[str, date], Decimal] | None = None
+
+    def closes(self) -> Closes:
+        return Closes(self._before, self._on)
+
+    def _rows(self) -> Mapping[tuple[str, date], Decimal]:
+        if self._found is None:
+            days = {d for _, ex in self._cash for d in (self._previous(ex), ex) if d is not None}
+            symbols = {symbol for symbol, _ in self._cash}
+            rows = self._closings.rows
+            self._found = rows(symbols, days, self._moment) if days else {}
+        return self._found
+
+    def _previous(self, day: date) -> date | None:
+        return self._closings.previous_session(day)
+
+    def _before(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        previous = self._previous(day)
+        if previous is not None and (close := self._at(segments, previous)) is not None:
+            return close
+        return self._closings.last(segments, day, self._moment)
+
+    def _on(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        return self._at(segments, day)
+
+    def _at(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        held = (s.symbol for s in segments if s.start <= day < s.end)
+        found = (self._rows().get((symbol, day)) for symbol in held)
+        return next((close for close in found if close is not None), None)
+
+
+def _over(view: View, plan: Callable[..., Any], table: Table, days: Sequence[date]) -> View:
+    """Return a bound view of one day over the files of all these days, and no others."""
+    paths: dict[str, None] = {}
+    columns = None
+    for day in days:
+        relation = plan(table, start=day, end=day + _ONE_DAY).relation()
+        columns = relation.columns
+        paths |= dict.fromkeys(relation.paths)
+    conditions = tuple(c for c in view.conditions if c.column != "trade_date")
+    relation = FileRelation(tuple(paths), columns or {})
+    narrowed = View(view.name, relation, view.columns, conditions, view.cut)
+    return narrowed.narrowed(Condition("trade_date", "in", tuple(days)))
