@@ -137,9 +137,10 @@ class Month:
         dataset = _dataset(self.market, table)
         plan = self._plan(table, None)
         where = f"source = {literal(scope.source)} AND dataset = {literal(dataset)}"
-        if symbols is not None:
-            where += f" AND symbol IN ({listed(symbols)})"
-        return plan.relation(where=where)
+        if symbols is None:
+            return plan.relation(where=where)
+        few = plan.relation(where=f"{where} AND symbol IN ({listed(symbols)})")
+        return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": few}))
 
     def _actions(self, symbols: Sequence[str] | None) -> ArrowRelation:
         relation = self.parts.tables.plan(silver.CORPORATE_ACTIONS).relation()

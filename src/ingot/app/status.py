@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ingot.app import machine, plan
+from ingot.app import machine, plan, reference
 from ingot.app.listed import listed
 from ingot.app.markets import markets_of, refinements
 from ingot.model.landing import KnownBasis, Outcome
-from ingot.tables import gold, ops, silver
+from ingot.tables import bronze, gold, ops, silver
 from ingot.tables.catalog import ALL_TABLES
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
@@ -38,6 +39,11 @@ _COLUMNS = (
     ("files", pa.int64()),
     ("snapshots", pa.int64()),
     ("orphans", pa.int64()),
+)
+
+_WITHOUT_DAYS = (
+    *(bronze.CORPORATE_ACTIONS, bronze.INSTRUMENTS, bronze.REST_DAY_BARS, silver.SESSIONS),
+    *(silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, gold.PERFORMANCE),
 )
 
 
@@ -77,7 +83,7 @@ def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tu
 
 def _days(parts: Parts, table: Table) -> set[date]:
     """Return the dates that a table's units have brought rows for."""
-    if table in ops.TABLES or table in {silver.SESSIONS, gold.PERFORMANCE}:
+    if table in ops.TABLES or table in _WITHOUT_DAYS:
         return set()
     return {
         done.unit.scope.start
@@ -96,16 +102,19 @@ def _missing(parts: Parts, days: set[date]) -> int | None:
 def _stale(parts: Parts) -> dict[str, int]:
     """Count the units that a build would redo, by table."""
     span = (date(1900, 1, 1), parts.clock.now().date() + timedelta(days=366))
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    for source, dataset in reference.datasets(parts):
+        if dataset.silver is not None:
+            counts[dataset.silver.name] += len(reference.work(parts, source, dataset))
     for market in markets_of(parts):
         for dataset in market.datasets:
-            if dataset.silver is None:
+            if dataset.silver is None or not dataset.per_day:
                 continue
             transform = silver_transforms.transform_of(dataset.silver)
             work = plan.silver_work(
                 parts, market.source, dataset, transform, start=span[0], end=span[1]
             )
-            counts[dataset.silver.name] = sum(1 for _ in work)
+            counts[dataset.silver.name] += sum(1 for _ in work)
         if market.minutes is not None:
             daily = plan.daily_work(
                 parts,
@@ -115,7 +124,7 @@ def _stale(parts: Parts) -> dict[str, int]:
                 start=span[0],
                 end=span[1],
             )
-            counts[gold.DAILY_BARS.name] = sum(1 for _ in daily)
+            counts[gold.DAILY_BARS.name] += sum(1 for _ in daily)
     return counts
 
 
