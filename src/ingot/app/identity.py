@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app.listed import listed
+from ingot.errors import QueryError
 from ingot.model.time import as_of
-from ingot.query.universe import universe_sql
+from ingot.query.universe import COLUMNS, universe_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +88,14 @@ def universe(
         bar_sources=settings.sources_on(day),
         instrument_sources=settings.instrument_sources,
     )
-    answer = reader.sql(text, known_at)
+    try:
+        answer = reader.sql(text, known_at)
+    except QueryError as exc:
+        if rule is None:
+            raise
+        raise QueryError(
+            f"The rule was {rule!r}, which is no condition over {', '.join(COLUMNS)}: {exc}"
+        ) from exc
     if len(answer) or rule:
         return answer
     return replace(answer, notices=(*answer.notices, f"no bars of {day} are known"))

@@ -171,11 +171,11 @@ def landings(parts: Parts, read: Sequence[Spoken]) -> ArrowRelation:
 
 def kept(parts: Parts, work: ReferenceWork) -> ArrowRelation:
     """Return the relation `kept` of the reference transforms."""
-    scope = work.unit.scope
     refused: dict[int, set[str]] = {}
-    for row in parts.ledger.quarantined(scope.source, scope.dataset).to_pylist():
-        known = row["symbol"] if row["rule"] not in _NO_KEY else None
-        refused.setdefault(row["landing_id"], set()).add(known or _ANY)
+    ids = [one.landing.landing_id for one in work.spoken]
+    for landing_id, rule, symbol in parts.ledger.refused_symbols(ids):
+        known = symbol if rule not in _NO_KEY else None
+        refused.setdefault(landing_id, set()).add(known or _ANY)
     by_key: dict[str, list[Spoken]] = {}
     for one in work.spoken:
         by_key.setdefault(one.landing.key, []).append(one)

@@ -112,6 +112,13 @@ def read_keys(paths: Iterable[Path]) -> pa.Table:
     return distinct.select(keys_schema().names).sort_by(_KEY_ORDER).cast(keys_schema())
 
 
+def read_symbols(paths: Iterable[Path]) -> frozenset[tuple[int, str, str | None]]:
+    """Return (landing_id, rule, symbol) of the rows; symbol is None where it could not be read."""
+    names = ["landing_id", "rule", "symbol"]
+    tables = (_read(path).select(names).group_by(names).aggregate([]) for path in paths)
+    return frozenset((*row.values(),) for t in tables for row in t.select(names).to_pylist())
+
+
 def _read(path: Path) -> pa.Table:
     with translated(path, "read"):
         return pq.ParquetFile(path).read()
