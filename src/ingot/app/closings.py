@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.query.adjust import Closes
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ingot.query.identity import Segment
     from ingot.tables.contract import Table
 
+Series = tuple[list[date], list["Decimal"]]
+"""Trade dates, ascending, and the close of each."""
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -67,23 +71,24 @@ class Closings:
                     found[row["symbol"], row["trade_date"]] = row["close"]
         return found
 
-    def last(self, segments: Sequence[Segment], before: date, moment: AsOf) -> Decimal | None:
-        """Return the close of the last session with a bar before a date, however long ago."""
-        for segment in reversed(segments):
-            if segment.start >= before:
-                continue
-            end = min(segment.end, before)
-            day = date.min
-            found: Decimal | None = None
-            for table in (silver.DAY_BARS, gold.DAILY_BARS):
-                rows = self.bars(table, {segment.symbol}, max(day, segment.start), end, moment)
-                latest = [r for r in rows if r["trade_date"] == rows[-1]["trade_date"]]
-                if latest and latest[0]["trade_date"] > day:
-                    best = min(latest, key=self._preferred)
-                    day, found = best["trade_date"], best["close"]
-            if found is not None:
-                return found
-        return None
+    def series(self, symbols: Collection[str], before: date, moment: AsOf) -> Mapping[str, Series]:
+        """Return all closes of these symbols before a date, ascending; one a date, as in `rows`."""
+        found: dict[tuple[str, date], Decimal] = {}
+        for table in (gold.DAILY_BARS, silver.DAY_BARS):
+            rows = self.bars(table, symbols, date.min, before, moment)
+            for row in sorted(rows, key=self._preferred, reverse=True):
+                found[row["symbol"], row["trade_date"]] = row["close"]
+        series: dict[str, Series] = {}
+        for symbol, day in sorted(found):
+            days, closes = series.setdefault(symbol, ([], []))
+            days.append(day)
+            closes.append(found[symbol, day])
+        return series
+
+    def first_bar(self) -> date:
+        """Return a date before which no table has a bar; the end of time without any."""
+        plans = (self._parts.tables.plan(t) for t in (silver.DAY_BARS, gold.DAILY_BARS))
+        return min((f.first or date.min for p in plans for f in p.files), default=date.max)
 
     def _preferred(self, row: Mapping[str, Any]) -> tuple[int, str]:
         sources = self._parts.settings.sources_on(row["trade_date"])
@@ -123,7 +128,31 @@ class _Measured:
         previous = self._previous(day)
         if previous is not None and (close := self._at(segments, previous)) is not None:
             return close
-        return self._closings.last(segments, day, self._moment)
+        return self._last(segments, day)
+
+    def _last(self, segments: Sequence[Segment], day: date) -> Decimal | None:
+        """Return the close of the last session with a bar before a date, however long ago."""
+        for segment in reversed(segments):
+            days, closes = self._series.get(segment.symbol, ([], []))
+            index = bisect_left(days, min(segment.end, day)) - 1
+            if index >= 0 and days[index] >= segment.start:
+                return closes[index]
+        return None
+
+    @cached_property
+    def _series(self) -> Mapping[str, Series]:
+        """Return the closes of the symbols that had no bar on a session before an ex-date."""
+        first = self._closings.first_bar()
+        rows = self._rows()
+        missing = {
+            (symbol, day)
+            for symbol, day in self._cash
+            if day > first and (symbol, self._previous(day)) not in rows
+        }
+        if not missing:
+            return {}
+        symbols, days = {s for s, _ in missing}, {d for _, d in missing}
+        return self._closings.series(symbols, max(days), self._moment)
 
     def _on(self, segments: Sequence[Segment], day: date) -> Decimal | None:
         return self._at(segments, day)

@@ -19,6 +19,7 @@ from ingot.query.adjust import (
     SCALED_RAW,
     SPLIT,
     Action,
+    Adjusted,
     Closes,
     Factor,
     adjust,
@@ -42,7 +43,7 @@ from ingot.tables import gold, silver
 from ingot.tables.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Sequence
     from datetime import datetime
 
     from ingot.app.parts import Parts
@@ -124,6 +125,7 @@ class Perspectives:
         self._views = views
         self._closings = Closings(parts, reads, views)
         self._kept: dict[str, tuple[str, pl.DataFrame]] = {}
+        self._market: tuple[Hashable, Adjusted] | None = None
 
     def of(self, request: BarsRequest, moment: AsOf) -> Perspective | None:
         """Return how to see the bars that a request names; None where they are seen as they are.
@@ -176,6 +178,17 @@ class Perspectives:
         Raises:
             QueryError: The request is strict and an action cannot be applied.
         """
+        key = self._state(request, moment)
+        if self._market is None or self._market[0] != key:
+            self._market = (key, self._of_market(request, moment))
+        done = self._market[1]
+        if request.strict:
+            refuse_unapplied(done.unapplied, request.basis)
+        kept = tuple(f for f in done.factors if f.start < request.end and request.start < f.end)
+        return Perspective(kept, renamed=False, scaled=True, unapplied=done.unapplied)
+
+    def _of_market(self, request: BarsRequest, moment: AsOf) -> Adjusted:
+        """Return the factors of every symbol that has actions."""
         until = self._until(request, moment)
         named = by_symbol(self._actions(moment, None))
         sources = self._parts.settings.action_sources
@@ -188,19 +201,31 @@ class Perspectives:
             )
             for chain in self._chains(named.keys(), moment)
         ]
-        factors: list[Factor] = []
-        unapplied: list[Action] = []
         closes = self._closes(moment, acting, until, request)
-        for segments, own in acting:
-            done = adjust(
-                segments, own, basis=request.basis, formula=request.formula, closes=closes
+        done = [
+            adjust(segments, own, basis=request.basis, formula=request.formula, closes=closes)
+            for segments, own in acting
+        ]
+        return Adjusted(
+            tuple(f for one in done for f in one.factors if not f.is_one),
+            tuple(action for one in done for action in one.unapplied),
+        )
+
+    def _state(self, request: BarsRequest, moment: AsOf) -> Hashable:
+        """Name all that the factors of the market depend on."""
+        tables = (silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, silver.DAY_BARS, gold.DAILY_BARS)
+        pointers = tuple(self._parts.tables.pointer(t) for t in tables)
+        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
+        passed: Hashable = moment.known_at
+        if moment.is_now:  # how many versions began or ended by now names what is known now
+            frames = [self._whole(t) for t in tables[:2]]
+            passed = tuple(
+                f.select((pl.col(c) <= instant).sum()).item()
+                for f in frames
+                for c in ("known_from", "known_to")
             )
-            factors += [f for f in done.factors if not f.is_one]
-            unapplied += done.unapplied
-        if request.strict:
-            refuse_unapplied(unapplied, request.basis)
-        kept = tuple(f for f in factors if f.start < request.end and request.start < f.end)
-        return Perspective(kept, renamed=False, scaled=True, unapplied=tuple(unapplied))
+        until = self._until(request, moment)
+        return (pointers, passed, until, request.basis, request.formula)
 
     def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
         """Return the instrument that holds a symbol on a date; None where nobody does."""
@@ -366,6 +391,12 @@ class Perspectives:
 
     def _known(self, table: Table, moment: AsOf) -> pl.DataFrame:
         """Return a table's rows in force at a moment."""
+        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
+        known = (pl.col("known_from") <= instant) & (instant < pl.col("known_to"))
+        return self._whole(table).filter(known)
+
+    def _whole(self, table: Table) -> pl.DataFrame:
+        """Return all versions of a table's rows; read again when the table changes."""
         pointer = self._parts.tables.pointer(table)
         kept = self._kept.get(table.name)
         if kept is None or kept[0] != pointer:
@@ -376,8 +407,7 @@ class Perspectives:
             )
             kept = (pointer, rows)
             self._kept[table.name] = kept
-        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
-        return kept[1].filter((pl.col("known_from") <= instant) & (instant < pl.col("known_to")))
+        return kept[1]
 
     def _resolved_on(self, request: BarsRequest, moment: AsOf) -> date:
         """Return the range's last trade date as known at the moment: none after it is."""
