@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from ingot.app.chosen import chosen
 from ingot.app.query import Reader
 from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
@@ -252,7 +253,7 @@ def _context(
     )
     return Context(
         sessions=_sessions(parts, request),
-        actions=_actions(reader, request),
+        actions=_actions(parts, reader, request),
         tolerance=tolerance,
         earlier=_earlier(parts, request, opened),
     )
@@ -289,20 +290,24 @@ def _sessions(parts: Parts, request: ReconcileRequest) -> pa.Table:
     )
 
 
-def _actions(reader: Reader, request: ReconcileRequest) -> pa.Table:
-    """Return the actions that are known: symbol, ex-date, ratio (1 for cash), cash."""
-    name = silver.CORPORATE_ACTIONS.name
+def _actions(parts: Parts, reader: Reader, request: ReconcileRequest) -> pa.Table:
+    """Return the actions that count as known: symbol, ex-date, ratio (1 for cash), cash in USD."""
+    name = silver.CORPORATE_ACTIONS.name + HISTORY
     conditions: tuple[Condition, ...] = (Condition("ex_date", ">", request.start),)
     if request.symbols:
         conditions += (Condition("symbol", "in", request.symbols),)
+    view = reader.view(name, request.known_at, conditions)
+    versions = reader.run(f"SELECT {view.select_list} FROM {name}", {name: view})
+    counting = shown("quality.versions", chosen(versions, parts.settings.action_sources))
+    moment = literal(as_of(request.known_at, parts.clock).known_at)
     text = (
         "SELECT symbol, ex_date, "
         "max(CAST(coalesce(ratio_to / nullif(ratio_from, 0), 1) AS DECIMAL(18,9))) AS ratio, "
-        "CAST(sum(coalesce(cash, 0)) AS DECIMAL(18,9)) AS cash FROM (SELECT DISTINCT symbol, "
-        f"ex_date, ratio_from, ratio_to, cash FROM {name} "
-        "WHERE kind IN ('split', 'stock_dividend', 'cash_dividend')) GROUP BY symbol, ex_date"
+        "CAST(sum(CASE WHEN coalesce(currency, 'USD') = 'USD' THEN coalesce(cash, 0) ELSE 0 END) "
+        f"AS DECIMAL(18,9)) AS cash FROM {counting.name} WHERE known_to > {moment} "
+        "AND kind IN ('split', 'stock_dividend', 'cash_dividend') GROUP BY symbol, ex_date"
     )
-    return reader.run(text, {name: reader.view(name, request.known_at, conditions)})
+    return reader.run(text, {counting.name: counting})
 
 
 def _notices(compared: Compared) -> tuple[str, ...]:
