@@ -204,3 +204,28 @@ def test_a_known_split_makes_a_mismatch_of_bases_and_the_basis_told_makes_none(
     assert json.loads(str(found["evidence"]))["action_ratio"] == 4
     assert asked(made, "reconcile", "silver.day_bars", f"csv:{file}?basis=split", *words) == 0
     assert rows(capsys) == []
+
+
+def test_weeks_ask_for_whole_weeks_and_days_for_the_days_alone(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [
+        world.held(at(3), day, None, "day_bars").with_columns(time=pl.lit(day))
+        for day in (date(2025, 6, 2), date(2025, 6, 3))
+    ]
+    days = pl.concat(frames).sort("symbol", "time")
+    columns = ("symbol", "time", "open", "high", "low", "close", "volume")
+    daily, weekly = tmp_path / "days.csv", tmp_path / "weeks.csv"
+    days.select(columns).write_csv(daily)
+    days.group_by("symbol", maintain_order=True).agg(
+        pl.lit("2025-06-02").alias("time"),
+        pl.col("open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+    ).select(columns).write_csv(weekly)
+    words = ("--date", "2025-06-03", "--format", "json")
+    for side in (f"csv:{daily}", f"csv:{weekly}?interval=1w"):
+        assert asked(world, "reconcile", "silver.day_bars", side, *words) == 0
+        assert rows(capsys) == []

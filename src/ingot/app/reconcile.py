@@ -78,7 +78,7 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
     """
     reader = Reader(parts)
     try:
-        opened = [_Opened.of(parts, reader, request, text) for text in (request.a, request.b)]
+        opened, request = _open(parts, reader, request)
         notes = [row for side in opened for row in side.schema_changes]
         a, b = (side.given for side in opened)
         if any(not side.is_readable for side in opened):
@@ -109,18 +109,6 @@ class _Opened:
     registered: Schema | None = None
     observed: Schema | None = None
 
-    @classmethod
-    def of(cls, parts: Parts, reader: Reader, request: ReconcileRequest, text: str) -> _Opened:
-        named = parse(_in_layer(text, request.layer))
-        side = described(named)
-        if not named.reader:
-            return cls(named, _table(parts, reader, request, named, side))
-        file = read(named, side)
-        given = of_file(named, file)
-        conditions = _conditions(request, "trade_date", "symbol", whole_weeks=True)
-        narrow = replace(given, view=given.view.narrowed(*conditions))
-        return cls(named, narrow, file.registered, file.observed)
-
     @property
     def schema_changes(self) -> list[tuple[str, str, str, str, str, str]]:
         """Changes of a file's columns that are not allowed for: source, column, what, ..."""
@@ -143,6 +131,36 @@ class _Opened:
         return not any(what == "removed" for _, _, what, *_ in self.schema_changes)
 
 
+def _open(
+    parts: Parts, reader: Reader, request: ReconcileRequest
+) -> tuple[list[_Opened], ReconcileRequest]:
+    """Open both sides, files first: bars of weeks ask for whole weeks of the other side."""
+    both = [parse(_in_layer(text, request.layer)) for text in (request.a, request.b)]
+    files = {named.text: read(named, described(named)) for named in both if named.reader}
+    if any(file.side.interval == "1w" for file in files.values()):
+        request = _in_whole_weeks(request)
+    opened = []
+    for named in both:
+        if named.reader:
+            file = files[named.text]
+            given = of_file(named, file)
+            view = given.view.narrowed(*_conditions(request, "trade_date", "symbol"))
+            narrow = replace(given, view=view)
+            opened.append(_Opened(named, narrow, file.registered, file.observed))
+        else:
+            given = _table(parts, reader, request, named, described(named))
+            opened.append(_Opened(named, given))
+    return opened, request
+
+
+def _in_whole_weeks(request: ReconcileRequest) -> ReconcileRequest:
+    """Return the request from the Monday of its first week to the end of its last."""
+    start, end = request.start, request.end
+    if start > date(1900, 1, 7):
+        start -= timedelta(days=start.weekday())
+    return replace(request, start=start, end=end + timedelta(days=-end.weekday() % 7))
+
+
 def _in_layer(text: str, layer: str) -> str:
     """Return a side that is named by its layer as a table: `yahoo` as silver.day_bars@yahoo."""
     if not layer or "." in text.partition("@")[0] or ":" in text.partition("?")[0]:
@@ -155,14 +173,8 @@ def _in_layer(text: str, layer: str) -> str:
     return f"{layer}.{_DAY_TABLES[layer]}@{text}"
 
 
-def _conditions(
-    request: ReconcileRequest, day: str, symbol: str, *, whole_weeks: bool = False
-) -> tuple[Condition, ...]:
-    start, end = request.start, request.end
-    if whole_weeks and start > date(1900, 1, 1):
-        start -= timedelta(days=start.weekday())
-        end += timedelta(days=(7 - end.weekday()) % 7)
-    found = [Condition(day, ">=", start), Condition(day, "<", end)]
+def _conditions(request: ReconcileRequest, day: str, symbol: str) -> tuple[Condition, ...]:
+    found = [Condition(day, ">=", request.start), Condition(day, "<", request.end)]
     if request.symbols:
         found.append(Condition(symbol, "in", request.symbols))
     return tuple(found)
