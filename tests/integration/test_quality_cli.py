@@ -170,3 +170,62 @@ def test_the_lake_reconciles_and_checks_as_the_commands_do(world: World) -> None
     assert set(found.columns) >= {"kind", "cause", "legal", "evidence"}
     assert found.notices
     assert checked.to_arrow()["rule"].to_pylist() == ["daily_close_in_range"]
+
+
+def test_a_known_split_makes_a_mismatch_of_bases_and_the_basis_told_makes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = World(tmp_path, end=date(2025, 6, 5), symbols=20, datasets=(DAYS,))
+    made.publish()
+    made.backfill(at(1))
+    days = {d: made.held(at(2), d, None, "day_bars") for d in (date(2025, 6, 2), date(2025, 6, 3))}
+    symbol = str(days[date(2025, 6, 2)]["symbol"][0])
+    actions = tmp_path / "actions.csv"
+    actions.write_text(
+        "symbol,ex_date,kind,ratio_from,ratio_to,cash,currency,known_from\n"
+        f"{symbol},2025-06-03,split,1,4,,,2025-06-03T00:00:00-04:00\n"
+    )
+    assert asked(made, "ingest", "actions", "--source", f"csv:{actions}") == 0
+    assert asked(made, "build") == 0
+    prices = [pl.col(n) / 4 for n in ("open", "high", "low", "close")]
+    first = days[date(2025, 6, 2)].with_columns(*prices, pl.col("volume") * 4)
+    frames = [
+        frame.filter(symbol=symbol).with_columns(time=pl.lit(day)).cast({pl.Decimal: pl.Float64})
+        for day, frame in ((date(2025, 6, 2), first), (date(2025, 6, 3), days[date(2025, 6, 3)]))
+    ]
+    file = tmp_path / "adjusted.csv"
+    columns = ("symbol", "time", "open", "high", "low", "close", "volume")
+    pl.concat([f.select(columns) for f in frames]).write_csv(file)
+    words = ("--symbols", symbol, "--to", "2025-06-03", "--format", "json")
+    capsys.readouterr()
+    assert asked(made, "reconcile", "silver.day_bars", f"csv:{file}", *words) == 3
+    (found,) = rows(capsys)
+    assert (found["kind"], found["cause"]) == ("BASIS_MISMATCH", "split_factor")
+    assert json.loads(str(found["evidence"]))["action_ratio"] == 4
+    assert asked(made, "reconcile", "silver.day_bars", f"csv:{file}?basis=split", *words) == 0
+    assert rows(capsys) == []
+
+
+def test_weeks_ask_for_whole_weeks_and_days_for_the_days_alone(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [
+        world.held(at(3), day, None, "day_bars").with_columns(time=pl.lit(day))
+        for day in (date(2025, 6, 2), date(2025, 6, 3))
+    ]
+    days = pl.concat(frames).sort("symbol", "time")
+    columns = ("symbol", "time", "open", "high", "low", "close", "volume")
+    daily, weekly = tmp_path / "days.csv", tmp_path / "weeks.csv"
+    days.select(columns).write_csv(daily)
+    days.group_by("symbol", maintain_order=True).agg(
+        pl.lit("2025-06-02").alias("time"),
+        pl.col("open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+    ).select(columns).write_csv(weekly)
+    words = ("--date", "2025-06-03", "--format", "json")
+    for side in (f"csv:{daily}", f"csv:{weekly}?interval=1w"):
+        assert asked(world, "reconcile", "silver.day_bars", side, *words) == 0
+        assert rows(capsys) == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from ingot.app.chosen import chosen
 from ingot.app.query import Reader
 from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
@@ -77,7 +78,7 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
     """
     reader = Reader(parts)
     try:
-        opened = [_Opened.of(parts, reader, request, text) for text in (request.a, request.b)]
+        opened, request = _open(parts, reader, request)
         notes = [row for side in opened for row in side.schema_changes]
         a, b = (side.given for side in opened)
         if any(not side.is_readable for side in opened):
@@ -108,18 +109,6 @@ class _Opened:
     registered: Schema | None = None
     observed: Schema | None = None
 
-    @classmethod
-    def of(cls, parts: Parts, reader: Reader, request: ReconcileRequest, text: str) -> _Opened:
-        named = parse(_in_layer(text, request.layer))
-        side = described(named)
-        if not named.reader:
-            return cls(named, _table(parts, reader, request, named, side))
-        file = read(named, side)
-        given = of_file(named, file)
-        conditions = _conditions(request, "trade_date", "symbol", whole_weeks=True)
-        narrow = replace(given, view=given.view.narrowed(*conditions))
-        return cls(named, narrow, file.registered, file.observed)
-
     @property
     def schema_changes(self) -> list[tuple[str, str, str, str, str, str]]:
         """Changes of a file's columns that are not allowed for: source, column, what, ..."""
@@ -142,6 +131,36 @@ class _Opened:
         return not any(what == "removed" for _, _, what, *_ in self.schema_changes)
 
 
+def _open(
+    parts: Parts, reader: Reader, request: ReconcileRequest
+) -> tuple[list[_Opened], ReconcileRequest]:
+    """Open both sides, files first: bars of weeks ask for whole weeks of the other side."""
+    both = [parse(_in_layer(text, request.layer)) for text in (request.a, request.b)]
+    files = {named.text: read(named, described(named)) for named in both if named.reader}
+    if any(file.side.interval == "1w" for file in files.values()):
+        request = _in_whole_weeks(request)
+    opened = []
+    for named in both:
+        if named.reader:
+            file = files[named.text]
+            given = of_file(named, file)
+            view = given.view.narrowed(*_conditions(request, "trade_date", "symbol"))
+            narrow = replace(given, view=view)
+            opened.append(_Opened(named, narrow, file.registered, file.observed))
+        else:
+            given = _table(parts, reader, request, named, described(named))
+            opened.append(_Opened(named, given))
+    return opened, request
+
+
+def _in_whole_weeks(request: ReconcileRequest) -> ReconcileRequest:
+    """Return the request from the Monday of its first week to the end of its last."""
+    start, end = request.start, request.end
+    if start > date(1900, 1, 7):
+        start -= timedelta(days=start.weekday())
+    return replace(request, start=start, end=end + timedelta(days=-end.weekday() % 7))
+
+
 def _in_layer(text: str, layer: str) -> str:
     """Return a side that is named by its layer as a table: `yahoo` as silver.day_bars@yahoo."""
     if not layer or "." in text.partition("@")[0] or ":" in text.partition("?")[0]:
@@ -154,14 +173,8 @@ def _in_layer(text: str, layer: str) -> str:
     return f"{layer}.{_DAY_TABLES[layer]}@{text}"
 
 
-def _conditions(
-    request: ReconcileRequest, day: str, symbol: str, *, whole_weeks: bool = False
-) -> tuple[Condition, ...]:
-    start, end = request.start, request.end
-    if whole_weeks and start > date(1900, 1, 1):
-        start -= timedelta(days=start.weekday())
-        end += timedelta(days=(7 - end.weekday()) % 7)
-    found = [Condition(day, ">=", start), Condition(day, "<", end)]
+def _conditions(request: ReconcileRequest, day: str, symbol: str) -> tuple[Condition, ...]:
+    found = [Condition(day, ">=", request.start), Condition(day, "<", request.end)]
     if request.symbols:
         found.append(Condition(symbol, "in", request.symbols))
     return tuple(found)
@@ -252,7 +265,7 @@ def _context(
     )
     return Context(
         sessions=_sessions(parts, request),
-        actions=_actions(reader, request),
+        actions=_actions(parts, reader, request),
         tolerance=tolerance,
         earlier=_earlier(parts, request, opened),
     )
@@ -289,20 +302,24 @@ def _sessions(parts: Parts, request: ReconcileRequest) -> pa.Table:
     )
 
 
-def _actions(reader: Reader, request: ReconcileRequest) -> pa.Table:
-    """Return the actions that are known: symbol, ex-date, ratio (1 for cash), cash."""
-    name = silver.CORPORATE_ACTIONS.name
+def _actions(parts: Parts, reader: Reader, request: ReconcileRequest) -> pa.Table:
+    """Return the actions that count as known: symbol, ex-date, ratio (1 for cash), cash in USD."""
+    name = silver.CORPORATE_ACTIONS.name + HISTORY
     conditions: tuple[Condition, ...] = (Condition("ex_date", ">", request.start),)
     if request.symbols:
         conditions += (Condition("symbol", "in", request.symbols),)
+    view = reader.view(name, request.known_at, conditions)
+    versions = reader.run(f"SELECT {view.select_list} FROM {name}", {name: view})
+    counting = shown("quality.versions", chosen(versions, parts.settings.action_sources))
+    moment = literal(as_of(request.known_at, parts.clock).known_at)
     text = (
         "SELECT symbol, ex_date, "
         "max(CAST(coalesce(ratio_to / nullif(ratio_from, 0), 1) AS DECIMAL(18,9))) AS ratio, "
-        "CAST(sum(coalesce(cash, 0)) AS DECIMAL(18,9)) AS cash FROM (SELECT DISTINCT symbol, "
-        f"ex_date, ratio_from, ratio_to, cash FROM {name} "
-        "WHERE kind IN ('split', 'stock_dividend', 'cash_dividend')) GROUP BY symbol, ex_date"
+        "CAST(sum(CASE WHEN coalesce(currency, 'USD') = 'USD' THEN coalesce(cash, 0) ELSE 0 END) "
+        f"AS DECIMAL(18,9)) AS cash FROM {counting.name} WHERE known_to > {moment} "
+        "AND kind IN ('split', 'stock_dividend', 'cash_dividend') GROUP BY symbol, ex_date"
     )
-    return reader.run(text, {name: reader.view(name, request.known_at, conditions)})
+    return reader.run(text, {counting.name: counting})
 
 
 def _notices(compared: Compared) -> tuple[str, ...]:
