@@ -128,7 +128,9 @@ def leaves_evidence(world: World, symbol: str) -> bool:
     if not any(bar["low"] <= day["close"] <= bar["high"] for bar in ends):
         return True
     gap = day["volume"] - sum(minutes["volume"].to_list())
-    return bool(gap > 100 and gap * 100 > day["volume"] * 5)
+    trades = day["transactions"] - sum(minutes["transactions"].to_list())
+    by_size = gap > 0 and gap >= 100 * max(trades, 1)
+    return bool(by_size or (gap > 100 and gap * 100 > day["volume"] * 5))
 
 
 def test_a_tenth_of_the_market_leaves_holes_for_the_rest(world: World, found: Coverage) -> None:

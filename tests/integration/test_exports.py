@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.app.exports import FORMS
+from ingot.cli.main import run
 from ingot.errors import NotReplayableError, QueryError
 from ingot.export import manifest
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
@@ -292,3 +293,34 @@ def test_the_manifest_says_what_the_answer_rests_on(lake: Lake, tmp_path: Path) 
     assert set(body["writers"]) == {"duckdb", "polars", "pyarrow", "zlib"}
     assert body["sessions"]["digest"]
     assert (body["basis"], body["settled"]) == ("raw", True)
+
+
+def test_an_adjusted_export_keeps_its_scale_when_a_split_is_learned_later(
+    story: Story, tmp_path: Path
+) -> None:
+    shutil.copytree(story.world.root, tmp_path / "lake")
+    world = replace(story.world, folder=tmp_path)
+    load_actions(world, tmp_path, "2025-07-05T16:00Z", ["AAPL,2025-06-03,split,1,4,,,"])
+    asked = {**SPAN, "basis": "split", "interval": "1m"}
+    with world.lake(at(6)) as lake:
+        made = lake.export(tmp_path / "a", "AAPL", format="csv", **asked).manifest
+        raw = lake.export(tmp_path / "raw", "AAPL", format="csv", interval="1m", **SPAN).manifest
+    assert made.basis == "split"
+    assert made.content_hash != raw.content_hash
+    assert "silver.corporate_actions" in {t.name for t in made.tables}
+    later = ["AAPL,2025-06-03,split,1,4,,,", "AAPL,2025-07-01,split,1,10,,,"]
+    load_actions(world, tmp_path, "2025-07-07T16:00Z", later)
+    with world.lake(at(8)) as lake:
+        assert lake.replay(tmp_path / "a", tmp_path / "b").kept == "bytes"
+        assert (
+            lake.export(tmp_path / "c", "AAPL", **asked).manifest.content_hash != made.content_hash
+        )
+
+
+def load_actions(world: World, folder: Path, now: str, rows: list[str]) -> None:
+    file = folder / "actions.csv"
+    header = "symbol,ex_date,kind,ratio_from,ratio_to,cash,currency,known_from"
+    file.write_text("\n".join([header, *rows]) + "\n")
+    lake = ["--lake", str(world.root), "--now", now]
+    assert run([*lake, "ingest", "actions", "--source", f"csv:{file}"]) == 0
+    assert run([*lake, "build"]) == 0

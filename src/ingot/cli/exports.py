@@ -141,6 +141,8 @@ def export_sql(
     ],
     out: Folder,
     known_at: KnownAt = None,
+    basis: Basis = "raw",
+    strict: Strict = False,
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
@@ -153,6 +155,8 @@ def export_sql(
         format=form.value,
         allow_unsettled=allow_unsettled,
         known_at=known_at,
+        basis=basis,
+        strict=strict,
     )
 
 

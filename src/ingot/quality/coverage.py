@@ -29,7 +29,7 @@ LEGAL: Final = frozenset({PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED})
 VOLUME_PCT: Final = 5
 """A day's volume above its minutes' by more than this share is a hole; odd lots are below."""
 ROUND_LOT: Final = 100
-"""Shares that a day may have beyond its minutes in any case: less than this is an odd lot."""
+"""Shares of a round lot. A day may have odd lots beyond its minutes: fewer shares a trade."""
 MINUTES: Final = "minutes"
 DAYS: Final = "days"
 

@@ -6,6 +6,7 @@ WITH minute_days AS (
     COUNT(*) AS bars,
     COUNT(CASE WHEN b.session = 'regular' THEN 1 END) AS regular_bars,
     CAST(SUM(b.volume) AS DECIMAL(24, 6)) AS volume,
+    CAST(SUM(b.transactions) AS BIGINT) AS transactions,
     MAX(CASE WHEN b.session = 'regular' THEN b.bar_start_ns END) AS last_ns,
     arg_max(b.low, CASE WHEN b.session = 'regular' THEN b.bar_start_ns END) AS last_low,
     arg_max(b.high, CASE WHEN b.session = 'regular' THEN b.bar_start_ns END) AS last_high,
@@ -16,7 +17,7 @@ WITH minute_days AS (
   GROUP BY b.source, b.dataset, b.symbol, b.trade_date
 ),
 day_rows AS (
-  SELECT source, dataset, symbol, trade_date, close, volume
+  SELECT source, dataset, symbol, trade_date, close, volume, transactions
   FROM silver.day_bars
   WHERE trade_date >= $start AND trade_date < $end
 ),
@@ -76,8 +77,11 @@ cells AS (
     v.close IS NOT NULL AND m.bars IS NOT NULL
       AND NOT COALESCE(v.close BETWEEN m.last_low AND m.last_high, FALSE)
       AND NOT COALESCE(v.close BETWEEN m.auction_low AND m.auction_high, FALSE) AS is_close_missed,
-    v.close IS NOT NULL AND m.bars IS NOT NULL AND v.volume - m.volume > $round_lot
-      AND (v.volume - m.volume) * 100 > v.volume * $volume_pct AS is_volume_missed
+    v.close IS NOT NULL AND m.bars IS NOT NULL AND v.volume > m.volume AND (
+      -- An odd lot is less than a round one, so more than that a trade was no odd lot.
+      v.volume - m.volume >= $round_lot * GREATEST(v.transactions - m.transactions, 1)
+      OR (v.volume - m.volume) * 100 > v.volume * $volume_pct AND v.volume - m.volume > $round_lot
+    ) AS is_volume_missed
   FROM coverage_days AS d
   JOIN coverage_markets AS k ON k.source = d.source AND k.dataset = d.dataset
   JOIN universe AS u ON u.source = k.source AND u.market = k.market
