@@ -342,16 +342,11 @@ class Ledger:
         dones = self.state.read(lambda db: lookup.refusing_landings(db, landing_ids))
         return read_keys(self._quarantine_paths(dones))
 
-    def refused_symbols(
-        self, landing_ids: Collection[int]
-    ) -> frozenset[tuple[int, str, str | None]]:
-        """Return (landing_id, rule, symbol) of bronze rows refused in these versions.
-
-        The symbol is None where it could not be read.
-        """
+    def refused_symbols(self, ids: Collection[int]) -> frozenset[tuple[int, str, str | None]]:
+        """Return (landing_id, rule, symbol or None) of bronze rows refused in these versions."""
         from ingot.storage.quarantine import read_symbols  # noqa: PLC0415  (pyarrow)
 
-        dones = self.state.read(lambda db: lookup.refusing_landings(db, landing_ids))
+        dones = self.state.read(lambda db: lookup.refusing_landings(db, ids))
         return read_symbols(self._quarantine_paths(dones))
 
     def void(
