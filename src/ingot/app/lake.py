@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingot.app import coverage, describe, exports, identity, replay, revisions
+from ingot.app import coverage, describe, exports, identity, replay, retroactive, revisions
 from ingot.app.check import check
 from ingot.app.parts import open_parts
 from ingot.app.query import Reader
@@ -285,7 +285,7 @@ class Lake:
 
     def retroactive(self) -> Answer:
         """Return each exception of the as-known law, with what it affects and from when."""
-        return revisions.retroactive(self._parts)
+        return retroactive.retroactive(self._parts)
 
     def coverage(
         self,
