@@ -347,6 +347,7 @@ def test_only_months_that_read_a_change_are_measured_again(told: Told) -> None:
     ]
     for number, (change, months) in enumerate(steps, start=1):
         change()
-        report = market.load(told.now + number * timedelta(hours=1))
+        told.now += timedelta(hours=1)
+        report = market.load(told.now)
         again = [day.date.month for day in report.days if day.table == gold.PERFORMANCE.name]
         assert again == months, number
