@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.services  # half a minute: several processes load twice
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--days", "2", "--symbols", "20", "--peers", "polars,duckdb,clickhouse")
 STEPS = ("--steps", "load,silver,reads,floors", "--repeat", "2")

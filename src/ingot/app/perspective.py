@@ -439,6 +439,8 @@ def _identity_notices(symbol: str, followed: Followed, request: BarsRequest) -> 
     in_range = [s for s in followed.segments if s.start < request.end]
     for old, new in pairwise(in_range):
         yield f"{symbol} is {old.symbol} before {new.start} (one instrument: {old.instrument_id})"
+    if followed.holder is not None:
+        yield from _left_out(symbol, followed, request)
     for other in followed.others:
         if other.start < request.end and request.start < other.end:
             first, last = max(other.start, request.start), min(other.end, request.end)
@@ -446,3 +448,16 @@ def _identity_notices(symbol: str, followed: Followed, request: BarsRequest) -> 
                 f"{symbol} was held by {other.title} from {first} to before {last}: not mixed in; "
                 "follow=False reads the symbol literally"
             )
+
+
+def _left_out(symbol: str, followed: Followed, request: BarsRequest) -> Iterable[str]:
+    """Tell that the holder had no symbol on dates that were asked for by name."""
+    holder, segments = followed.holder, followed.segments
+    if holder is None or not segments:
+        return
+    first, last = segments[0].start, segments[-1].end
+    if date.min < request.start < first:
+        yield f"{holder.title} holds {symbol} from {first} on: dates before are left out"
+    if last < request.end and holder.end < date(9999, 1, 1):
+        held = segments[-1].symbol
+        yield f"{holder.title} holds {held} until before {last}: dates from then are left out"
