@@ -60,20 +60,36 @@ _STATED = (
     Column("raw", String, "The row as its source wrote it, secrets left out."),
 )
 
+ACTION = (
+    Column("action_id", String, "The source's id, or one made of symbol, ex-date and kind."),
+    Column("symbol", String, "Symbol on the ex-date, case-sensitive."),
+    Column("ex_date", Date, "First trade date on the new scale, or without the dividend."),
+    Column("kind", String, "split, stock_dividend, cash_dividend, spin_off, rights or merger."),
+    Column("ratio_from", Decimal(18, 6), "Old shares of a split.", nullable=True),
+    Column("ratio_to", Decimal(18, 6), "New shares of a split.", nullable=True),
+    Column("cash", Decimal(18, 9), "Cash of one share, as declared.", nullable=True),
+    Column("currency", String, "ISO 4217 code of the cash.", nullable=True),
+    Column("declared_date", Date, "Declaration date, if the source has one.", nullable=True),
+)
+"""What a corporate action is, in bronze and silver."""
+DESCRIPTION = (
+    Column("name", String, "Name of the company or fund.", nullable=True),
+    Column("exchange", String, "Primary exchange by its ISO 10383 code.", nullable=True),
+    Column("type", String, "The source's code, e.g. CS or ETF.", nullable=True),
+    Column("figi", String, "Composite FIGI.", nullable=True),
+    Column("cik", String, "Number of the issuer at the SEC, ten digits.", nullable=True),
+    Column("round_lot", Int64, "Shares of a round lot.", unit="shares", nullable=True),
+    Column("list_date", Date, "First day of listing.", nullable=True),
+    Column("delisted_date", Date, "First day no longer listed.", nullable=True),
+)
+"""What is told of an instrument, in bronze and silver."""
+
 CORPORATE_ACTIONS = Table(
     name="bronze.corporate_actions",
     doc="One corporate action in one version of a file, or of all pages of a query.",
     columns=(
         *LINEAGE,
-        Column("action_id", String, "The source's id, or one made of symbol, ex-date and kind."),
-        Column("symbol", String, "Symbol on the ex-date, case-sensitive."),
-        Column("ex_date", Date, "First trade date on the new scale, or without the dividend."),
-        Column("kind", String, "split, stock_dividend, cash_dividend, spin_off, rights or merger."),
-        Column("ratio_from", Decimal(18, 6), "Old shares of a split.", nullable=True),
-        Column("ratio_to", Decimal(18, 6), "New shares of a split.", nullable=True),
-        Column("cash", Decimal(18, 9), "Cash of one share, as declared.", nullable=True),
-        Column("currency", String, "ISO 4217 code of the cash.", nullable=True),
-        Column("declared_date", Date, "Declaration date, if the source has one.", nullable=True),
+        *ACTION,
         *_STATED,
     ),
     key=("source", "dataset", "landing_id", "row_number"),
@@ -94,14 +110,7 @@ INSTRUMENTS = Table(
         Column("symbol", String, "Symbol that the instrument holds, case-sensitive."),
         Column("valid_from", Date, "First trade date of the symbol, as the source says."),
         Column("valid_to", Date, "The date after the last; null while it holds.", nullable=True),
-        Column("name", String, "Name of the company or fund.", nullable=True),
-        Column("exchange", String, "Primary exchange by its ISO 10383 code.", nullable=True),
-        Column("type", String, "The source's code, e.g. CS or ETF.", nullable=True),
-        Column("figi", String, "Composite FIGI.", nullable=True),
-        Column("cik", String, "Number of the issuer at the SEC, ten digits.", nullable=True),
-        Column("round_lot", Int64, "Shares of a round lot.", unit="shares", nullable=True),
-        Column("list_date", Date, "First day of listing.", nullable=True),
-        Column("delisted_date", Date, "First day no longer listed.", nullable=True),
+        *DESCRIPTION,
         *_STATED,
     ),
     key=("source", "dataset", "landing_id", "row_number"),

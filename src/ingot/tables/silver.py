@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from ingot.tables.bronze import ACTION, DESCRIPTION
 from ingot.tables.contract import (
     Binding,
     Boolean,
     Check,
     Column,
     Date,
-    Decimal,
     Int32,
     Int64,
     Price,
@@ -167,15 +167,7 @@ CORPORATE_ACTIONS = Table(
     doc="One version of a corporate action; a declared, changed or withdrawn one is a version.",
     columns=(
         *SOURCE_AND_DATASET,
-        Column("action_id", String, "The source's id, or one made of symbol, ex-date and kind."),
-        Column("symbol", String, "Symbol on the ex-date."),
-        Column("ex_date", Date, "First trade date on the new scale, or without the dividend."),
-        Column("kind", String, "split, stock_dividend, cash_dividend, spin_off, rights or merger."),
-        Column("ratio_from", Decimal(18, 6), "Old shares of a split.", nullable=True),
-        Column("ratio_to", Decimal(18, 6), "New shares of a split.", nullable=True),
-        Column("cash", Decimal(18, 9), "Cash of one share, as declared.", nullable=True),
-        Column("currency", String, "ISO 4217 code of the cash.", nullable=True),
-        Column("declared_date", Date, "Declaration date, if the source has one.", nullable=True),
+        *ACTION,
         *KNOWN_TIME,
     ),
     key=("source", "dataset", "action_id", "known_from"),
@@ -197,14 +189,7 @@ INSTRUMENTS = Table(
         Column("symbol", String, "Symbol, case-sensitive."),
         Column("valid_from", Date, "First trade date of the symbol, as the source says."),
         Column("valid_to", Date, "The date after the last; 9999-12-31 while it holds."),
-        Column("name", String, "Name of the company or fund.", nullable=True),
-        Column("exchange", String, "Primary exchange by its ISO 10383 code.", nullable=True),
-        Column("type", String, "The source's code, e.g. CS or ETF.", nullable=True),
-        Column("figi", String, "Composite FIGI.", nullable=True),
-        Column("cik", String, "Number of the issuer at the SEC, ten digits.", nullable=True),
-        Column("round_lot", Int64, "Shares of a round lot.", unit="shares", nullable=True),
-        Column("list_date", Date, "First day of listing.", nullable=True),
-        Column("delisted_date", Date, "First day no longer listed.", nullable=True),
+        *DESCRIPTION,
         *KNOWN_TIME,
     ),
     key=("source", "dataset", "instrument_id", "symbol", "valid_from", "known_from"),
