@@ -76,6 +76,19 @@ def test_a_load_prints_a_line_per_step_and_a_table_on_stderr(ingot: Ingot) -> No
     assert again.err.startswith("nothing new, changed or stale\nrun ")
 
 
+def test_what_a_load_did_is_rows_on_stdout_where_a_format_is_named(ingot: Ingot) -> None:
+    simulate(ingot)
+    ingot("init")
+    loaded = ingot("ingest", "massive", "--source", "vendor", "--format", "csv")
+    assert loaded.code == 0
+    (row,) = loaded.rows
+    assert (row["table"], row["loaded"], row["failed"]) == ("bronze.minute_bars", "5", "0")
+    assert "rows_per_s" not in loaded.err
+    built = ingot("build", "--format", "csv")
+    assert built.rows[0]["table"] == "silver.minute_bars"
+    assert ingot("build", "--format", "json").out.strip() == "[]"
+
+
 def test_a_plan_prints_what_a_backfill_would_fetch_and_lands_nothing(
     ingot: Ingot, tmp_path: Path
 ) -> None:

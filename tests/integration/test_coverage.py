@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -252,14 +255,27 @@ def test_the_command_prints_a_calendar_and_ends_with_the_code(
     assert run(words) == 3
     out = capsys.readouterr().out
     assert " 2025-07  OX#...LO" in out
-    assert "todo: ingot ingest us_stocks_sip/minute_aggs_v1" in out
+    options = f"--dataset {MINUTES} --from 2025-07-01 --to 2025-07-08"
+    assert f"todo: ingot ingest massive --source ... {options}" in out
     assert run([*words, "--format", "json"]) == 3
     listed = json.loads(capsys.readouterr().out)
     assert {row["state"] for row in listed} >= {"present", "refused", "late", "hole", "closed"}
     assert run([*words, "AAPL"]) in {0, 3}
     assert "AAPL in us_stocks_sip/minute_aggs_v1" in capsys.readouterr().out
+    run([*words, "NOSUCH"])
+    assert "nothing is known of NOSUCH" in capsys.readouterr().err
     assert run([*words, "--save", "AAPL"]) == 2
     assert "--save keeps the whole market" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_changes_nothing(world: World) -> None:
+    words = ["--lake", str(world.root), "coverage", "--from", "2025-07-01", "--to", "2025-07-08"]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as nobody:
+        command = [sys.executable, "-m", "ingot", *words]
+        ended = subprocess.run(command, check=False, stdout=nobody, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_what_is_saved_can_be_asked(world: World) -> None:

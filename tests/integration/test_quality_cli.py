@@ -111,6 +111,13 @@ def test_a_column_that_a_file_lacks_or_adds_is_schema_drift(
     assert found["colour"]["what"] == "added"
 
 
+def test_a_source_that_nothing_landed_of_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(world, "reconcile", "massive", "yaho", "--layer", "silver") == 2
+    assert "Nothing of yaho has landed in this lake" in capsys.readouterr().err
+
+
 def test_one_moment_against_itself_is_refused(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,8 +143,13 @@ def test_a_check_finds_nothing_wrong_and_is_kept_through_repair(
 
 
 def test_headers_of_landed_files_are_the_contracts(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # A list of actions leaves columns out as it likes; it is no file of the day's schema.
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,ex_date,kind,cash\nAAPL,2025-06-03,cash_dividend,0.25\n")
+    assert asked(world, "ingest", "actions", "--source", f"csv:{actions}") == 0
+    capsys.readouterr()
     assert asked(world, "check", "--schema", "--format", "json") == 0
     assert rows(capsys) == []
 

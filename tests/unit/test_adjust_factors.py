@@ -177,7 +177,7 @@ def test_what_cannot_be_applied_is_named_and_never_guessed(left: Action) -> None
     found = made(split(FIRST + ONE_DAY, 1, 2), left)
     assert found.unapplied == (left,)
     assert price_factor(found, FIRST) == 0.5
-    with pytest.raises(QueryError, match=rf"1 actions cannot be applied.*{left.kind}.*of A on"):
+    with pytest.raises(QueryError, match=rf"1 action cannot be applied.*{left.kind}.*of A on"):
         refuse_unapplied(found.unapplied, TOTAL_RETURN)
 
 

@@ -289,8 +289,14 @@ def _plan(days: Iterable[Day], rows: pa.Table) -> Iterator[tuple[Any, ...]]:
             len(part),
             sum(d.size_bytes for d in part) if todo == FETCH else 0,
             ", ".join(named[:_SHOWN]) + more,
-            "; ".join(dict.fromkeys(d.evidence for d in part[:_SHOWN])),
+            _why([d.evidence for d in part]),
         )
+
+
+def _why(evidence: Sequence[str]) -> str:
+    """Return the evidence of the first day, and whether that of later ones is another."""
+    others = set(evidence) - {evidence[0]}
+    return evidence[0] + ("; the others likewise" if others else "")
 
 
 _COMMANDS: Final = {

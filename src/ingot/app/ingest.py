@@ -140,7 +140,7 @@ def _load_pending(
     progress: Progress,
 ) -> list[DayResult]:
     step = f"{dataset.name} to bronze"
-    progress(StepStarted(step, len(pending), "days"))
+    progress(StepStarted(step, len(pending), "days" if dataset.per_day else "versions"))
     batch = Batch(parts, dataset.bronze, profile)
     history = _history(parts, source.name, dataset)
     refused: list[DayResult] = []

@@ -446,7 +446,7 @@ def _identity_notices(symbol: str, followed: Followed, request: BarsRequest) -> 
             first, last = max(other.start, request.start), min(other.end, request.end)
             yield (
                 f"{symbol} was held by {other.title} from {first} to before {last}: not mixed in; "
-                "follow=False reads the symbol literally"
+                "follow=False (--literal) reads the symbol literally"
             )
 
 

@@ -14,7 +14,7 @@ from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER, as_of
-from ingot.query.adjust import RAW
+from ingot.query.adjust import RAW, counted
 from ingot.query.adjusted import PERSPECTIVE
 from ingot.query.answer import Answer, sources_in, to_wide
 from ingot.query.bars import BarsRequest, plan_bars, seen
@@ -291,7 +291,8 @@ def _told(answer: Answer, basis: str, perspective: Perspective | None) -> Answer
     notices = answer.notices
     if unapplied:
         listed = "; ".join(unapplied[:_NAMED])
-        notices = (*notices, f"{len(unapplied)} actions are not applied: {listed}")
+        more = f" and {len(unapplied) - _NAMED:,} more" if len(unapplied) > _NAMED else ""
+        notices = (*notices, f"{counted(unapplied)} not applied: {listed}{more}")
     return replace(answer, basis=basis, notices=notices, unapplied_actions=unapplied)
 
 

@@ -188,6 +188,7 @@ def _table(
     day, symbol = ("file_date", "ticker") if bronze else ("trade_date", "symbol")
     conditions = _conditions(request, day, symbol)
     if named.source:
+        _refuse_unknown(parts, named)
         conditions += (Condition("source", "=", named.source),)
     datasets = (named.dataset,) if named.dataset else _refined(parts) if bronze else ()
     if datasets:
@@ -207,6 +208,16 @@ def _table(
         return _first_versions(reader, named.table, moment, conditions)
 
     return Input(side, rows, view, first=None if bronze else first)
+
+
+def _refuse_unknown(parts: Parts, named: Named) -> None:
+    """A source that nothing landed of would be a side where every bar is missing."""
+    known = sorted({source for source, _ in parts.ledger.datasets()})
+    if named.source not in known:
+        raise QueryError(
+            f"Nothing of {named.source} has landed in this lake. Sources are "
+            f"{', '.join(known) or 'none yet'}."
+        )
 
 
 def _refined(parts: Parts) -> tuple[str, ...]:

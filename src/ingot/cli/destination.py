@@ -58,7 +58,7 @@ class Destination:
             notice(text)
         if self.out is not None:
             answer.write(self.out, self.form.value)
-            notice(f"{_rows(len(answer))} written to {self.out} as {self.form.value}")
+            notice(f"{counted(len(answer))} written to {self.out} as {self.form.value}")
             return
         if self.form is Format.TABLE and sys.stdout.isatty():
             answer, hidden = answer.fitting(get_terminal_size().columns)
@@ -86,5 +86,6 @@ def notice(text: str) -> None:
     sys.stderr.write(f"note: {text}\n")
 
 
-def _rows(count: int) -> str:
+def counted(count: int) -> str:
+    """Return a number of rows in words."""
     return f"{count:,} row" if count == 1 else f"{count:,} rows"

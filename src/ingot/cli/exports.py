@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
-from ingot.cli.destination import Destination, notice
+from ingot.cli.destination import Destination, counted, notice
 from ingot.cli.read import (
     Basis,
     Follow,
@@ -175,7 +175,7 @@ def replay(
         "bytes": "the same bytes",
         "content": "the same rows; the files differ, as another library version wrote them",
     }
-    notice(f"{found.manifest.rows:,} rows written to {out}: {kept[found.kept]}")
+    notice(f"{counted(found.manifest.rows)} written to {out}: {kept[found.kept]}")
     sys.stdout.write(f"{found.kept}\n")
 
 
@@ -198,5 +198,5 @@ def _export(lake: Lake, out: Path, *symbols: str, **asked: Any) -> None:  # noqa
     for text in made.notices:
         notice(text)
     written = made.manifest
-    notice(f"{written.rows:,} rows known at {written.known_at.isoformat()} written to {out}")
+    notice(f"{counted(written.rows)} known at {written.known_at.isoformat()} written to {out}")
     sys.stdout.write(f"{written.export_id}\n")

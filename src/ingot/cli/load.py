@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import AsFormat, From, HowStrategy, Out, Strategy, To, Workers
+from ingot.cli.choices import AsFormat, Format, From, HowStrategy, Out, Strategy, To, Workers
 from ingot.cli.destination import Destination, notice
 from ingot.cli.state import State, trade_dates
 from ingot.errors import ConfigError
@@ -156,22 +156,29 @@ def ingest_massive(
     last: To = None,
     strategy: HowStrategy = Strategy.AUTO,
     workers: Workers = None,
+    form: AsFormat = None,
+    out: Out = None,
 ) -> None:
     """Load Massive (formerly Polygon.io) flat files to bronze."""
     state: State = context.obj
-    _ingest(context, _request(state, "massive", source, dataset, first, last, strategy, workers))
+    request = _request(state, "massive", source, dataset, first, last, strategy, workers)
+    _ingest(context, request, _summary_to(form, out))
 
 
 @ingest_app.command("actions")
-def ingest_actions(context: typer.Context, source: Reference) -> None:
+def ingest_actions(
+    context: typer.Context, source: Reference, form: AsFormat = None, out: Out = None
+) -> None:
     """Load corporate actions to bronze; ingot build refines them."""
-    _ingest_reference(context, "actions", source)
+    _ingest_reference(context, "actions", source, _summary_to(form, out))
 
 
 @ingest_app.command("instruments")
-def ingest_instruments(context: typer.Context, source: Reference) -> None:
+def ingest_instruments(
+    context: typer.Context, source: Reference, form: AsFormat = None, out: Out = None
+) -> None:
     """Load instruments and the symbols they held to bronze; ingot build refines them."""
-    _ingest_reference(context, "instruments", source)
+    _ingest_reference(context, "instruments", source, _summary_to(form, out))
 
 
 @ingest_app.command("yahoo")
@@ -186,6 +193,8 @@ def ingest_yahoo(
     days: Annotated[
         int, typer.Option("--days", metavar="N", min=1, help="Calendar days back from today.")
     ] = 90,
+    form: AsFormat = None,
+    out: Out = None,
 ) -> None:
     """Load day bars of Yahoo's charts to bronze; ingot build refines them, un-split."""
     from ingot.app.request import LoadRequest
@@ -195,17 +204,24 @@ def ingest_yahoo(
     end = (state.clock() or SystemClock()).now().date() + timedelta(days=1)
     start = end - timedelta(days=days + 1)
     request = LoadRequest("yahoo", symbols or "", ("bars_1d",), start, end, reference=True)
-    _ingest(context, request)
+    _ingest(context, request, _summary_to(form, out))
 
 
-def _ingest_reference(context: typer.Context, dataset: str, source: str) -> None:
+def _ingest_reference(
+    context: typer.Context, dataset: str, source: str, to: Destination | None
+) -> None:
     from ingot.app.request import LoadRequest
 
     connector, _, location = source.partition(":")
-    _ingest(context, LoadRequest(connector, location, (dataset,), reference=True))
+    _ingest(context, LoadRequest(connector, location, (dataset,), reference=True), to)
 
 
-def _ingest(context: typer.Context, request: LoadRequest) -> None:
+def _summary_to(form: Format | None, out: Path | None) -> Destination | None:
+    """Return where the closing table goes if a program is to read it; else it is told on stderr."""
+    return Destination.of(form, out) if form or out else None
+
+
+def _ingest(context: typer.Context, request: LoadRequest, to: Destination | None) -> None:
     from ingot.app.ingest import ingest
     from ingot.app.run import finished
     from ingot.cli import progress
@@ -214,7 +230,7 @@ def _ingest(context: typer.Context, request: LoadRequest) -> None:
     parts = state.open()
     with progress.shown() as shown:
         report = finished(parts, ingest(parts, request, progress=shown))
-    _close(parts, report)
+    _close(parts, report, to)
 
 
 def build(
@@ -223,6 +239,8 @@ def build(
     last: To = None,
     strategy: HowStrategy = Strategy.AUTO,
     workers: Workers = None,
+    form: AsFormat = None,
+    out: Out = None,
 ) -> None:
     """Refine bronze into silver and gold: what is new, changed or stale."""
     from ingot.app.build import BuildRequest
@@ -231,12 +249,13 @@ def build(
     from ingot.cli import progress
 
     state: State = context.obj
+    to = _summary_to(form, out)
     parts = state.open()
     start, end = trade_dates(first, last, parts.clock.now().date())
     with progress.shown() as shown:
         request = BuildRequest(start, end, strategy=strategy.value, workers=workers)
         report = finished(parts, refine(parts, request, progress=shown))
-    _close(parts, report)
+    _close(parts, report, to)
 
 
 @backfill_app.command("massive")
@@ -260,6 +279,7 @@ def backfill_massive(
     from ingot.cli import progress
 
     state: State = context.obj
+    to = _summary_to(form, out)
     parts = state.open()
     request = _request(state, "massive", source, dataset, first, last, strategy, workers)
     if plan:
@@ -267,7 +287,7 @@ def backfill_massive(
         return
     with progress.shown() as shown:
         report = finished(parts, backfill.backfill(parts, request, progress=shown))
-    _close(parts, report)
+    _close(parts, report, to)
 
 
 def _request(
@@ -296,9 +316,9 @@ def _request(
     )
 
 
-def _close(parts: Parts, report: LoadReport) -> None:
+def _close(parts: Parts, report: LoadReport, to: Destination | None) -> None:
     from ingot.cli import show
 
-    show.report(parts, report)
+    show.report(parts, report, to)
     if report.exit_code:
         raise typer.Exit(report.exit_code)

@@ -16,6 +16,7 @@ from ingot.errors import QueryError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from rich.console import Console
     from rich.table import Table
 
     from ingot.app.coverage import Coverage
@@ -77,6 +78,9 @@ def coverage(
     found = lake.coverage(*(symbols or ()), start=since, end=end, known_at=known_at)
     if save:
         notice(f"{lake.save_coverage(start=since, end=end):,} rows are kept in ops.coverage")
+    seen = set(found.rows.to_arrow()["symbol"].to_pylist())
+    for symbol in sorted(set(symbols or ()) - seen):
+        notice(f"nothing is known of {symbol}: symbols are case-sensitive; see: ingot symbols")
     if to.form is Format.TABLE and to.out is None:
         _show(found, symbols or [])
     else:
@@ -86,9 +90,7 @@ def coverage(
 
 def _show(found: Coverage, symbols: list[str]) -> None:
     """Print the calendars, the alerts and the repair plan."""
-    from rich.console import Console
-
-    console = Console(file=sys.stdout, highlight=False)
+    console = _console()
     rows = found.rows.to_arrow().to_pylist()
     for title, states in _calendars(found.days.to_arrow().to_pylist(), rows, symbols):
         console.print(_calendar(title, states))
@@ -107,13 +109,30 @@ def _show(found: Coverage, symbols: list[str]) -> None:
     if len(alerts) > _MOST:
         console.print(f"... and {len(alerts) - _MOST} more; see them with --format csv")
     for row in found.plan.to_arrow().to_pylist():
-        size = f", about {row['size_bytes']:,} bytes" if row["size_bytes"] else ""
-        console.print(
-            f"todo: {row['todo']} {row['dataset']} {row['first_date']}..{row['last_date']} "
-            f"({row['days']} days{size}): {row['why']}",
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(_todo(row), markup=False, soft_wrap=True)
+
+
+def _todo(row: dict[str, Any]) -> str:
+    """Return a step of the plan as the command to type, how much it is and why."""
+    dataset, span = row["dataset"], f"--from {row['first_date']} --to {row['last_date']}"
+    command = {
+        "ingot ingest": f"ingot ingest {row['source']} --source ... --dataset {dataset} {span}",
+        "ingot build": f"ingot build {span}",
+    }.get(row["todo"], row["todo"])
+    days = "1 day" if row["days"] == 1 else f"{row['days']:,} days"
+    size = f", about {row['size_bytes']:,} bytes" if row["size_bytes"] else ""
+    return f"todo: {command} ({days} of {dataset}{size}): {row['why']}"
+
+
+def _console() -> Console:
+    """Return stdout, which tells as every command does that nobody reads on."""
+    from rich.console import Console
+
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the process with 1
+
+    return Piped(file=sys.stdout, highlight=False)
 
 
 def _minutes(row: dict[str, Any]) -> str:

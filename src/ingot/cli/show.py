@@ -8,23 +8,34 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from ingot.app.report import Result
-from ingot.cli.destination import notice
+from ingot.cli.destination import counted, notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingot.app.parts import Parts
     from ingot.app.report import DayResult, LoadReport
+    from ingot.cli.destination import Destination
 
 
-def report(parts: Parts, found: LoadReport) -> None:
-    """Print the closing table of a run: what was loaded, and what failed and what to do."""
+def report(parts: Parts, found: LoadReport, to: Destination | None = None) -> None:
+    """Print the closing table of a run: what was loaded, and what failed and what to do.
+
+    Args:
+        parts: The lake's parts.
+        found: What was done.
+        to: Where the table goes, for programs; else it is told on stderr with the rest.
+    """
     with suppress(BrokenPipeError):  # nobody reads on, and the work is done
-        _report(parts, found)
+        _report(parts, found, to)
 
 
-def _report(parts: Parts, found: LoadReport) -> None:
-    if found.days:
+def _report(parts: Parts, found: LoadReport, to: Destination | None) -> None:
+    if to is not None:
+        from ingot.app.summary import summary
+
+        to.take(summary(parts, found))
+    elif found.days:
         from ingot.app.summary import summary
 
         table = summary(parts, found)
@@ -39,7 +50,7 @@ def _report(parts: Parts, found: LoadReport) -> None:
         sys.stderr.write(f"error: {text}\n")
     for line in _troubles(found.days):
         sys.stderr.write(f"{line}\n")
-    written = f"{found.rows:,} rows written in " if found.rows else ""
+    written = f"{counted(found.rows)} written in " if found.rows else ""
     sys.stderr.write(f"run {found.run}: {written}{found.seconds:.1f} s\n")
 
 

@@ -32,6 +32,8 @@ SPLIT: Final = "split"
 TOTAL_RETURN: Final = "total_return"
 SCALED_RAW: Final = "scaled_raw"
 BASES: Final = (RAW, SPLIT, TOTAL_RETURN, SCALED_RAW)
+_NAMED: Final = 5
+"""Actions that a refusal names."""
 FORMULAS: Final = ("standard", "wiki")
 SCALING: Final = frozenset({"split", "stock_dividend"})
 CASH: Final = "cash_dividend"
@@ -68,8 +70,9 @@ class Action:
         if self.kind in SCALING:
             what = f"{self.ratio_to}:{self.ratio_from}"
         else:
-            what = f"{self.cash} {self.currency}" if self.cash is not None else ""
-        return f"{self.kind} {what} of {self.symbol} on {self.ex_date} ({self.source})"
+            what = f"{self.cash.normalize():f} {self.currency}" if self.cash is not None else ""
+        named = f"{self.kind} {what}".rstrip()
+        return f"{named} of {self.symbol} on {self.ex_date} ({self.source})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,11 @@ def adjust(
     return Adjusted(tuple(cut), tuple(unapplied))
 
 
+def counted(actions: Sequence[object]) -> str:
+    """Return how many actions there are, in words."""
+    return "1 action" if len(actions) == 1 else f"{len(actions):,} actions"
+
+
 def refuse_unapplied(unapplied: Sequence[Action], basis: str) -> None:
     """Refuse to answer where an action cannot be applied.
 
@@ -173,9 +181,10 @@ def refuse_unapplied(unapplied: Sequence[Action], basis: str) -> None:
         QueryError: There is one.
     """
     if unapplied:
-        named = "; ".join(a.title for a in unapplied[:5])
+        named = "; ".join(a.title for a in unapplied[:_NAMED])
+        more = f" and {len(unapplied) - _NAMED:,} more" if len(unapplied) > _NAMED else ""
         raise QueryError(
-            f"{len(unapplied)} actions cannot be applied on basis {basis}: {named}. Ask without "
+            f"{counted(unapplied)} cannot be applied on basis {basis}: {named}{more}. Ask without "
             "strict to leave them out, or on basis raw."
         )
 
