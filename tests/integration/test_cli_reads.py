@@ -162,6 +162,14 @@ def test_a_cut_listing_says_so(ingot: Callable[..., Ended]) -> None:
     assert ended.err == "note: these are the first 2; --limit N shows more\n"
 
 
+def test_a_listing_does_without_pandas(world: World) -> None:
+    text = "import sys; from ingot.cli.main import run; run(sys.argv[1:])"
+    words = ["--lake", str(world.root), "runs"]
+    command = [sys.executable, "-c", f"{text}; sys.exit('pandas' in sys.modules)", *words]
+    ended = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    assert ended.returncode == 0
+
+
 def test_a_narrow_terminal_gets_whole_columns(
     ingot: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:

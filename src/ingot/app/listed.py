@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pyarrow as pa
 
 from ingot.query.answer import Answer
@@ -22,10 +23,14 @@ def listed(
     notices: Sequence[str] = (),
 ) -> Answer:
     """Return rows under named, typed columns, as of now."""
-    found = list(rows)
-    arrays = [
-        pa.array([row[position] for row in found], kind)
-        for position, (_, kind) in enumerate(columns)
-    ]
-    data = pa.table(dict(zip((name for name, _ in columns), arrays, strict=True)))
+    data = as_table(pa.schema(columns), rows)
     return Answer(data=data, known_at=parts.clock.now(), notices=tuple(notices))
+
+
+def as_table(schema: pa.Schema, rows: Iterable[Sequence[Any]]) -> pa.Table:
+    """Return rows as Arrow, without pandas.
+
+    pa.array() loads pandas, which is most of the time that a short command takes.
+    """
+    made = pl.DataFrame(list(rows), schema=pl.Schema(schema), orient="row")
+    return made.to_arrow().cast(schema)

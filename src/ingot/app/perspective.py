@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ingot.app import reference
 from ingot.app.closings import Closings
+from ingot.app.listed import as_table
 from ingot.errors import QueryError
 from ingot.model.time import NEW_YORK, to_ns
 from ingot.query.adjust import (
@@ -89,10 +90,7 @@ class Perspective:
     def relation(self) -> pa.Table:
         """Return the relation `perspective` of `query.adjusted`."""
         rows = [(f.asked, f.symbol, f.start, f.end, f.up, f.down, f.paid) for f in self.factors]
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(_SCHEMA)
-        schema = pa.schema(_SCHEMA)
-        arrays = [pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)]
-        return pa.table(arrays, schema=schema)
+        return as_table(pa.schema(_SCHEMA), rows)
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,10 @@ def _decoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
 def _clean(array: pa.Array[Any]) -> pa.Array[Any]:
     """Return the array with zeros under its nulls."""
+    if array.null_count == 0:
+        return array
     zero = next((make(array.type) for is_kind, make in _ZEROS if is_kind(array.type)), None)
-    if array.null_count == 0 or zero is None:
+    if zero is None:
         return array
     validity = pc.is_valid(array).buffers()[1]
     filled: pa.Array[Any] = array.fill_null(zero)
