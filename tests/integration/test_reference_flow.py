@@ -311,7 +311,7 @@ def test_an_action_that_cannot_be_applied_is_named_or_refused(lake: Lake) -> Non
     answer = lake.bars("OLD", basis="total_return")
     assert answer.unapplied_actions == ("cash_dividend 3 EUR of OLD on 2022-06-08 (csv)",)
     assert closes(answer) == [7.0] * 5
-    with pytest.raises(QueryError, match="1 actions cannot be applied on basis total_return"):
+    with pytest.raises(QueryError, match="1 action cannot be applied on basis total_return"):
         lake.bars("OLD", basis="total_return", strict=True)
     assert lake.bars("OLD", basis="split", strict=True).unapplied_actions == ()
 
