@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ingot.app import reference
 from ingot.app.closings import Closings
+from ingot.app.known import KnownRows
 from ingot.app.listed import as_table
 from ingot.errors import QueryError
 from ingot.model.time import NEW_YORK, to_ns
@@ -41,7 +42,6 @@ from ingot.query.identity import (
     timeline,
 )
 from ingot.tables import gold, silver
-from ingot.tables.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Sequence
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from ingot.model.calendar import Calendar
     from ingot.model.time import AsOf
     from ingot.query.bars import BarsRequest
-    from ingot.tables.contract import Table
 
 _REACH: Final = 5
 """Sessions around a vendor's rename date in which the bars say when it was."""
@@ -122,7 +121,7 @@ class Perspectives:
         self._reads = reads
         self._views = views
         self._closings = Closings(parts, reads, views)
-        self._kept: dict[str, tuple[str, pl.DataFrame]] = {}
+        self._known = KnownRows(parts, reads)
         self._market: tuple[Hashable, Adjusted] | None = None
 
     def of(self, request: BarsRequest, moment: AsOf) -> Perspective | None:
@@ -188,7 +187,7 @@ class Perspectives:
     def _of_market(self, request: BarsRequest, moment: AsOf) -> Adjusted:
         """Return the factors of every symbol that has actions."""
         until = self._until(request, moment)
-        named = by_symbol(self._actions(moment, None))
+        named = by_symbol(self._known.actions(moment, None))
         sources = self._parts.settings.action_sources
         acting = [
             (
@@ -216,7 +215,7 @@ class Perspectives:
         instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
         passed: Hashable = moment.known_at
         if moment.is_now:  # how many versions began or ended by now names what is known now
-            frames = [self._whole(t) for t in tables[:2]]
+            frames = [self._known.rows(t) for t in tables[:2]]
             passed = tuple(
                 f.select((pl.col(c) <= instant).sum()).item()
                 for f in frames
@@ -235,31 +234,13 @@ class Perspectives:
         if found.holder is None:
             return None
         source, instrument = found.holder.instrument
-        rows = self._known(silver.INSTRUMENTS, moment).filter(
+        rows = self._known.at(silver.INSTRUMENTS, moment).filter(
             (pl.col("source") == source) & (pl.col("instrument_id") == instrument)
         )
         return Resolved(
             tuple(rows.sort("valid_from", "symbol").to_dicts()),
             found.segments,
             found.others,
-        )
-
-    def holdings(self, moment: AsOf, symbols: Collection[str] | None) -> tuple[Holding, ...]:
-        """Return the holdings as known at a moment: of these symbols and of all their holders."""
-        frame = self._known(silver.INSTRUMENTS, moment)
-        if frame.is_empty():
-            return ()
-        if symbols is not None:
-            holders = frame.filter(pl.col("symbol").is_in(list(symbols)))
-            frame = frame.join(
-                holders.select("source", "instrument_id").unique(),
-                on=["source", "instrument_id"],
-                how="semi",
-            )
-        columns = ("source", "instrument_id", "symbol", "valid_from", "valid_to", "name")
-        return tuple(
-            Holding(source, instrument, symbol, start, end, title or "")
-            for source, instrument, symbol, start, end, title in frame.select(columns).iter_rows()
         )
 
     def _followed(
@@ -285,7 +266,7 @@ class Perspectives:
         lie inside it.
         """
         chains: dict[tuple[str, str], list[Holding]] = {}
-        for holding in self.holdings(moment, symbols):
+        for holding in self._known.holdings(moment, symbols):
             chains.setdefault(holding.instrument, []).append(holding)
         found = (self._snapped(chained(chain), start, end, moment) for chain in chains.values())
         return tuple(h for chain in found for h in chain)
@@ -321,7 +302,7 @@ class Perspectives:
             plain = tuple(Factor(s.asked, s.symbol, s.start, s.end) for s in segments)
             return plain, ()
         actions = applying(
-            self._actions(moment, {s.symbol for s in segments}),
+            self._known.actions(moment, {s.symbol for s in segments}),
             segments,
             self._parts.settings.action_sources,
             until,
@@ -332,23 +313,13 @@ class Perspectives:
         )
         return done.factors, done.unapplied
 
-    def _actions(self, moment: AsOf, symbols: Collection[str] | None) -> list[Action]:
-        frame = self._known(silver.CORPORATE_ACTIONS, moment)
-        if symbols is not None:
-            frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
-        columns = (
-            *("source", "symbol", "ex_date", "kind"),
-            *("ratio_from", "ratio_to", "cash", "currency", "action_id"),
-        )
-        return [Action(*row) for row in frame.select(columns).iter_rows()]
-
     def _chains(self, symbols: Collection[str], moment: AsOf) -> list[tuple[Segment, ...]]:
         """Return the spans of every instrument that ever held one of the symbols.
 
         Dates on which nobody is known to hold a symbol are the symbol's own; those around a rename
         are the instrument's, for its date may be some days off.
         """
-        holdings = self.holdings(moment, symbols)
+        holdings = self._known.holdings(moment, symbols)
         sources = self._parts.settings.instrument_sources
         chains: dict[tuple[str, str], list[Segment]] = {}
         found: list[tuple[Segment, ...]] = []
@@ -386,26 +357,6 @@ class Perspectives:
             if action.cash is not None and action.ex_date <= until
         }
         return self._closings.measured(moment, cash)
-
-    def _known(self, table: Table, moment: AsOf) -> pl.DataFrame:
-        """Return a table's rows in force at a moment."""
-        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
-        known = (pl.col("known_from") <= instant) & (instant < pl.col("known_to"))
-        return self._whole(table).filter(known)
-
-    def _whole(self, table: Table) -> pl.DataFrame:
-        """Return all versions of a table's rows; read again when the table changes."""
-        pointer = self._parts.tables.pointer(table)
-        kept = self._kept.get(table.name)
-        if kept is None or kept[0] != pointer:
-            view = View(table.name, self._parts.tables.plan(table).relation(), table.column_names)
-            names = ", ".join(table.column_names)
-            rows: Any = pl.from_arrow(
-                self._reads.run(f"SELECT {names} FROM {table.name}", {table.name: view})
-            )
-            kept = (pointer, rows)
-            self._kept[table.name] = kept
-        return kept[1]
 
     def _resolved_on(self, request: BarsRequest, moment: AsOf) -> date:
         """Return the range's last trade date as known at the moment: none after it is."""
