@@ -34,6 +34,8 @@ REGISTERED: Final = {
             Field("dividend", "number", optional=True),
             Field("split", "number", optional=True),
             Field("vwap", "number", optional=True),
+            *(Field(n, "string", optional=True) for n in ("session", "source", "source_symbol")),
+            Field("bars", "integer", optional=True),
         ),
     ),
     "alphavantage": Schema("alphavantage", (Field("time", "timestamp"), *_VALUES)),

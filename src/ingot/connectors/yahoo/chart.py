@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ingot.errors import CorruptFileError, NotPublishedError
+from ingot.errors import CorruptFileError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,20 +44,25 @@ class Chart:
         return datetime.fromtimestamp(timestamp, UTC).astimezone(self.zone).date()
 
 
+def no_chart(symbol: str) -> QueryError:
+    """Return what to say of a symbol that Yahoo does not know: waiting does not help."""
+    return QueryError(
+        f"Yahoo has no chart for {symbol}. Look at the symbol (BRK-B, not BRK.B); it may be "
+        "delisted."
+    )
+
+
 def read_chart(body: Any, symbol: str) -> Chart:  # noqa: ANN401 (JSON)
     """Return the chart of an answer.
 
     Raises:
-        NotPublishedError: Yahoo has nothing for the symbol.
+        QueryError: Yahoo has nothing for the symbol.
         CorruptFileError: The body is not a chart, or its parts do not fit together.
     """
     chart = body.get("chart") if isinstance(body, dict) else None
     results = chart.get("result") if isinstance(chart, dict) else None
     if not results:
-        raise NotPublishedError(
-            f"Yahoo has no chart for {symbol}. Look at the symbol (BRK-B, not BRK.B); it may be "
-            "delisted."
-        )
+        raise no_chart(symbol)
     try:
         return _chart(results[0], symbol)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as exc:

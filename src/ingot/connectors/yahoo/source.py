@@ -13,11 +13,11 @@ from ingot.connectors.rest.client import RestClient, RestOptions
 from ingot.connectors.rest.quota import MINUTE_S, Gate, Quota
 from ingot.connectors.rest.redact import Redactor
 from ingot.connectors.retry import Backoff
-from ingot.connectors.yahoo.chart import read_chart
+from ingot.connectors.yahoo.chart import no_chart, read_chart
 from ingot.connectors.yahoo.landed import landed_actions, landed_bars
 from ingot.connectors.yahoo.rows import read_actions, read_bars
 from ingot.connectors.yahoo.settings import YahooSettings
-from ingot.errors import ConfigError
+from ingot.errors import ConfigError, NotPublishedError
 from ingot.model.time import SystemClock
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class YahooSource(ReferenceSource):
         """Ask for the symbol's chart and write what is kept of it to `to`.
 
         Raises:
-            NotPublishedError: Yahoo has nothing for the symbol.
-            RateLimitedError, SourceUnavailableError, QueryError, CorruptFileError,
+            QueryError: Yahoo has nothing for the symbol.
+            RateLimitedError, SourceUnavailableError, CorruptFileError,
             StorageFullError
         """
         parts = remote.key.split("/")
@@ -98,7 +98,10 @@ class YahooSource(ReferenceSource):
             "interval": "1d",
             "events": "div,split",
         }
-        return self._client.get(f"{_CHART}/{quote(symbol, safe='')}", params)
+        try:
+            return self._client.get(f"{_CHART}/{quote(symbol, safe='')}", params)
+        except NotPublishedError as exc:
+            raise no_chart(symbol) from exc
 
 
 class YahooConnector:
