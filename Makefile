@@ -24,7 +24,8 @@ PEERS ?= polars,duckdb,clickhouse,spark
 
 # A time zone that no correct result depends on.
 TEST := TZ=Asia/Kathmandu PYTHONHASHSEED=random
-PYTEST := python -m pytest -n $(WORKERS) --dist loadgroup
+# Stealing keeps a file's tests together, so that what they share is made once.
+PYTEST := python -m pytest -n $(WORKERS) --dist worksteal
 
 # uv does not read pip's settings; an index chosen in the environment counts for both.
 ifdef PIP_INDEX_URL

@@ -80,7 +80,6 @@ def _actions(row: dict[str, str]) -> str:
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("wiki")
 @pytest.mark.parametrize("symbol", ["AAPL", "ZEN"])
 def test_wiki_adjusted_closes_are_reproduced(
     wiki: Lake, table: list[dict[str, str]], symbol: str
@@ -95,7 +94,6 @@ def test_wiki_adjusted_closes_are_reproduced(
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("wiki")
 def test_wiki_adjusted_volumes_are_those_of_the_split_alone(
     wiki: Lake, table: list[dict[str, str]]
 ) -> None:
@@ -105,7 +103,6 @@ def test_wiki_adjusted_volumes_are_those_of_the_split_alone(
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("wiki")
 def test_the_standard_formula_is_the_one_of_crsp(wiki: Lake, table: list[dict[str, str]]) -> None:
     """A second formula: 1 - d / C_prev in exact fractions, on the prices as they are printed."""
     rows = [row for row in _told(table) if row["ticker"] == "AAPL"]
@@ -202,7 +199,6 @@ def _of_day(lake: Lake, day: date, **how: str) -> list[tuple[float, float]]:
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("lean split")
 def test_minutes_before_the_split_are_on_a_seventh_and_those_of_its_day_as_traded(
     lean: Lake,
 ) -> None:
@@ -213,7 +209,6 @@ def test_minutes_before_the_split_are_on_a_seventh_and_those_of_its_day_as_trade
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("lean split")
 def test_minutes_go_on_over_the_split_without_a_jump(lean: Lake) -> None:
     """Raw the price falls to a seventh over the weekend; on a basis it moves by less than 1 %."""
     for basis, low, high in (
@@ -227,7 +222,6 @@ def test_minutes_go_on_over_the_split_without_a_jump(lean: Lake) -> None:
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("lean split")
 @pytest.mark.parametrize(
     ("moment", "scale"),
     [
@@ -245,7 +239,6 @@ def test_nobody_trades_on_the_new_scale_before_the_ex_date(
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("lean split")
 def test_the_scale_of_a_range_that_ends_before_the_split_is_as_traded(lean: Lake) -> None:
     answer = lean.bars("AAPL", end=SPLIT_DAY, interval="1m", basis="scaled_raw")
     raw = lean.bars("AAPL", end=SPLIT_DAY, interval="1m")
@@ -253,7 +246,6 @@ def test_the_scale_of_a_range_that_ends_before_the_split_is_as_traded(lean: Lake
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("lean split")
 def test_an_option_of_the_split_stock_is_read_raw_only(lean: Lake) -> None:
     with pytest.raises(QueryError, match="options are read on basis raw only"):
         lean.bars("O:AAPL140621C00650000", basis="split")

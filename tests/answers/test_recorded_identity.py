@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ingot.app.lake import Lake
 
-pytestmark = [pytest.mark.recorded, pytest.mark.xdist_group("lean maps")]  # one lake
+pytestmark = pytest.mark.recorded
 LAST_OF_WMI = date(2009, 8, 4)
 DAYS = [LAST_OF_WMI, LAST_OF_WMI + timedelta(days=1)]
 

@@ -36,7 +36,7 @@ OCTOBER = [date(2013, 10, day) for day in (4, 7, 8, 9, 10, 11)]
 JUNE = [date(2014, 6, day) for day in (5, 6, 9)]
 SPLIT_DAY = date(2014, 6, 9)
 ONE_DAY = timedelta(days=1)
-pytestmark = [pytest.mark.recorded, pytest.mark.xdist_group("recorded lean")]  # one lake
+pytestmark = pytest.mark.recorded
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ FILES = {
     ("options_day_candlesticks_example", OPTION_DAYS): OPTIONS_DAY,
 }
 ONE_DAY = timedelta(days=1)
-pytestmark = [pytest.mark.recorded, pytest.mark.xdist_group("recorded samples")]  # one lake
+pytestmark = pytest.mark.recorded
 Loads = dict[tuple[str, date], "LoadReport"]
 
 

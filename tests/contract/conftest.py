@@ -19,7 +19,6 @@ SPARK = (
     pytest.mark.services,
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.xdist_group("spark"),
 )
 # With a handful of rows Spark spends its time on generating and compiling code.
 FEW_ROWS = {

@@ -92,7 +92,9 @@ class Interrupting:
             raise KeyboardInterrupt("the user pressed Ctrl-C")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [*range(2), *(pytest.param(n, marks=pytest.mark.services) for n in range(2, 20))]
+)
 def test_an_interrupt_at_any_step_leaves_a_lake_that_loads_on(
     world: World, undisturbed: tuple[World, int], seed: int
 ) -> None:

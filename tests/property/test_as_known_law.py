@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ingot.app.report import LoadReport
     from ingot.tables.contract import Table
 
+pytestmark = pytest.mark.services  # a minute: three loads, each asked hundreds of times
 SEED = int(os.environ.get("INGOT_LAW_SEED", "20250602"))
 FIRST = date(2025, 5, 27)
 LOADED = weekdays(FIRST, 10)
@@ -241,7 +242,6 @@ def ask(told: Told, lake: Lake, rng: random.Random, now: datetime, symbols: list
         told.api_as_histories.append((digest(rows), histories.at(TABLES[3], symbol, known_at)))
 
 
-@pytest.mark.xdist_group("law")
 def test_no_later_event_changes_an_answer_of_the_public_api(told: Told) -> None:
     changed = {pair for pair, was in told.before.items() if told.after[pair] != was}
     assert changed == set()
@@ -249,14 +249,12 @@ def test_no_later_event_changes_an_answer_of_the_public_api(told: Told) -> None:
     assert len(set(told.before.values())) > 100, "the answers differ between moments"
 
 
-@pytest.mark.xdist_group("law")
 def test_no_later_event_changes_one_of_ten_thousand_answers_of_histories(told: Told) -> None:
     before, after = told.before_of_histories, told.after_of_histories
     assert {pair for pair, was in before.items() if after[pair] != was} == set()
     assert len(before) >= PAIRS
 
 
-@pytest.mark.xdist_group("law")
 def test_a_history_at_a_moment_is_what_the_public_api_answers(told: Told) -> None:
     assert [a for a, b in told.api_as_histories if a != b] == []
     assert len(told.api_as_histories) == 3 * len(EVERY)
@@ -271,7 +269,6 @@ def last_trade_date(known_at: datetime) -> date:
     return day
 
 
-@pytest.mark.xdist_group("law")
 def test_no_price_is_on_a_scale_that_nobody_knew_or_nobody_traded_on(told: Told) -> None:
     """Raw closes as known, times from / to of what was known then with an ex-date by then."""
     rng, applied = random.Random(SEED), 0
@@ -294,7 +291,6 @@ def test_no_price_is_on_a_scale_that_nobody_knew_or_nobody_traded_on(told: Told)
     assert applied > 50
 
 
-@pytest.mark.xdist_group("law")
 def test_a_lake_made_from_nothing_holds_the_same(told: Told, tmp_path: Path) -> None:
     """The landed bytes and versions alone; performance by basis, floats to 1e-12."""
     other = Desk(tmp_path)
@@ -336,7 +332,6 @@ def assert_same_floats(table: Table, a: pa.Table, b: pa.Table) -> None:
         assert all(same), f"{table.name} {name}"
 
 
-@pytest.mark.xdist_group("law")
 def test_only_months_that_read_a_change_are_measured_again(told: Told) -> None:
     market = told.market
     steps: list[tuple[Callable[[], None], list[int]]] = [
