@@ -26,7 +26,6 @@ ALL_BLOCKS = [block for page in markdown.pages() for block in markdown.blocks(pa
 RUNNING_PAGES = sorted({block.page for block in ALL_BLOCKS if "run" in block.words})
 AT_ONCE = {
     markdown.ROOT / "README.md",
-    markdown.ROOT / "docs" / "how-to" / "load-a-month.md",
     markdown.ROOT / "docs" / "how-to" / "query-as-known.md",
 }
 """Pages that run with the hermetic tests; each command is a process, so the rest run with the

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ingot.app.coverage import Coverage
 
-pytestmark = pytest.mark.xdist_group("coverage")  # one lake
 TUESDAY, WEDNESDAY, HALF_DAY = (date(2025, 7, day) for day in (1, 2, 3))
 HOLIDAY, MONDAY, LAST = (date(2025, 7, day) for day in (4, 7, 8))
 END = date(2025, 7, 10)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ingot.app.lake import Lake
     from ingot.export.manifest import Manifest
 
-pytestmark = pytest.mark.xdist_group("exports")  # one lake
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 SQL = """select symbol, avg(cast(close as double)) as a, count(*) as n
 from silver.minute_bars group by 1"""
@@ -250,6 +249,7 @@ def test_a_folder_in_use_is_left_alone(lake: Lake, tmp_path: Path) -> None:
     assert len(tree(tmp_path / "a")) == 2
 
 
+@pytest.mark.services  # four processes
 def test_bytes_do_not_depend_on_zone_locale_or_hash_seed(story: Story, tmp_path: Path) -> None:
     places = [("Asia/Kathmandu", "C", "1"), ("America/St_Johns", "tr_TR.UTF-8", "2")]
     running = [

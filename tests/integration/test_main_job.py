@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 WEEK = [MONDAY + timedelta(days=n) for n in range(5)]
 TUESDAY = WEEK[1]
 STAGES = (1, 2, 3)
-pytestmark = pytest.mark.xdist_group("main job")  # one lake, loaded once
 DERIVED = ("silver.minute_bars", "silver.day_bars", "gold.daily_bars", "gold.performance")
 
 

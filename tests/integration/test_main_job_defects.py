@@ -43,7 +43,6 @@ OF_FILES = {
     "extra_column": "missing columns: none; unexpected columns: vwap",
 }
 """Defects of a file of which nothing loads, with what the report says."""
-pytestmark = pytest.mark.xdist_group("main job, defects")  # one lake, loaded once
 JUNETEENTH = date(2025, 6, 19)
 TRADE_DATES = [
     day

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from ingot.app.lake import Lake
 
-pytestmark = pytest.mark.xdist_group("revisions")  # one lake
 TRADED = [date(2025, 6, 2), date(2025, 6, 3)]
 INTERVALS = {"1m": MINUTES, "1d": DAYS}
 KEY = ["symbol", "bar_start_ns"]

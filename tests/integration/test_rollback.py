@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 NOW = at(9)
-pytestmark = pytest.mark.xdist_group("rollback")  # one lake, loaded once
 
 
 @pytest.fixture(scope="module")

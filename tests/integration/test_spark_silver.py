@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ingot.quality.fingerprint import FloatColumns
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("spark")]
+pytestmark = [pytest.mark.services]
 STAGES = (1, 2, 3)
 FOR_FEW_ROWS = (
     "--conf spark.sql.codegen.wholeStage=false "

@@ -38,7 +38,7 @@ def rulebooks(draw: st.DrawFn) -> Rulebook:
 
 
 @given(span=spans(), rulebook=rulebooks())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_sessions_are_sorted_and_never_overlap(span: tuple[date, date], rulebook: Rulebook) -> None:
     calendar = build_calendar("XNYS", *span, rulebook)
     assert all(s.start_ns < s.end_ns for s in calendar.sessions)
@@ -46,7 +46,7 @@ def test_sessions_are_sorted_and_never_overlap(span: tuple[date, date], rulebook
 
 
 @given(span=spans(), rulebook=rulebooks(), share=st.floats(0, 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_every_instant_belongs_to_one_session_at_most(
     span: tuple[date, date], rulebook: Rulebook, share: float
 ) -> None:
@@ -60,7 +60,7 @@ def test_every_instant_belongs_to_one_session_at_most(
 
 
 @given(span=spans(), rulebook=rulebooks(), earlier=st.integers(0, 40), later=st.integers(0, 40))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_longer_span_only_adds_rows(
     span: tuple[date, date], rulebook: Rulebook, earlier: int, later: int
 ) -> None:
@@ -76,7 +76,7 @@ def test_a_longer_span_only_adds_rows(
 
 
 @given(span=spans(), rulebook=rulebooks())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_session_lies_on_its_trade_date_or_the_evening_before(
     span: tuple[date, date], rulebook: Rulebook
 ) -> None:
@@ -89,7 +89,7 @@ def test_a_session_lies_on_its_trade_date_or_the_evening_before(
 
 
 @given(span=spans(), rulebook=rulebooks())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_landed_bytes_are_read_back_whole_and_written_the_same(
     span: tuple[date, date], rulebook: Rulebook
 ) -> None:
