@@ -80,6 +80,7 @@ def test_two_processes_may_load_one_day_each(world: World, alone: Alone) -> None
     assert world.fingerprints(at(20)) == alone.held[1]
 
 
+@pytest.mark.services  # half a minute
 def test_a_correction_may_be_loaded_while_another_process_refines(
     world: World, alone: Alone
 ) -> None:
