@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -101,15 +102,17 @@ class _MassiveReference(ReferenceSource):
             return instruments.read_instruments(queries)
         return actions.read_actions(queries)
 
+    @abstractmethod
     def _has(self, key: str) -> bool:
-        raise NotImplementedError
+        """Say whether the query can be had at all."""
 
+    @abstractmethod
     def _may_ask(self, params: Mapping[str, str]) -> bool:
         """Say whether a list of tickers can be had at all."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _instruments(self) -> Sequence[Query]:
-        raise NotImplementedError
+        """Return the queries that tell of instruments, answered."""
 
     def _first_answered(self, paths: Sequence[str]) -> Query:
         """Return the list of the first endpoint that answers; one that breaks off is an error."""

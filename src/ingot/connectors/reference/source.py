@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ingot.errors import ConfigError
 from ingot.model.landing import RemoteObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ingot.model.landing import Landing
 
 
-class ReferenceSource:
+class ReferenceSource(ABC):
     """Names, rule and parsing; what is listed and how it is read is the subclass's business."""
 
     def __init__(self, name: str, location: str, datasets: Mapping[str, Dataset]) -> None:
@@ -76,9 +77,17 @@ class ReferenceSource:
         table = self.dataset(landing.dataset).bronze
         return write_rows(landing, table, self.read(landing, content), to, limit_pct=limit_pct)
 
+    @abstractmethod
+    def list(self, dataset: str, start: date, end: date) -> Sequence[RemoteObject]:
+        """Return the objects there for the span, one per file or query."""
+
+    @abstractmethod
+    def fetch(self, remote: RemoteObject, to: Path, advance: Callable[[int], None]) -> Fetched:
+        """Write the object's bytes to `to` and return their hash."""
+
+    @abstractmethod
     def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
         """Return the rows of the landed bytes, good and bad, in source order."""
-        raise NotImplementedError
 
     def dataset(self, name: str) -> Dataset:
         """Return the dataset called `name`.
