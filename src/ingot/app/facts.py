@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingot.app.markets import refinements
 from ingot.model.known import in_force
+from ingot.model.landing import ALL_BASES
 from ingot.query.bars import Sources
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ class LedgerFacts:
 
     def dates(self, moment: datetime, bases: Collection[KnownBasis]) -> tuple[date, ...]:
         """Return the file dates of which all that is in force at `moment` is of these bases."""
+        in_force_then = set(self.landing_ids(moment, history=False, bases=ALL_BASES))
         found: dict[date, bool] = {}
-        for states in self.states:
-            for landing in in_force(states, moment):
+        for landing in (state.landing for states in self.states for state in states):
+            if landing.landing_id in in_force_then:
                 good = landing.known_basis in bases
                 found[landing.file_date] = good and found.get(landing.file_date, True)
         return tuple(sorted(day for day, good in found.items() if good))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ingot.app.facts import LedgerFacts, read_facts
 from ingot.app.parts import Parts
 from ingot.app.query import Reader
-from ingot.app.views import ALL_BASES, Views
+from ingot.app.views import Views
 from ingot.errors import NotReplayableError
+from ingot.model.landing import ALL_BASES
 from ingot.model.time import FixedClock
 from ingot.query.bind import table_of
 from ingot.storage.reader import FilePlan
@@ -190,7 +191,7 @@ class PinnedFacts(LedgerFacts):
     """What the ledger says, with the landings that it was asked for remembered or given."""
 
     bound: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Ids of landings: `in_force`, and `history`."""
+    """Ids of landings of every known basis: `in_force`, and `history`."""
     is_given: bool = False
 
     def landing_ids(
@@ -206,8 +207,11 @@ class PinnedFacts(LedgerFacts):
             if self.is_given:
                 gone = ["this Ingot shows rows of bronze for the question; the export did not"]
                 raise NotReplayableError("The export", gone=gone)
-            self.bound[name] = super().landing_ids(moment, history=history, bases=bases)
-        return self.bound[name]
+            self.bound[name] = super().landing_ids(moment, history=history, bases=ALL_BASES)
+        if set(bases) == set(ALL_BASES):
+            return self.bound[name]
+        known = {s.landing.landing_id: s.landing.known_basis for ss in self.states for s in ss}
+        return tuple(i for i in self.bound[name] if known[i] in bases)
 
 
 class PinnedViews(Views):

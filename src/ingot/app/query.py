@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
-from ingot.app.views import ALL_BASES, Views, bases_of
+from ingot.app.views import Views, bases_of
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
 from ingot.errors import QueryError
+from ingot.model.landing import ALL_BASES
 from ingot.model.time import FOREVER, as_of
 from ingot.query.adjust import RAW, counted
 from ingot.query.adjusted import PERSPECTIVE

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ingot.app.facts import read_facts
 from ingot.errors import QueryError
-from ingot.model.landing import KnownBasis
+from ingot.model.landing import ALL_BASES, KnownBasis
 from ingot.query import revisions
 from ingot.query.bind import bind, table_of
 from ingot.tables.contract import Binding
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ingot.model.time import AsOf
     from ingot.tables.contract import Table
     from ingot.tables.view import View
-
-ALL_BASES: Final = tuple(KnownBasis)
 
 
 def bases_of(text: str | None) -> tuple[KnownBasis, ...]:

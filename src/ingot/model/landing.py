@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -20,6 +20,9 @@ class KnownBasis(StrEnum):
     """Loaded long after publication: the publication rule's moment, or Last-Modified."""
     STATED = "stated"
     """A person stated it (`--now`, a CSV's known_from)."""
+
+
+ALL_BASES: Final = tuple(KnownBasis)
 
 
 @dataclass(frozen=True, slots=True)
