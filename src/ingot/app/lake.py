@@ -52,10 +52,16 @@ class Lake:
 
     Dates are trade dates, half-open: `start` inside, `end` outside. `known_at` is an instant with
     offset, a date (00:00 New York of it), or None for now.
+
+    A question raises QueryError where a word of it is unknown, its span is empty or it cannot be
+    answered as asked; a method names what else it raises.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, reader: Reader | None = None) -> None:
+        """Read `parts`; by `reader` where one stands still already."""
         self._parts = parts
+        if reader is not None:
+            self._reader = reader
 
     @cached_property
     def _reader(self) -> Reader:
@@ -102,9 +108,6 @@ class Lake:
             formula: How dividends adjust: standard (1 - cash / close before) or wiki (c / (c + d)).
             strict: Refuse when an action cannot be applied; else see `unapplied_actions`.
             known_basis: Only what landed with such a known time, e.g. observed.
-
-        Raises:
-            QueryError: A word is unknown, the range is empty, an action is left though strict.
         """
         request = BarsRequest(
             symbols,
@@ -353,8 +356,12 @@ class Lake:
         """
         order = exports.ExportOrder(Path(folder), format, allow_unsettled)
         if sql is not None:
-            return exports.export(self._parts, order, lambda r: self._by(r).sql(sql, **asked))
-        return exports.export(self._parts, order, lambda r: self._by(r).bars(*symbols, **asked))
+            return exports.export(
+                self._parts, order, lambda r: Lake(self._parts, r).sql(sql, **asked)
+            )
+        return exports.export(
+            self._parts, order, lambda r: Lake(self._parts, r).bars(*symbols, **asked)
+        )
 
     def replay(self, manifest: str | Path, folder: str | Path) -> Replayed:
         """Write an export again from the snapshots that it read, to an empty or new folder.
@@ -379,12 +386,6 @@ class Lake:
     def describe(self, table: str) -> Answer:
         """Return a table's columns with type, unit and meaning."""
         return describe.columns(self._parts, table)
-
-    def _by(self, reader: Reader) -> Lake:
-        """Return the lake as `reader` reads it."""
-        lake = Lake(self._parts)
-        lake.__dict__["_reader"] = reader
-        return lake
 
     def today(self) -> date:
         """Return the present date, UTC."""

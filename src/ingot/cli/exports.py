@@ -16,6 +16,7 @@ from ingot.cli.read import (
     Follow,
     Formula,
     Interval,
+    KnownBasis,
     SessionName,
     Shown,
     SourceName,
@@ -102,6 +103,7 @@ def export_bars(
     symbol_date: SymbolDate = None,
     formula: Formula = "standard",
     strict: Strict = False,
+    known_basis: KnownBasis = None,
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
@@ -131,6 +133,7 @@ def export_bars(
         symbol_date=symbol_date,
         formula=formula,
         strict=strict,
+        known_basis=known_basis,
     )
 
 
@@ -143,6 +146,7 @@ def export_sql(
     known_at: KnownAt = None,
     basis: Basis = "raw",
     strict: Strict = False,
+    known_basis: KnownBasis = None,
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
@@ -157,6 +161,7 @@ def export_sql(
         known_at=known_at,
         basis=basis,
         strict=strict,
+        known_basis=known_basis,
     )
 
 
