@@ -10,6 +10,7 @@ The branches are what the caller should do; the exit code of a command follows t
     ├── LookAtDataError           3    look at the data
     │   ├── SchemaDriftError
     │   ├── CorruptFileError
+    │   ├── DamagedFileError
     │   ├── QuarantineLimitError
     │   ├── HeldVersionError
     │   ├── SnapshotGoneError
@@ -94,6 +95,19 @@ class SchemaDriftError(LookAtDataError):
 
 class CorruptFileError(LookAtDataError):
     """A file cannot be read to its end (torn or empty gzip, not text)."""
+
+
+class DamagedFileError(LookAtDataError):
+    """A file of the lake is missing, or its bytes are not those that were written."""
+
+    def __init__(self, path: object, *, found: str, table: str | None = None) -> None:
+        self.path, self.table = str(path), table
+        what = f" of {table}" if table else ""
+        repair = f"ingot repair --table {table} --from DATE --to DATE" if table else "ingot repair"
+        super().__init__(
+            f"{path}{what} is damaged: {found}. Find all damage with: ingot scrub; then rebuild "
+            f"from the landed files with: {repair}"
+        )
 
 
 class QuarantineLimitError(LookAtDataError):
