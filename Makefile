@@ -22,6 +22,9 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 WORKERS ?= 2
 PEERS ?= polars,duckdb,clickhouse,spark
 
+# With it every process of demo and tests would compile its libraries again: 3 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A time zone that no correct result depends on.
 TEST := TZ=Asia/Kathmandu PYTHONHASHSEED=random
 # Stealing keeps a file's tests together, so that what they share is made once.
