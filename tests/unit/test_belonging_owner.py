@@ -28,9 +28,8 @@ SECOND = Holding("csv", "B", "AAX", MONDAY, OPEN)
 HOLDINGS = (FIRST, FIRST_NOW, SECOND_BEFORE, SECOND)
 
 
-def action(symbol: str, day: date, kind: str = "split", cash: str | None = None) -> Action:
-    ratio = (Decimal(1), Decimal(4)) if kind == "split" else (None, None)
-    return Action("csv", symbol, day, kind, *ratio, cash and Decimal(cash), "USD")
+def action(symbol: str, day: date) -> Action:
+    return Action("csv", symbol, day, "split", Decimal(1), Decimal(4))
 
 
 def owners(

@@ -28,13 +28,11 @@ if TYPE_CHECKING:
 
 Window = tuple[str, date, date]
 """A symbol, and the first and last of some dates."""
-_WINDOWS: Final = pa.schema(
-    [
-        pa.field("symbol", pa.string()),
-        pa.field("first", pa.date32()),
-        pa.field("last", pa.date32()),
-    ]
-)
+_WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
+    ("symbol", pa.string()),
+    ("first", pa.date32()),
+    ("last", pa.date32()),
+]
 Series = tuple[list[date], list["Decimal"]]
 """Trade dates, ascending, and the close of each."""
 _ONE_DAY: Final = timedelta(days=1)
@@ -73,8 +71,8 @@ class Closings:
             Condition("trade_date", "<", max(last for _, _, last in windows) + _ONE_DAY),
             Condition("symbol", "in", tuple(sorted({symbol for symbol, _, _ in windows}))),
         )
-        rows = ArrowRelation(as_table(_WINDOWS, windows))
-        views = {"windows": View("windows", rows, tuple(_WINDOWS.names))}
+        rows = ArrowRelation(as_table(pa.schema(_WINDOWS), windows))
+        views = {"windows": View("windows", rows, tuple(rows.data.column_names))}
         texts = []
         for table in (silver.DAY_BARS, gold.DAILY_BARS):
             views[table.name] = self._views.view(table.name, moment, conditions)
