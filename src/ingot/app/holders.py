@@ -62,19 +62,33 @@ class Holders:
         They move before a span is cut out: a rename that the source dates after the span may lie
         inside it.
         """
-        sources = self._parts.settings.instrument_sources
         stated = self._stated(symbols, moment)
         windows = [w for chain in stated for w in self._windows(chain, start, end)]
-        bars: dict[str, list[date]] = {}
-        for symbol, day in self._closings.traded(windows, moment) if windows else ():
-            bars.setdefault(symbol, []).append(day)
-        dates = self._parts.calendar.trade_dates
-        moved = [snapped(chain, bars, _REACH, dates) for chain in stated] if bars else stated
+        moved = self._snapped(stated, windows, moment) if windows else stated
+        sources = self._parts.settings.instrument_sources
+        by_source = [h for chain in stated for h in chain]
+        by_bars = [h for chain in moved for h in chain]
+        ends = {(h.instrument, h.symbol, h.end) for h in by_source}
+        firm = {h for h in by_bars if (h.instrument, h.symbol, h.end) not in ends}
         return Held(
             frozenset(symbols),
-            disjoint((h for chain in moved for h in chain), sources),
-            disjoint((h for chain in stated for h in chain), sources),
+            disjoint(by_bars, sources, firm),
+            disjoint(by_source, sources),
         )
+
+    def _snapped(
+        self, chains: Sequence[Sequence[Holding]], windows: Collection[Window], moment: AsOf
+    ) -> Sequence[Sequence[Holding]]:
+        """Return the holdings of instruments with their renames where the bars have them."""
+        bars: dict[str, list[date]] = {}
+        for symbol, day in self._closings.traded(windows, moment):
+            bars.setdefault(symbol, []).append(day)
+        holders: dict[str, set[str]] = {}
+        for holding in (h for chain in chains for h in chain):
+            holders.setdefault(holding.symbol, set()).add(holding.instrument_id)
+        shared = {symbol for symbol, found in holders.items() if len(found) > 1}
+        dates = self._parts.calendar.trade_dates
+        return [snapped(chain, bars, _REACH, dates, shared) for chain in chains]
 
     def _stated(self, symbols: Collection[str], moment: AsOf) -> list[Sequence[Holding]]:
         """Return the holdings of all who held one of the symbols, or a symbol of such a holder."""
