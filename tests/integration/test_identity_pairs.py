@@ -372,6 +372,19 @@ def test_an_export_of_a_list_with_a_delisted_symbol_is_replayed_with_its_rows(
     assert any("2 actions not applied" in n for n in done.notices)
 
 
+def test_bars_without_a_row_are_exported_only_on_demand(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=r"has no rows, so it was not exported: no bars of NIL in"):
+        lake.export(tmp_path / "made", "NIL", start=DAYS[0], end=END)
+    assert not (tmp_path / "made").exists()
+    made = lake.export(
+        tmp_path / "made", "NIL", start=DAYS[0], end=END, basis="split", allow_unsettled=True
+    )
+    assert made.manifest.rows == 0
+    assert lake.replay(tmp_path / "made", tmp_path / "again").kept == "bytes"
+    nothing = "select symbol from silver.day_bars where symbol = 'NIL'"
+    assert lake.export(tmp_path / "sql", sql=nothing).manifest.rows == 0
+
+
 def test_bars_of_a_list_on_the_command_line(
     desk: Desk, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -40,6 +40,26 @@ class Held:
         """Every date of every symbol in exactly one chain."""
         return chains(self.symbols, self.holdings, self.stated)
 
+    def around(self, symbol: str) -> list[Holding]:
+        """Return all holdings of every instrument that holds a symbol at some time."""
+        return [h for i in self._holders.get(symbol, ()) for h in self._own[i]]
+
+    @cached_property
+    def _holders(self) -> dict[str, set[tuple[str, str]]]:
+        """The instruments of each symbol."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for h in self.holdings:
+            found.setdefault(h.symbol, set()).add(h.instrument)
+        return found
+
+    @cached_property
+    def _own(self) -> dict[tuple[str, str], list[Holding]]:
+        """The holdings of each instrument."""
+        found: dict[tuple[str, str], list[Holding]] = {}
+        for h in self.holdings:
+            found.setdefault(h.instrument, []).append(h)
+        return found
+
 
 class Holders:
     """Reads the holders of one lake's symbols."""
