@@ -11,11 +11,12 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 _FAR: Final = timedelta(days=15)
 """No session beyond it is near a rename, even where the calendar has a hole."""
 
@@ -56,7 +57,49 @@ class Segment:
 
 Chain = tuple[Segment, ...]
 """Spans of one instrument, ascending; or one span of a symbol that has no holder then."""
+Window = tuple[str, date, date]
+"""A symbol, and the first and last of some dates."""
+_REACH: Final = 5
+"""Sessions around a vendor's rename date in which the bars say when it was."""
+_LONGEST_GAP: Final = timedelta(days=30)
+"""Between two symbols of one instrument; after a longer one the second is a new listing."""
 _Span = TypeVar("_Span", Holding, Segment)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Holdings of some symbols and of all that ever held one; no two of one symbol on one date."""
+
+    symbols: frozenset[str]
+    holdings: tuple[Holding, ...]
+    """With each rename on the session where the bars change their symbol."""
+    stated: tuple[Holding, ...]
+    """With each rename where its source dates it."""
+
+    @cached_property
+    def chains(self) -> tuple[Chain, ...]:
+        """Every date of every symbol in exactly one chain."""
+        return chains(self.symbols, self.holdings, self.stated)
+
+    def around(self, symbol: str) -> list[Holding]:
+        """Return all holdings of every instrument that holds a symbol at some time."""
+        return [h for i in self._holders.get(symbol, ()) for h in self._own[i]]
+
+    @cached_property
+    def _holders(self) -> dict[str, set[tuple[str, str]]]:
+        """The instruments of each symbol."""
+        found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for h in self.holdings:
+            found[h.symbol].add(h.instrument)
+        return found
+
+    @cached_property
+    def _own(self) -> dict[tuple[str, str], list[Holding]]:
+        """The holdings of each instrument."""
+        found: dict[tuple[str, str], list[Holding]] = defaultdict(list)
+        for h in self.holdings:
+            found[h.instrument].append(h)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +171,56 @@ def follow(
     )
     others = tuple(h for h in in_range if h.instrument != holder.instrument)
     return Followed(segments, holder, others)
+
+
+def by_instrument(holdings: Iterable[Holding]) -> list[Sequence[Holding]]:
+    """Return each instrument's holdings, ascending, as its source states them."""
+    instruments: dict[tuple[str, str], list[Holding]] = defaultdict(list)
+    for holding in holdings:
+        instruments[holding.instrument].append(holding)
+    return [chained(own) for own in instruments.values()]
+
+
+def rename_windows(chain: Sequence[Holding], sessions: Sequence[date]) -> Iterator[Window]:
+    """Yield the dates around each rename in which bars of its two symbols matter."""
+    for old, new in pairwise(chain):
+        if new.start - old.end <= _LONGEST_GAP:
+            first, last = around(old, new, _REACH, sessions)
+            yield from ((symbol, first, last) for symbol in {old.symbol, new.symbol})
+
+
+def held_by(
+    symbols: Iterable[str],
+    stated: Sequence[Sequence[Holding]],
+    bars: Mapping[str, Sequence[date]],
+    *,
+    sessions: Sequence[date],
+    sources: Sequence[str],
+) -> Held:
+    """Return who holds symbols, with renames moved to where the bars have them.
+
+    Args:
+        symbols: The symbols; those of the holdings are added.
+        stated: Each instrument's holdings (see `by_instrument`).
+        bars: Trade dates with a bar, by symbol, within the `rename_windows`.
+        sessions: Trade dates of the market, ascending.
+        sources: Precedence of the sources of instruments.
+    """
+    by_source = [h for chain in stated for h in chain]
+    shared = _shared(by_source) if bars else set()
+    moved = [snapped(c, bars, _REACH, sessions, shared) for c in stated] if bars else stated
+    by_bars = [h for chain in moved for h in chain]
+    ends = {(h.instrument, h.symbol, h.end) for h in by_source}
+    firm = {h for h in by_bars if (h.instrument, h.symbol, h.end) not in ends}
+    return Held(frozenset(symbols), disjoint(by_bars, sources, firm), disjoint(by_source, sources))
+
+
+def _shared(holdings: Iterable[Holding]) -> set[str]:
+    """Return the symbols that more than one instrument holds at some time."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for h in holdings:
+        ids[h.symbol].add(h.instrument_id)
+    return {symbol for symbol, found in ids.items() if len(found) > 1}
 
 
 def snapped(
