@@ -50,10 +50,10 @@ RULES = {
 def test_a_rule_that_is_not_one_condition_is_refused(rule: str, fault: str) -> None:
     with pytest.raises(QueryError) as caught:
         require_rule(rule, COLUMNS)
-    said = str(caught.value)
-    assert said.startswith(f"The rule {rule[:200]!r} {fault}. Write one condition over symbol, ")
-    assert "Error" not in said
-    assert "LINE" not in said
+    message = str(caught.value)
+    assert message.startswith(f"The rule {rule[:200]!r} {fault}. Write one condition over symbol, ")
+    assert "Error" not in message
+    assert "LINE" not in message
 
 
 @pytest.mark.parametrize(
