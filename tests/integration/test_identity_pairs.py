@@ -1,7 +1,7 @@
 """Identity with actions, lists, spans, layouts, SQL and exports, against a model in this file.
 
-The model is a table of companies: each has bars under the symbols that it had, and the actions that
-are its own. What the lake is given besides is what a vendor states, wrong dates of renames included.
+The model is a table of companies: each has bars under the symbols that it had, and its own actions.
+What the lake is given besides is what a vendor states, wrong dates of renames included.
 """
 
 from __future__ import annotations
