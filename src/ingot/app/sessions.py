@@ -111,5 +111,6 @@ def _write_table(parts: Parts, landing: Landing) -> None:
             rows_out=parsed.rows,
             landing_ids=(landing.landing_id,),
             code_version=__version__,
+            files=(staged.written,),
         )
     )

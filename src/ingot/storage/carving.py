@@ -63,7 +63,7 @@ def read_batches(
         CorruptFileError: It is no Parquet file, or has no field ids.
     """
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
             places = _places(table, path, file.schema_arrow)
             for batch in file.iter_batches(batch_rows):
                 yield _under_contract(table, batch, places)

@@ -6,6 +6,7 @@
     units/<table>/<unit name>/<n>.json        a unit of work was done
     quarantine/<table>/<unit name>/<n>.parquet  the rows that a unit refused; the last n counts
     expired/<table>/<n>.json                  ancestor snapshots that expiry removed
+    voided/<table>/<n>.json                   done records that a repair made void
     tmp/                                      files that are not finished, by process
 
 Every name is made once by a link and never written over.
@@ -155,6 +156,10 @@ class LandingStore:
     def last_expired(self, table: str) -> int:
         """Return the greatest number among a table's records of expiry; 0 for none."""
         return max(_numbers(self.root / "expired" / table), default=0)
+
+    def last_voided(self, table: str) -> int:
+        """Return the greatest number among a table's records of repairs; 0 for none."""
+        return max(_numbers(self.root / "voided" / table), default=0)
 
     def last_check(self, run: str) -> int:
         """Return the greatest number among a run's records of checks; 0 for none."""

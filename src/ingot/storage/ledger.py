@@ -14,10 +14,11 @@ from ingot.storage import index, lookup, voiding
 from ingot.storage.boundary import calm
 from ingot.storage.files import translated
 from ingot.storage.landing import LandingStore
-from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
+from ingot.storage.records import Checked, Decided, Expired, NumberedDone, Voided, path_of
 from ingot.storage.state import StateCache
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import date, datetime
     from pathlib import Path
@@ -383,6 +384,16 @@ class Ledger:
             number = self.store.last_expired(table) + 1
             if self._make(Expired(table, number, ids)):
                 return
+
+    def record_void(self, table: str, scopes: Collection[Scope]) -> None:
+        """Have these scopes of a table count as never done, so that they are made again."""
+
+        def numbered(db: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
+            return tuple(unit for scope in scopes for unit in lookup.numbers(db, table, scope))
+
+        units = self.state.read(numbered)
+        while units and not self._make(Voided(table, self.store.last_voided(table) + 1, units)):
+            pass  # another process took the number
 
     def record_checked(self, run: str, results: Sequence[CheckResult]) -> None:
         """Record what checks found."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ingot.errors import CorruptFileError
 from ingot.storage.avro import read_avro
 from ingot.storage.scoping import Bounds, day_decoder, int64, scope_columns
+from ingot.storage.seal import read_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -124,7 +125,7 @@ class Manifests:
         return value
 
     def _records(self, location: str) -> list[dict[int, Any]]:
-        return list(read_avro(self._locations.path(location).read_bytes(), location))
+        return list(read_avro(read_sealed(self._locations.path(location)), location))
 
     def _read_list(self, location: str) -> tuple[Manifest, ...]:
         return tuple(_manifest(record) for record in self._records(location))

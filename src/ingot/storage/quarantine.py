@@ -61,7 +61,8 @@ def to_parquet(rows: Sequence[RefusedRow], layer: str) -> bytes:
         "bar_start_ns": [r.bar_start_ns for r in ordered],
     }
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pydict(columns, schema=schema()), sink, compression="zstd")
+    rows_of_all = pa.Table.from_pydict(columns, schema=schema())
+    pq.write_table(rows_of_all, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
 

@@ -13,6 +13,7 @@ from ingot.errors import QueryError
 from ingot.storage.manifests import Manifests
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.scoping import partition_range, scope_columns
+from ingot.storage.seal import read_sealed
 from ingot.tables.relation import FileRelation, columns_of
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ class Reader:
             if found := self._states.get(location):
                 self._states.move_to_end(location)
                 return found
-        state = parse_state(table.name, self._locations.path(location).read_bytes())
+        data = read_sealed(self._locations.path(location))
+        state = parse_state(table.name, data)
         with self._lock:
             self._states[location] = state
             while len(self._states) > _KEPT_STATES:

@@ -179,17 +179,14 @@ class TableStore:
             CorruptFileError: It is not a whole Parquet file.
             ConfigError: It does not lie in the table's folder.
         """
-        from ingot.storage.staged import inspect  # noqa: PLC0415 - imports pyarrow
-        from ingot.storage.writer import make_durable  # noqa: PLC0415 - imports pyarrow
+        from ingot.storage.writer import adopted  # noqa: PLC0415 - imports pyarrow
 
         if not path.resolve().is_relative_to(self._data_folder(table)):
             raise ConfigError(
                 f"{path} does not lie in the data folder of {table.name}. Write it to a path from "
                 "staging_path."
             )
-        found = inspect(table, path.resolve(), scope=scope)
-        make_durable(path, self._boundary)
-        return found
+        return adopted(table, path.resolve(), scope=scope, boundary=self._boundary)
 
     def write(
         self, table: Table, scope: Scope, unit_digest: str, batches: pa.RecordBatchReader

@@ -184,4 +184,4 @@ def _write_parquet(calendar: Calendar, to: Path) -> None:
         for s in sorted(calendar.sessions, key=lambda s: (s.trade_date, s.start_ns))
     ]
     table = pa.Table.from_pylist(rows, schema=arrow_schema(SESSIONS))
-    pq.write_table(table, to, compression="zstd")
+    pq.write_table(table, to, compression="zstd", write_page_checksum=True)
