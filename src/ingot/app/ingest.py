@@ -15,6 +15,7 @@ from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
 from ingot.errors import (
     ConfigError,
+    DamagedFileError,
     IngotError,
     LookAtDataError,
     NotPublishedError,
@@ -167,7 +168,7 @@ def _parse(
     unit = plan.bronze_unit(dataset.bronze, landing)
     started, began = parts.clock.now(), monotonic()
     to = parts.tables.staging_path(dataset.bronze, unit.scope, unit.digest)
-    content = parts.ledger.object_path(landing.sha256)
+    content = parts.ledger.landed(landing.sha256)
     parsed: Parsed | None = None
     error: IngotError | None = None
     try:
@@ -187,7 +188,10 @@ def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
     error = attempt.error
     result = Result.FAILED
     rows: tuple[RefusedRow, ...] = ()
-    if isinstance(error, LookAtDataError):
+    if isinstance(error, DamagedFileError):
+        # The disk's fault and not the vendor's: the next ingest fetches the bytes again.
+        parts.ledger.forget_listing(attempt.landing.source, [attempt.landing.key])
+    elif isinstance(error, LookAtDataError):
         result = Result.REFUSED
         rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
         parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")

@@ -91,7 +91,7 @@ def _write_table(parts: Parts, landing: Landing) -> None:
         return
     started = parts.clock.now()
     to = parts.tables.staging_path(silver.SESSIONS, scope, unit.digest)
-    content = parts.ledger.object_path(landing.sha256)
+    content = parts.ledger.landed(landing.sha256)
     parsed = _source(parts).parse(landing, content, to, limit_pct=0.0)
     if parsed.path is None:
         raise ContractBrokenError(f"The calendar {landing.dataset} landed without a session.")

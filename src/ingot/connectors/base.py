@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
     from ingot.model.work import RefusedRow
     from ingot.tables.contract import Table
@@ -112,7 +112,7 @@ class FileSource(Protocol):
         """
         ...
 
-    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
         """Parse the landed bytes into one Parquet file at `to`, in source order.
 
         Raises:

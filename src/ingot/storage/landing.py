@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from hashlib import sha256 as new_sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ingot.errors import CorruptFileError
 from ingot.model.landing import Landing
@@ -34,6 +33,7 @@ from ingot.storage.records import (
     unit_path,
     versions_folder,
 )
+from ingot.storage.seal import differs, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope, Unit
     from ingot.storage.boundary import Boundary
     from ingot.storage.records import Record
-
-_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +76,17 @@ class LandingStore:
     def add_object(self, temporary: Path, sha256: str, size_bytes: int) -> Path:
         """Move finished bytes into the store and return their path.
 
-        Bytes that are there already are left as they are.
+        Bytes that are there already are left as they are; damaged ones are set aside.
 
         Raises:
-            CorruptFileError: The file, or the object of that name, has another size.
+            CorruptFileError: The file has another size.
             StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
         """
         path = self.object_path(sha256)
         _check_size(temporary, size_bytes)
+        if path.exists() and (reason := _damage(path, sha256, size_bytes)):
+            self.set_aside(Damage(sha256, path, reason))
         files.write_once(path, temporary, boundary=self._boundary, step="object")
-        _check_size(path, size_bytes)
         temporary.unlink(missing_ok=True)
         return path
 
@@ -202,7 +201,7 @@ class LandingStore:
             if landing.sha256 not in checked:
                 checked.add(landing.sha256)
                 path = self.object_path(landing.sha256)
-                if reason := _damage(path, landing):
+                if reason := _damage(path, landing.sha256, landing.size_bytes):
                     yield Damage(landing.sha256, path, reason)
 
     def set_aside(self, damage: Damage) -> Path | None:
@@ -250,8 +249,7 @@ def _check_size(path: Path, size_bytes: int) -> None:
         found = path.stat().st_size
     if found != size_bytes:
         raise CorruptFileError(
-            f"{path} has {found} bytes where {size_bytes} were fetched. If it lies in objects/, "
-            "the disk damaged it: run ingot repair, which sets it aside, then ingest again."
+            f"{path} has {found} bytes where {size_bytes} were fetched. Run the command again."
         )
 
 
@@ -260,17 +258,13 @@ def _holds(path: Path, data: bytes) -> bool:
         return path.stat().st_size == len(data) and path.read_bytes() == data
 
 
-def _damage(path: Path, landing: Landing) -> str:
+def _damage(path: Path, sha256: str, size_bytes: int) -> str:
     if not path.exists():
-        return "it is gone"
+        return "it is missing"
     with files.translated(path, "read"):
         found = path.stat().st_size
-        if found != landing.size_bytes:
-            return f"it has {found} bytes, not {landing.size_bytes}"
-        digest = new_sha256()
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    if digest.hexdigest() != landing.sha256:
-        return f"its SHA-256 is {digest.hexdigest()}, not {landing.sha256}"
+        if found != size_bytes:
+            return f"it has {found} bytes, not {size_bytes}"
+        if hash_file(path) != sha256:
+            return differs(sha256)
     return ""

@@ -13,6 +13,7 @@ from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage import index, lookup, voiding
 from ingot.storage.boundary import calm
 from ingot.storage.files import translated
+from ingot.storage.landed import LandedBytes
 from ingot.storage.landing import LandingStore
 from ingot.storage.records import Checked, Decided, Expired, NumberedDone, Voided, path_of
 from ingot.storage.state import StateCache
@@ -111,8 +112,12 @@ class Ledger:
         return self.store.scratch.sweep()
 
     def object_path(self, sha256: str) -> Path:
-        """Return where the bytes with this SHA-256 lie."""
+        """Return where the bytes with this SHA-256 are; read them by `landed`, which verifies."""
         return self.store.object_path(sha256)
+
+    def landed(self, sha256: str) -> LandedBytes:
+        """Return the object with this SHA-256, which is verified as it is read."""
+        return LandedBytes(self.store.object_path(sha256), sha256)
 
     def land(
         self,
@@ -414,7 +419,9 @@ class Ledger:
     def _unrefined(self, refinement: Refinement) -> Iterable[datetime]:
         source, dataset, table = refinement.source, refinement.dataset, refinement.table
         states = self.states(source, dataset)
-        yield from (s.landing.known_from for s in states if s.outcome is None)
+        lost = {gap.landing.landing_id for gap in known.gaps(states)}
+        pending = (s.landing for s in states if s.outcome is None)
+        yield from (v.known_from for v in pending if v.landing_id not in lost)
         if table is None:
             return
         read = self.state.read(lambda db: lookup.refined(db, table, source, dataset))

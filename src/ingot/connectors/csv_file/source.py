@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ingot.connectors.base import Dataset, Fetched, FileSource
     from ingot.connectors.reference.rows import Bad, Good
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
 
 NAME: Final = "csv"
@@ -74,7 +74,7 @@ class CsvSource(ReferenceSource):
         """
         return copy_file(self._path, to, advance, listed_etag=remote.etag, backoff=self._backoff)
 
-    def read(self, landing: Landing, content: Path) -> Iterator[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterator[Good | Bad]:
         """Yield the rows of a landed file.
 
         Raises:

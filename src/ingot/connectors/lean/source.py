@@ -16,7 +16,7 @@ from ingot.connectors.lean.sessions import next_session
 from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
 from ingot.connectors.reference.source import ReferenceSource, deliver
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
-from ingot.model.landing import RemoteObject
+from ingot.model.landing import Content, RemoteObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,7 +106,7 @@ class LeanSource(ReferenceSource):
             raise _unreadable(exc) from exc
         return deliver(joined(files), to, advance)
 
-    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the actions of a factor file, or the symbols of a map file.
 
         Raises:

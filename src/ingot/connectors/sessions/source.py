@@ -15,7 +15,7 @@ from ingot.connectors.sessions.build import FIRST_DATE, LIBRARY, build_calendar,
 from ingot.connectors.sessions.rulebook import load_rulebook
 from ingot.connectors.sessions.text import parse, render
 from ingot.errors import ConfigError, SourceUnavailableError
-from ingot.model.landing import RemoteObject
+from ingot.model.landing import Content, RemoteObject
 from ingot.model.time import new_york
 from ingot.tables.silver import SESSIONS
 
@@ -101,7 +101,7 @@ class SessionsSource:
         advance(len(content))
         return Fetched(sha256(content).hexdigest(), len(content))
 
-    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
         """Write the landed sessions to one Parquet file of silver.sessions at `to`.
 
         Raises:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ingot.connectors.base import Dataset, Fetched, FileSource
     from ingot.connectors.reference.rows import Bad, Good
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
 
 NAME: Final = "yahoo"
@@ -81,7 +81,7 @@ class YahooSource(ReferenceSource):
             queries = landed_bars(chart, start, end)
         return deliver(bundle.write(queries, Redactor()), to, advance)
 
-    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the rows of a landed chart.
 
         Raises:
