@@ -286,7 +286,7 @@ def test_nothing_is_an_orphan_while_a_manifest_is_missing(store: TableStore) -> 
     for path in files_below(store._root):
         if "-m0." in path.name:
             path.unlink()
-    with pytest.raises(CorruptFileError, match="which a snapshot of"):
+    with pytest.raises(DamagedFileError, match="is missing, and nothing was removed"):
         store.orphans(MINUTE_BARS, min_age_s=-60)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import CommitConflictError, TryLaterError
+from ingot.errors import CommitConflictError, DamagedFileError, TryLaterError
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
 from ingot.tables.catalog import ALL_TABLES
@@ -31,7 +32,9 @@ def begin(parts: Parts) -> None:
     for table in ALL_TABLES:
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
-            parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
+            # What is damaged says nothing of rollbacks; the first use of it raises.
+            with suppress(DamagedFileError):
+                parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
 
 
 def finished(parts: Parts, report: LoadReport) -> LoadReport:

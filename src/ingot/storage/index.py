@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = 5
 """Raised with every change of the schema: a database of another version is built anew."""
+OF_RECORDS: Final = ("versions", "decisions", "units", "reads", "expired", "voided", "checks")
+"""Tables that say exactly what the landing store says."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
 session begins on an evening before, with a long weekend between)."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingot.errors import CorruptFileError
+from ingot.errors import CorruptFileError, DamagedFileError
 from ingot.model.landing import Landing
 from ingot.storage import files
 from ingot.storage.boundary import calm
@@ -28,6 +28,7 @@ from ingot.storage.records import (
     RECORD_NAME,
     checks_folder,
     from_text,
+    is_canonical,
     path_of,
     to_text,
     unit_path,
@@ -106,16 +107,24 @@ class LandingStore:
             temporary_folder=self.scratch.folder,
         )
 
-    def read(self, path: str) -> Record:
+    def read(self, path: str, *, strict: bool = False) -> Record:
         """Return the record at `path`, which is relative to the store.
 
+        Args:
+            path: Below the store.
+            strict: Also refuse bytes that are not exactly what was written, though their values
+                are.
+
         Raises:
-            CorruptFileError: It does not hold what was written there.
+            DamagedFileError: It does not hold what was written there.
         """
         full = self.root / path
         with files.translated(full, "read"):
-            data = full.read_bytes()
-        return from_text(path, data.decode("utf-8", "replace"))
+            text = full.read_bytes().decode("utf-8", "replace")
+        record = from_text(path, text)
+        if strict and not is_canonical(text):
+            raise DamagedFileError(full, found="its text is not the one that was written")
+        return record
 
     def has(self, path: str) -> bool:
         """Say whether there is a record at `path`, which is relative to the store."""
@@ -124,7 +133,7 @@ class LandingStore:
     def walk(self) -> Iterator[str]:
         """Yield the path of every record, relative to the store, versions first."""
         for folder in RECORD_FOLDERS:
-            yield from self._walk(folder)
+            yield from self.walk_folder(folder)
 
     def add_version(self, landing: Landing) -> bool:
         """Write a version once; False when its ordinal is taken."""
@@ -139,7 +148,7 @@ class LandingStore:
 
     def all_versions(self) -> Iterator[Landing]:
         """Yield every version of every key."""
-        for path in self._walk("versions"):
+        for path in self.walk_folder("versions"):
             record = self.read(path)
             if isinstance(record, Landing):
                 yield record
@@ -210,17 +219,20 @@ class LandingStore:
         Returns:
             Where it lies now, or None when it was gone.
         """
-        if not damage.path.exists():
-            return None
+        return self.move_aside(damage.path) if damage.path.exists() else None
+
+    def move_aside(self, path: Path) -> Path:
+        """Move a damaged file of the store to its folder `damaged`, and return where it is now."""
         folder = self.root / "damaged"
         files.make_folders(folder)
-        aside = folder / f"{damage.sha256}-{self.scratch.path('x').name[:8]}"
-        with files.translated(damage.path, "set aside"):
-            damage.path.rename(aside)
-        files.fsync_folder(damage.path.parent)
+        aside = folder / f"{path.name}-{self.scratch.path('x').name[:8]}"
+        with files.translated(path, "set aside"):
+            path.rename(aside)
+        files.fsync_folder(path.parent)
         return aside
 
-    def _walk(self, folder: str) -> Iterator[str]:
+    def walk_folder(self, folder: str) -> Iterator[str]:
+        """Yield the paths of the records below one folder of the store, in order."""
         top = str(self.root)
         for parent, names, found in os.walk(self.root / folder):
             names.sort()

@@ -304,5 +304,15 @@ def checks(
     return tuple((run, result_of(text)) for run, text in found)
 
 
+def last_checked(connection: sqlite3.Connection, rule: str) -> CheckResult | None:
+    """Return the latest result of a rule."""
+    row = connection.execute(
+        "SELECT text FROM checks WHERE json_extract(text, '$.rule') = ? "
+        "ORDER BY started_us DESC LIMIT 1",
+        (rule,),
+    ).fetchone()
+    return None if row is None else result_of(row[0])
+
+
 def _bounds(start: date | None, end: date | None) -> tuple[str, str]:
     return "" if start is None else start.isoformat(), "~" if end is None else end.isoformat()

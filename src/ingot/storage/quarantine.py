@@ -60,10 +60,32 @@ def to_parquet(rows: Sequence[RefusedRow], layer: str) -> bytes:
         "symbol": [None if r.symbol is None else _readable(r.symbol) for r in ordered],
         "bar_start_ns": [r.bar_start_ns for r in ordered],
     }
+    return _encoded(pa.Table.from_pydict(columns, schema=schema()))
+
+
+def _encoded(rows: pa.Table, *, checksums: bool = True) -> bytes:
     sink = pa.BufferOutputStream()
-    rows_of_all = pa.Table.from_pydict(columns, schema=schema())
-    pq.write_table(rows_of_all, sink, compression="zstd", write_page_checksum=True)
+    pq.write_table(rows, sink, compression="zstd", write_page_checksum=checksums)
     return bytes(sink.getvalue())
+
+
+def damage(path: Path) -> str:
+    """Return what is wrong with a quarantine file; empty where it is what was written.
+
+    The same rows give the same bytes, so the rows are encoded again and compared; not where
+    another version of the writer made the file, which is then decoded only.
+    """
+    data = path.read_bytes()
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+            rows, writer = file.read(), file.metadata.created_by
+    except (pa.ArrowException, OSError) as exc:
+        return f"it cannot be decoded: {exc}"
+    again = _encoded(rows)
+    same_writer = pq.read_metadata(pa.BufferReader(again)).created_by == writer
+    if same_writer and data not in {again, _encoded(rows, checksums=False)}:
+        return "its bytes are not those that its rows give"
+    return ""
 
 
 def _order(row: RefusedRow) -> tuple[int, int, str, str, str, int]:

@@ -316,7 +316,7 @@ class TableStore:
             min_age_s: Younger files may belong to a commit that is on its way.
             now_s: The file system's present, seconds since 1970; by default the machine's clock.
         """
-        return maintenance.orphans(self._upkeep(table), min_age_s=min_age_s, now_s=now_s)
+        return maintenance.orphans(self.upkeep(table), min_age_s=min_age_s, now_s=now_s)
 
     def delete_orphans(
         self, table: Table, *, min_age_s: float = maintenance.MIN_AGE_S, now_s: float | None = None
@@ -346,6 +346,13 @@ class TableStore:
 
         if snapshot_ids:
             self._commit(table, lambda found: expiry(found, snapshot_ids))
+
+    def remake(self, table: Table) -> None:
+        """Forget a table's description, which is damaged, and make it anew, empty."""
+        from ingot.storage.recovery import remake_table  # noqa: PLC0415 - imports PyIceberg
+
+        with self._locks[table.name]:
+            remake_table(self._catalog, table)
 
     def pin(self, table: Table, snapshot_id: int, tag: str) -> None:
         """Name a snapshot by a tag, so that it does not expire; a tag keeps its snapshot.
@@ -451,7 +458,8 @@ class TableStore:
             table, self._reader, self._locations, self._data_folder(table), self._boundary
         )
 
-    def _upkeep(self, table: Table) -> maintenance.Upkeep:
+    def upkeep(self, table: Table) -> maintenance.Upkeep:
+        """Return what looking after a table's files needs."""
         return maintenance.Upkeep(table, self._reader, self._locations, self._folder(table))
 
     def _folder(self, table: Table) -> Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
@@ -140,6 +140,11 @@ class CsvConnector:
         if not location or not path.is_file():
             raise ConfigError(_no_file(path if location else location))
         return CsvSource(path, backoff or Backoff())
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset, settings
+        return CsvSource(Path(), Backoff())
 
 
 connector: Final = CsvConnector()

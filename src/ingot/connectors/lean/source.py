@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing
     from ingot.model.time import Clock
@@ -172,6 +172,11 @@ class LeanConnector:
             f"The folder {str(given) if location else location!r} holds neither {FACTORS} nor "
             f"{MAPS}. Name LEAN's folder of US equities: lean:DIR"
         )
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset, settings
+        return LeanSource(Path())
 
 
 connector: Final = LeanConnector()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from ingot.connectors.base import Parser
     from ingot.connectors.sessions.rulebook import Rulebook
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing
@@ -154,6 +155,11 @@ class SessionsConnector:
             f"The sessions connector has no reference data at {location!r}; sessions are landed by "
             f"every load by itself (rulebook: {settings.model_dump(mode='json').get('rulebook')})."
         )
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset
+        return self.open("", settings)
 
 
 connector: Final = SessionsConnector()

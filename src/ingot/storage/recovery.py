@@ -1,0 +1,152 @@
+"""Makes a catalog or a table anew whose own description is damaged, and forgets lost snapshots.
+
+Import this module late: it needs PyIceberg.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from ingot.errors import IngotError
+from ingot.storage.boundary import calm
+from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME
+from ingot.storage.locations import WAREHOUSE, Locations
+from ingot.storage.metadata import TableState, parse_state
+from ingot.storage.seal import read_sealed
+from ingot.storage.sql_catalog import LakeCatalog, create_tables
+from ingot.tables.catalog import ALL_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from ingot.tables.contract import Table
+
+_VERSION: Final = re.compile(r"(\d+)-.*\.metadata\.json")
+_POINTERS: Final = (
+    "SELECT catalog_name, table_namespace || '.' || table_name, metadata_location, "
+    "previous_metadata_location, iceberg_type FROM iceberg_tables"
+)
+_NAMESPACES: Final = (
+    "SELECT catalog_name, namespace, property_key, property_value FROM iceberg_namespace_properties"
+)
+
+
+def catalog_damage(root: Path) -> str:
+    """Return what is wrong with a lake's catalog.db; empty where nothing is.
+
+    Each value in it is held against the tables that a lake has and against their metadata files,
+    so that one changed byte of its content does not pass.
+    """
+    path = root / CATALOG_FILE
+    if not path.is_file() or not path.stat().st_size:
+        return "it is missing or empty"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+            if (found := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                return str(found)
+            return _rows_damage(root, db.execute(_POINTERS).fetchall()) or _namespaces_damage(
+                db.execute(_NAMESPACES).fetchall()
+            )
+    except sqlite3.Error as exc:
+        return str(exc)
+
+
+def _rows_damage(root: Path, rows: Collection[tuple[str | None, ...]]) -> str:
+    ours = {table.name for table in ALL_TABLES}
+    found = {name: row for name, *row in ((r[1], r[0], *r[2:]) for r in rows)}
+    if missing := sorted(ours - found.keys()):
+        return f"it does not have the table {missing[0]}"
+    for name in sorted(ours):
+        catalog, location, previous, kind = found[name]
+        namespace, _, short = name.partition(".")
+        here = f"/{WAREHOUSE}/{namespace}/{short}/metadata/"
+        if catalog != CATALOG_NAME or kind not in {None, "TABLE"} or here not in str(location):
+            return f"its row of {name} names {catalog}, {kind}, {location}"
+        folder = root / WAREHOUSE / namespace / short / "metadata"
+        if not (folder / _file(location)).exists() and _same_version(folder, _file(location)):
+            return f"its row of {name} names {_file(location)}, which never was"
+        state = _state(folder / _file(location), name)
+        log = [e["metadata-file"] for e in state.document.get("metadata-log", ())] if state else []
+        if state and previous is not None and previous not in log[-1:]:
+            return f"its row of {name} names another former state: {previous}"
+    return ""
+
+
+def _namespaces_damage(rows: Collection[tuple[str, ...]]) -> str:
+    wanted = {(CATALOG_NAME, t.namespace, "exists", "true") for t in ALL_TABLES}
+    missing = sorted(wanted - set(rows))
+    return f"it does not have the namespace {missing[0][1]}" if missing else ""
+
+
+def _file(location: str | None) -> str:
+    return str(location).rpartition("/")[2]
+
+
+def _same_version(folder: Path, name: str) -> list[Path]:
+    return list(folder.glob(f"{name.partition('-')[0]}-*.metadata.json"))
+
+
+def _state(path: Path, name: str) -> TableState | None:
+    with suppress(IngotError, OSError):
+        return parse_state(name, read_sealed(path))
+    return None
+
+
+def remake_catalog(root: Path, recorded: Collection[int]) -> int:
+    """Make catalog.db anew from each table's latest readable metadata file.
+
+    The old file is kept beside it. Tables without readable metadata are made anew and empty.
+
+    Args:
+        root: The lake.
+        recorded: Ids of the snapshots that done records name: of two states of one version, the
+            one whose snapshot is among them is the one that was committed.
+
+    Returns:
+        How many tables kept their state.
+    """
+    path = root / CATALOG_FILE
+    latest = {table: _latest(root, table, recorded) for table in ALL_TABLES}
+    locations = Locations.of_new_lake(root)
+    for table, location in latest.items():
+        if location is not None:
+            locations = Locations.of_lake(root, location, table.name)
+    if path.exists():
+        path.rename(path.with_name(f"{CATALOG_FILE}.damaged-{uuid4().hex[:8]}"))
+    path.with_name(f"{CATALOG_FILE}-journal").unlink(missing_ok=True)
+    catalog = LakeCatalog(locations, boundary=calm, create=True)
+    try:
+        kept = {table: at for table, at in latest.items() if at is not None}
+        for table, location in kept.items():
+            catalog.create_namespace_if_not_exists(table.namespace)
+            catalog.register_table(table.name, location)
+        create_tables(catalog, ALL_TABLES)
+    finally:
+        catalog.close()
+    return len(kept)
+
+
+def _latest(root: Path, table: Table, recorded: Collection[int]) -> str | None:
+    """Return the location of a table's latest readable metadata file."""
+    short = table.name.partition(".")[2]
+    folder = root / WAREHOUSE / table.namespace / short / "metadata"
+    found: list[tuple[int, bool, float, str]] = []
+    for path in folder.glob("*.metadata.json"):
+        version = _VERSION.fullmatch(path.name)
+        if version and (state := _state(path, table.name)):
+            location = f"{state.document['location']}/metadata/{path.name}"
+            when = path.stat().st_mtime
+            found.append((int(version[1]), state.head in recorded, when, location))
+    return max(found)[-1] if found else None
+
+
+def remake_table(catalog: LakeCatalog, table: Table) -> None:
+    """Forget a table's whole description and make it anew, empty; its files become orphans."""
+    catalog.drop_table(table.name)
+    create_tables(catalog, [table])
