@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from time import monotonic
@@ -13,6 +14,7 @@ from ingot.app.report import LoadReport
 from ingot.app.run import project
 from ingot.app.scrub import table_findings
 from ingot.app.sessions import ensure_sessions
+from ingot.errors import DamagedFileError
 from ingot.model.progress import silent
 from ingot.storage import index, mending
 from ingot.storage.scrub import Kind, broken_snapshots, is_readable
@@ -68,7 +70,6 @@ def rebuild(parts: Parts, request: RebuildRequest, *, progress: Progress = silen
         parts.tables.remake(table)
     report = _made_again(parts, table, dones, progress)
     forgotten = _forget_lost(parts, table, findings)
-    project(parts)
     notices = (f"{len(dones)} units of {table.name} were made again", *forgotten)
     return LoadReport(
         run=parts.run,
@@ -103,6 +104,8 @@ def _made_again(
     nothing = LoadReport(run=parts.run, days=(), seconds=0.0)
     if table in ops.TABLES:
         parts.ledger.state.write(index.mark_all_unprojected)
+        with suppress(DamagedFileError):  # of another table, which the end of the run reports
+            project(parts)
         return nothing
     if not dones:
         return nothing
@@ -132,7 +135,7 @@ def _forget_lost(parts: Parts, table: Table, findings: Collection[Finding]) -> l
     pins = [tag for tag, snapshot in parts.tables.pins(table).items() if snapshot in lost]
     for tag in pins:
         parts.tables.unpin(table, tag)
-    parts.ledger.record_expired(table.name, lost & parts.tables.ancestors(table))
+    parts.ledger.record_expired(table.name, parts.tables.cut_off(table, lost))
     parts.tables.expire(table, lost)
     text = f"{len(lost)} former snapshots of {table.name} named damaged files and are forgotten"
     return [text, *(f"the pin {tag} of {table.name} is gone with its snapshot" for tag in pins)]

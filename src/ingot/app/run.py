@@ -50,6 +50,8 @@ def finished(parts: Parts, report: LoadReport) -> LoadReport:
         begin(parts)
     except TryLaterError as error:
         return replace(report, notices=(*report.notices, f"ops tables are behind: {error}"))
+    except DamagedFileError as error:
+        return replace(report, errors=(*report.errors, error))
     return report
 
 
@@ -58,9 +60,18 @@ def project(parts: Parts) -> int:
 
     Raises:
         CommitConflictError: Other processes project too, and were faster every time.
+        DamagedFileError: One of the tables cannot be read.
     """
-    names = sorted({p.table for p in parts.ledger.unprojected()})
-    return sum(_project(parts, contract(name)) for name in names)
+    written = 0
+    damaged: DamagedFileError | None = None
+    for name in sorted({p.table for p in parts.ledger.unprojected()}):
+        try:
+            written += _project(parts, contract(name))
+        except DamagedFileError as error:
+            damaged = error  # the other tables are brought up to date all the same
+    if damaged is not None:
+        raise damaged
+    return written
 
 
 def _project(parts: Parts, table: Table) -> int:

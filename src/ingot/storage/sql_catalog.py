@@ -96,6 +96,10 @@ class LakeCatalog(SqlCatalog):
             catalog=self,
         )
 
+    def table_exists(self, identifier: str | Identifier) -> bool:
+        """Return True if the catalog names the table, whether its metadata can be read or not."""
+        return self._pointers.get(".".join(Catalog.identifier_to_tuple(identifier))) is not None
+
     def close(self) -> None:
         """Release the connections."""
         super().close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from functools import cached_property
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, LakeNotFoundError, StorageUnavailableError
@@ -292,6 +293,11 @@ class TableStore:
     def ancestors(self, table: Table) -> frozenset[int]:
         """Return the ids of the head and its ancestors that have not expired."""
         return lineage.ancestors(self._reader.state(table))
+
+    def cut_off(self, table: Table, expiring: Collection[int]) -> frozenset[int]:
+        """Return the ancestors that the head no longer reaches once these have expired."""
+        chained = (s.snapshot_id for s in lineage.chain(self._reader.state(table)))
+        return frozenset(dropwhile(lambda snapshot: snapshot not in expiring, chained))
 
     def history(self, table: Table) -> tuple[SnapshotFacts, ...]:
         """Return what the head's snapshots say of the work that made them, oldest first."""
