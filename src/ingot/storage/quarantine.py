@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.storage.files import translated
+from ingot.errors import DamagedFileError
 from ingot.tables import ops
 from ingot.tables.arrow import arrow_schema
 
@@ -143,8 +143,19 @@ def read_symbols(paths: Iterable[Path]) -> frozenset[tuple[int, str, str | None]
 
 
 def _read(path: Path) -> pa.Table:
-    with translated(path, "read"):
-        return pq.ParquetFile(path).read()
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read()
+    except FileNotFoundError as exc:
+        raise DamagedFileError(path, found="it is missing", table=_table_of(path)) from exc
+    except (pa.ArrowException, OSError) as exc:
+        raise DamagedFileError(path, found=str(exc), table=_table_of(path)) from exc
+
+
+def _table_of(path: Path) -> str | None:
+    """Return the table whose unit refused the rows: the folder below `quarantine`."""
+    parts = path.parts
+    return parts[parts.index("quarantine") + 1] if "quarantine" in parts else None
 
 
 def _filed_between(rows: pa.Table, start: date | None, end: date | None) -> pa.Table:

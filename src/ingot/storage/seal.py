@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError
 from ingot.storage.files import translated
-from ingot.storage.locations import WAREHOUSE
+from ingot.tables.relation import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SEALED: Final = re.compile(r".+\.([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)")
 _SUFFIX: Final = re.compile(r"\.(?:parquet|avro|metadata\.json)$")
-_FOLDER: Final = re.compile(rf".*/{WAREHOUSE}/([^/]+)/([^/]+)/(?:data|metadata)/")
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -66,16 +65,6 @@ def hash_file(path: Path, advance: Callable[[int], None] | None = None) -> str:
             if advance is not None:
                 advance(count)
     return digest.hexdigest()
-
-
-def table_of(path: Path | str) -> str | None:
-    """Return the table whose folder a file lies in; None outside the warehouse.
-
-    >>> table_of("/lake/warehouse/silver/day_bars/data/a.parquet")
-    'silver.day_bars'
-    """
-    found = _FOLDER.search(str(path))
-    return f"{found[1]}.{found[2]}" if found else None
 
 
 def read_sealed(path: Path) -> bytes:

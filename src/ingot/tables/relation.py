@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import DamagedFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
     from ingot.tables.contract import Table
     from ingot.tables.view import View
+
+
+_FOLDER: Final = re.compile(r".*/(bronze|silver|gold|ops)/([^/]+)/(?:data|metadata)/")
 
 
 @dataclass(frozen=True)
@@ -49,3 +55,30 @@ class QueryRelation:
 def columns_of(table: Table) -> dict[int, tuple[str, str]]:
     """Return the field-id map of a table as its contract declares it today."""
     return {i: (c.name, c.type.sql) for i, c in enumerate(table.columns, start=1)}
+
+
+def table_of(path: object) -> str | None:
+    """Return the table whose folder a file lies in; None where it is in none.
+
+    >>> table_of("/lake/warehouse/silver/day_bars/data/a.parquet")
+    'silver.day_bars'
+    """
+    found = _FOLDER.match(str(path))
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def paths_of(relations: Iterable[Relation | QueryRelation]) -> Iterator[str]:
+    """Yield the data files that relations are read from."""
+    for relation in relations:
+        if isinstance(relation, FileRelation):
+            yield from relation.paths
+        elif isinstance(relation, QueryRelation):
+            yield from paths_of(view.relation for view in relation.inputs)
+
+
+def unreadable(relations: Iterable[Relation | QueryRelation], text: str) -> DamagedFileError | None:
+    """Return the error for the data file that an engine's message names; None for none."""
+    for path in paths_of(relations):
+        if path in text:
+            return DamagedFileError(path, found=text, table=table_of(path))
+    return None
