@@ -12,7 +12,7 @@ import pytest
 from ingot.errors import (
     ConfigError,
     ContractBrokenError,
-    CorruptFileError,
+    DamagedFileError,
     LookAtDataError,
     StorageUnavailableError,
 )

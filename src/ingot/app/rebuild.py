@@ -120,7 +120,7 @@ def _made_again(
         )
     start = max(_FIRST, min(d.unit.scope.start for d in dones))
     end = min(parts.clock.now().date() + _AHEAD, max(d.unit.scope.end for d in dones))
-    return build(parts, BuildRequest(start, max(start, end)), progress=progress)
+    return build(parts, BuildRequest(start, max(start, end), only=table.name), progress=progress)
 
 
 def _forget_lost(parts: Parts, table: Table, findings: Collection[Finding]) -> list[str]:

@@ -132,7 +132,7 @@ def scrub_lake(parts: Parts, request: ScrubRequest, *, progress: Progress = sile
             findings.append(Finding(target, found))
     progress(StepEnded(step))
     scrubbed = Scrubbed(
-        findings=tuple(findings),
+        findings=tuple(sorted(findings, key=_order)),
         files=len(targets),
         size_bytes=pace.total,
         not_hashed=sum(t.sha256 is None and t.kind is not Kind.QUARANTINE for t in targets),
@@ -200,6 +200,13 @@ def _touches(target: Target, request: ScrubRequest) -> bool:
         (request.start is not None and target.last < request.start)
         or (request.end is not None and target.first >= request.end)
     )
+
+
+def _order(finding: Finding) -> tuple[int, str]:
+    """Return what puts findings in the order in which they are healed: as data flow."""
+    names = [table.name for table in ALL_TABLES]
+    table = finding.target.table
+    return (names.index(table) if table in names else -1, str(finding.target.path))
 
 
 def _size(target: Target) -> int:

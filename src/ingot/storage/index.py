@@ -68,9 +68,11 @@ _SCHEMA: Final = (
         SELECT *, max(printf('%012d', number) || digest) AS latest FROM units WHERE NOT is_void
         GROUP BY table_name, source, dataset, start, end, landing_id""",
     """CREATE TABLE expired (
-        table_name TEXT, snapshot_id INTEGER, PRIMARY KEY (table_name, snapshot_id))""",
+        table_name TEXT, snapshot_id INTEGER, record INTEGER,
+        PRIMARY KEY (table_name, snapshot_id))""",
     """CREATE TABLE voided (
-        table_name TEXT, name TEXT, number INTEGER, PRIMARY KEY (table_name, name, number))""",
+        table_name TEXT, name TEXT, number INTEGER, record INTEGER,
+        PRIMARY KEY (table_name, name, number))""",
     """CREATE TABLE checks (
         run TEXT, number INTEGER, nth INTEGER, started_us INTEGER, text TEXT,
         PRIMARY KEY (run, number, nth))""",
@@ -166,7 +168,7 @@ def enter(connection: sqlite3.Connection, record: Record) -> bool:
         case NumberedDone():
             return _enter_done(connection, record)
         case Expired():
-            rows = [(record.table, snapshot) for snapshot in record.snapshot_ids]
+            rows = [(record.table, snapshot, record.number) for snapshot in record.snapshot_ids]
             return _insert(connection, "expired", rows)
         case Voided():
             return _enter_voided(connection, record)
@@ -229,9 +231,10 @@ def _enter_done(connection: sqlite3.Connection, record: NumberedDone) -> bool:
 
 
 def _enter_voided(connection: sqlite3.Connection, record: Voided) -> bool:
-    rows = [(record.table, name, number) for name, number in record.units]
+    rows = [(record.table, name, number, record.number) for name, number in record.units]
     connection.executemany(
-        "UPDATE units SET is_void = 1 WHERE table_name = ? AND name = ? AND number = ?", rows
+        "UPDATE units SET is_void = 1 WHERE table_name = ? AND name = ? AND number = ?",
+        [row[:3] for row in rows],
     )
     return _insert(connection, "voided", rows)
 

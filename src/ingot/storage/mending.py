@@ -97,11 +97,14 @@ def damaged_records(ledger: Ledger) -> Iterator[tuple[str, str]]:
 
 
 def recorded(state: Path) -> tuple[str, ...]:
-    """Return the paths of the versions, decisions and done records that state.db has."""
+    """Return the paths of the records that state.db has."""
     queries = (
         "SELECT 'versions', source, key, ordinal FROM versions",
         "SELECT 'decisions', source, key, ordinal FROM decisions JOIN versions USING (landing_id)",
         "SELECT 'units', table_name, name, number FROM units",
+        "SELECT DISTINCT 'expired', table_name, record FROM expired",
+        "SELECT DISTINCT 'voided', table_name, record FROM voided",
+        "SELECT DISTINCT 'checks', run, number FROM checks",
     )
 
     def ask(db: sqlite3.Connection) -> list[str]:
@@ -194,14 +197,14 @@ def _done(db: sqlite3.Connection, table: str, name: str, number: int) -> Record 
 
 
 def _expired(db: sqlite3.Connection, table: str, _: str, number: int) -> Record | None:
-    query = "SELECT snapshot_id FROM expired WHERE table_name = ? ORDER BY 1"
-    ids = tuple(i for (i,) in db.execute(query, (table,)))
+    query = "SELECT snapshot_id FROM expired WHERE table_name = ? AND record = ? ORDER BY 1"
+    ids = tuple(i for (i,) in db.execute(query, (table, number)))
     return Expired(table, number, ids) if ids else None
 
 
 def _void(db: sqlite3.Connection, table: str, _: str, number: int) -> Record | None:
-    query = "SELECT name, number FROM voided WHERE table_name = ? ORDER BY 1, 2"
-    units = tuple((name, n) for name, n in db.execute(query, (table,)))
+    query = "SELECT name, number FROM voided WHERE table_name = ? AND record = ? ORDER BY rowid"
+    units = tuple((name, n) for name, n in db.execute(query, (table, number)))
     return Voided(table, number, units) if units else None
 
 

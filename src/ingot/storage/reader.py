@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError, QueryError
-from ingot.storage.files import translated
 from ingot.storage.manifests import Manifests
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.scoping import partition_range, scope_columns
@@ -96,10 +95,10 @@ class FilePlan:
         Raises:
             DamagedFileError: A file is not what was written.
         """
+        for damage in self.damaged():
+            raise damage
         for file in self.files:
-            with translated(Path(file.path), "read"):
-                stat = os.stat(file.path)  # noqa: PTH116
-            if text := _damage(file.path, stat.st_size, stat.st_mtime_ns):
+            if text := _damage(file.path, file.size_bytes, os.stat(file.path).st_mtime_ns):  # noqa: PTH116
                 raise DamagedFileError(file.path, found=text, table=self.table)
         return self
 

@@ -22,7 +22,7 @@ from ingot.storage.sql_catalog import LakeCatalog, create_tables
 from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from ingot.tables.contract import Table
@@ -53,7 +53,7 @@ def catalog_damage(root: Path) -> str:
             return _rows_damage(root, db.execute(_POINTERS).fetchall()) or _namespaces_damage(
                 db.execute(_NAMESPACES).fetchall()
             )
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, UnicodeDecodeError) as exc:
         return str(exc)
 
 
@@ -62,34 +62,43 @@ def _rows_damage(root: Path, rows: Collection[tuple[str | None, ...]]) -> str:
     found = {name: row for name, *row in ((r[1], r[0], *r[2:]) for r in rows)}
     if missing := sorted(ours - found.keys()):
         return f"it does not have the table {missing[0]}"
-    for name in sorted(ours):
-        catalog, location, previous, kind = found[name]
-        namespace, _, short = name.partition(".")
-        here = f"/{WAREHOUSE}/{namespace}/{short}/metadata/"
-        if catalog != CATALOG_NAME or kind not in {None, "TABLE"} or here not in str(location):
-            return f"its row of {name} names {catalog}, {kind}, {location}"
-        folder = root / WAREHOUSE / namespace / short / "metadata"
-        if not (folder / _file(location)).exists() and _same_version(folder, _file(location)):
-            return f"its row of {name} names {_file(location)}, which never was"
-        state = _state(folder / _file(location), name)
-        log = [e["metadata-file"] for e in state.document.get("metadata-log", ())] if state else []
-        if state and previous is not None and previous not in log[-1:]:
-            return f"its row of {name} names another former state: {previous}"
+    damage = (_row_damage(root, name, found[name]) for name in sorted(ours))
+    return next((text for text in damage if text), "")
+
+
+def _row_damage(root: Path, name: str, row: Sequence[str | None]) -> str:
+    catalog, location, previous, kind = row
+    namespace, _, short = name.partition(".")
+    folder = root / WAREHOUSE / namespace / short / "metadata"
+    path = folder / str(location).rpartition("/")[2]
+    if catalog != CATALOG_NAME or kind not in {None, "TABLE"}:
+        return f"its row of {name} is of {catalog}, {kind}"
+    if not path.exists():
+        # The latest metadata file may be lost; a name that fits no file of the folder never was.
+        return "" if _was_latest(folder, path.name) else f"its row of {name} names {path.name}"
+    state = _state(path, name)
+    if state is None:
+        return ""  # the metadata file is damaged itself, which is another finding
+    log = [entry["metadata-file"] for entry in state.document.get("metadata-log", ())]
+    if location != f"{state.document['location']}/metadata/{path.name}":
+        return f"its row of {name} names {location}"
+    if previous is not None and previous not in log[-1:]:
+        return f"its row of {name} names another former state: {previous}"
     return ""
+
+
+def _was_latest(folder: Path, name: str) -> bool:
+    """Return True if a missing metadata file can have been the one after the latest there."""
+    wanted = _VERSION.fullmatch(name)
+    found = [m for path in folder.glob("*.metadata.json") if (m := _VERSION.fullmatch(path.name))]
+    latest = max((int(m[1]) for m in found), default=-1)
+    return wanted is not None and int(wanted[1]) == latest + 1
 
 
 def _namespaces_damage(rows: Collection[tuple[str, ...]]) -> str:
     wanted = {(CATALOG_NAME, t.namespace, "exists", "true") for t in ALL_TABLES}
     missing = sorted(wanted - set(rows))
     return f"it does not have the namespace {missing[0][1]}" if missing else ""
-
-
-def _file(location: str | None) -> str:
-    return str(location).rpartition("/")[2]
-
-
-def _same_version(folder: Path, name: str) -> list[Path]:
-    return list(folder.glob(f"{name.partition('-')[0]}-*.metadata.json"))
 
 
 def _state(path: Path, name: str) -> TableState | None:

@@ -77,8 +77,21 @@ def paths_of(relations: Iterable[Relation | QueryRelation]) -> Iterator[str]:
 
 
 def unreadable(relations: Iterable[Relation | QueryRelation], text: str) -> DamagedFileError | None:
-    """Return the error for the data file that an engine's message names; None for none."""
-    for path in paths_of(relations):
-        if path in text:
-            return DamagedFileError(path, found=text, table=table_of(path))
+    """Return the error for the data file that made an engine fail; None where none did.
+
+    Args:
+        relations: What the engine read.
+        text: The engine's message. Where it names no file, every footer is looked at.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (heavy, and only a failed query needs it)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    paths = tuple(paths_of(relations))
+    if named := next((path for path in paths if path in text), None):
+        return DamagedFileError(named, found=text, table=table_of(named))
+    for path in paths:
+        try:
+            pq.read_metadata(path)
+        except (OSError, pa.ArrowException) as exc:
+            return DamagedFileError(path, found=str(exc), table=table_of(path))
     return None
