@@ -101,7 +101,7 @@ class DamagedFileError(LookAtDataError):
     """A file of the lake is missing, or its bytes are not those that were written."""
 
     def __init__(self, path: object, *, found: str, table: str | None = None) -> None:
-        self.path, self.table = str(path), table
+        self.path, self.found, self.table = str(path), found, table
         what = f" of {table}" if table else ""
         repair = f"ingot repair --table {table} --from DATE --to DATE" if table else "ingot repair"
         super().__init__(

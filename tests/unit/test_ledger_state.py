@@ -11,7 +11,7 @@ import pytest
 from ingot.errors import (
     CommitConflictError,
     ConfigError,
-    CorruptFileError,
+    DamagedFileError,
     IngotError,
     StorageFullError,
     StorageUnavailableError,
@@ -190,7 +190,7 @@ def test_a_damaged_record_stops_the_rebuild_and_is_named(lake: Path) -> None:
     (version,) = (lake / "landing" / "versions").rglob("*.json")
     version.write_text("{")
     (lake / "state.db").unlink()
-    with pytest.raises(CorruptFileError, match=r"landing/versions/massive/.*/1\.json is not what"):
+    with pytest.raises(DamagedFileError, match=r"landing/versions/massive/.*/1\.json is damaged"):
         states(lake)
 
 

@@ -11,6 +11,7 @@ from ingot.model.known import Publication
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome, RemoteObject
 from ingot.model.time import new_york
 from ingot.model.work import Done, Scope, Unit
+from ingot.storage import mending
 from ingot.storage.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -281,8 +282,8 @@ def test_a_damaged_object_comes_back_with_the_next_ingest(lake: Lake) -> None:
     landing = lake.fetched(b"v1", at(3))
     lake.remember_listing("massive", HERE, [remote()])
     lake.object_path(landing.sha256).write_bytes(b"xx")
-    assert [damage.sha256 for damage in lake.mend()] == [landing.sha256]
+    assert [damage.sha256 for damage in mending.mend_objects(lake)] == [landing.sha256]
     assert lake.unchanged("massive", HERE, [remote()])[0] == (remote(),)
     assert lake.fetch(b"v1", at(4)) is None
     assert lake.object_path(landing.sha256).read_bytes() == b"v1"
-    assert lake.mend() == ()
+    assert mending.mend_objects(lake) == ()

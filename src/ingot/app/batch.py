@@ -82,7 +82,12 @@ class Batch:
             return
         for finished in waiting:
             self._parts.ledger.record_done(
-                replace(finished.done, snapshot_id=snapshot, ended=self._parts.clock.now())
+                replace(
+                    finished.done,
+                    snapshot_id=snapshot,
+                    ended=self._parts.clock.now(),
+                    files=tuple(file.written for file in finished.files),
+                )
             )
             self.results.append(_result(finished, None))
 

@@ -48,6 +48,8 @@ class BuildRequest:
     end: date
     strategy: str = "auto"
     workers: int | None = None
+    only: str | None = None
+    """The one table to refine; None for all."""
 
 
 def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -> LoadReport:
@@ -170,6 +172,8 @@ class _Builder:
         produce: Callable[[Refinery, Work], Finished],
     ) -> list[DayResult]:
         """Produce each unit of work and commit them in batches; a failed one stops no other."""
+        if self._request.only not in {None, table.name}:
+            return []
         # The head comes first: what another process commits after it is never overwritten by
         # units that were planned before.
         head = self._parts.tables.head(table)

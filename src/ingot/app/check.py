@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -28,12 +27,13 @@ from ingot.tables.catalog import table as contract
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
-    from pathlib import Path
 
     from ingot.app.parts import Parts
     from ingot.model.landing import Landing
+    from ingot.storage.landed import LandedBytes
 
 _HEAD_BYTES: Final = 64 * 1024
+_GZIP: Final = b"\x1f\x8b"
 _LINEAGE: Final = {column.name for column in LINEAGE}
 
 
@@ -135,7 +135,7 @@ def _versions(
     """Yield each header that differs from the one before it, with the file's date."""
     last = registered
     for landing in landings:
-        head = _head(parts.ledger.object_path(landing.sha256))
+        head = _head(parts.ledger.landed(landing.sha256))
         fields = observed_columns(head) if head else ()
         seen = Schema(registered.source, fields)
         if fields and changes(last, seen):
@@ -143,14 +143,13 @@ def _versions(
             last = seen
 
 
-def _head(path: Path) -> bytes:
+def _head(landed: LandedBytes) -> bytes:
     """Return whole lines from the beginning of a landed text; nothing where it is no text."""
-    try:
-        with path.open("rb") as stream:
-            packed = stream.read(2)
-        with gzip.open(path, "rb") if packed == b"\x1f\x8b" else path.open("rb") as stream:
-            data: bytes = stream.read(_HEAD_BYTES)
-    except (OSError, EOFError, zlib.error):
-        return b""
+    data = landed.head(_HEAD_BYTES)
+    if data.startswith(_GZIP):
+        try:
+            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _HEAD_BYTES)
+        except zlib.error:
+            return b""
     lines, newline, _ = data.rpartition(b"\n")
     return lines + newline

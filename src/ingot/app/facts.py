@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ingot.app.markets import refinements
-from ingot.model.known import in_force
+from ingot.model.known import gaps, in_force
 from ingot.model.landing import ALL_BASES
 from ingot.query.bars import Sources
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from ingot.app.parts import Parts
+    from ingot.model.known import Gap
     from ingot.model.landing import KnownBasis, LandingState
 
 
@@ -28,6 +30,11 @@ class LedgerFacts:
     sources: Sources
     states: tuple[tuple[LandingState, ...], ...]
     """Versions, dataset by dataset."""
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Versions that could not be loaded, though a later one of their key is in force."""
+        return tuple(gap for states in self.states for gap in gaps(states))
 
     def landing_ids(
         self, moment: datetime, *, history: bool, bases: Collection[KnownBasis]

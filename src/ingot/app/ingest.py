@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
 from ingot.errors import (
     ConfigError,
+    DamagedFileError,
     IngotError,
     LookAtDataError,
     NotPublishedError,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ingot.app.machine import Profile
     from ingot.app.parts import Parts
     from ingot.app.request import LoadRequest
-    from ingot.connectors.base import Dataset, FileSource, Parsed
+    from ingot.connectors.base import Dataset, FileSource, Parsed, Parser
     from ingot.model.landing import Landing, LandingState
     from ingot.model.progress import Progress
 
@@ -161,13 +162,68 @@ def _load_pending(
     return batch.results + refused
 
 
+def load_again(
+    parts: Parts, dones: Sequence[Done], *, progress: Progress = silent
+) -> list[DayResult]:
+    """Load versions to bronze once more from their landed bytes, with the outcome that they had.
+
+    Args:
+        parts: The lake.
+        dones: What was recorded of them, of one table; the vendor is not asked for anything.
+        progress: Receives events.
+    """
+    by_dataset: dict[tuple[str, str], list[Done]] = {}
+    for done in dones:
+        scope = done.unit.scope
+        by_dataset.setdefault((scope.source, scope.dataset), []).append(done)
+    return [
+        result
+        for (source, name), group in by_dataset.items()
+        for result in _load_again(parts, source, name, group, progress)
+    ]
+
+
+def _load_again(
+    parts: Parts, source: str, name: str, dones: Sequence[Done], progress: Progress
+) -> list[DayResult]:
+    found = connector(source)
+    dataset = found.datasets[name]
+    parser = found.parser(name, parts.settings.vendor(source, found.settings))
+    profile = machine.choose(
+        machine.look(parts.root), parts.settings, strategy="auto", workers=None, days=len(dones)
+    )
+    step = f"{name} to bronze again"
+    progress(StepStarted(step, len(dones), "versions"))
+    batch = Batch(parts, dataset.bronze, profile)
+    others: list[DayResult] = []
+
+    def parse(done: Done) -> _Attempt:
+        was_refused = done.outcome is Outcome.REFUSED
+        limit = parts.settings.quarantine_limit_pct if was_refused else 100.0
+        landing = parts.ledger.find(done.landing_ids[0]).landing
+        return _parse(parts, parser, dataset, landing, limit_pct=limit)
+
+    for done, attempt in ahead.map_ahead(parse, dones, workers=profile.workers):
+        if attempt.parsed is None:
+            others.append(_refuse(parts, attempt))
+        else:
+            finished = _finish(parts, dataset, attempt, attempt.parsed, None)
+            as_before = replace(finished.done, outcome=done.outcome, reason=done.reason)
+            batch.add(replace(finished, done=as_before))
+        progress(StepAdvanced(step, 1, done.unit.scope.start.isoformat()))
+    batch.flush()
+    progress(StepEnded(step))
+    # What is held, or was refused for its bad rows, was so before: that is no failure of a repair.
+    return [r for r in (*batch.results, *others) if r.result in {Result.LOADED, Result.FAILED}]
+
+
 def _parse(
-    parts: Parts, source: FileSource, dataset: Dataset, landing: Landing, *, limit_pct: float
+    parts: Parts, source: Parser, dataset: Dataset, landing: Landing, *, limit_pct: float
 ) -> _Attempt:
     unit = plan.bronze_unit(dataset.bronze, landing)
     started, began = parts.clock.now(), monotonic()
     to = parts.tables.staging_path(dataset.bronze, unit.scope, unit.digest)
-    content = parts.ledger.object_path(landing.sha256)
+    content = parts.ledger.landed(landing.sha256)
     parsed: Parsed | None = None
     error: IngotError | None = None
     try:
@@ -187,7 +243,10 @@ def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
     error = attempt.error
     result = Result.FAILED
     rows: tuple[RefusedRow, ...] = ()
-    if isinstance(error, LookAtDataError):
+    if isinstance(error, DamagedFileError):
+        # The disk's fault and not the vendor's: the next ingest fetches the bytes again.
+        parts.ledger.forget_listing(attempt.landing.source, [attempt.landing.key])
+    elif isinstance(error, LookAtDataError):
         result = Result.REFUSED
         rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
         parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")

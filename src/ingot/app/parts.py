@@ -68,7 +68,7 @@ class Parts:
         latest = max((s.landing for s in states), key=lambda v: v.ordinal, default=None)
         if latest is None:
             return Calendar.of(name, (), "none")
-        return parse(self.ledger.object_path(latest.sha256).read_bytes())
+        return parse(self.ledger.landed(latest.sha256).read_bytes())
 
     def source(self, name: str, location: str, *, reference: bool = False) -> FileSource:
         """Return the connector `name` opened at `location`: its market files, or reference data.

@@ -124,7 +124,7 @@ class Month:
         rows = self.run(
             f"SELECT {columns} FROM old WHERE {inside} AND NOT ({again})",
             {
-                "old": plan.relation(),
+                "old": plan.verify().relation(),
                 "again": ArrowRelation(
                     pa.table({"symbol": pa.array(changed.symbols, pa.string())})
                 ),
@@ -135,7 +135,7 @@ class Month:
     def _closes(self, table: Table, symbols: Sequence[str] | None) -> Relation:
         scope = self.scope
         dataset = _dataset(self.market, table)
-        plan = self._plan(table, None)
+        plan = self._plan(table, None).verify()
         where = f"source = {literal(scope.source)} AND dataset = {literal(dataset)}"
         if symbols is None:
             return plan.relation(where=where)
@@ -143,7 +143,7 @@ class Month:
         return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": few}))
 
     def _actions(self, symbols: Sequence[str] | None) -> ArrowRelation:
-        relation = self.parts.tables.plan(silver.CORPORATE_ACTIONS).relation()
+        relation = self.parts.tables.plan(silver.CORPORATE_ACTIONS).verify().relation()
         where = "" if symbols is None else f" WHERE symbol IN ({listed(symbols)})"
         names = ", ".join(silver.CORPORATE_ACTIONS.column_names)
         rows = self.run(f"SELECT {names} FROM actions{where}", {"actions": relation})

@@ -109,7 +109,7 @@ class Refinery:
             unit=work.unit,
             started=self._parts.clock.now(),
             inputs={
-                "bars": bars.relation(),
+                "bars": bars.verify().relation(),
                 "sessions": self._sessions(scope.start),
                 "refused": ArrowRelation(self._parts.ledger.refused_keys(ids)),
             },
@@ -143,7 +143,7 @@ class Refinery:
         rows = self._parts.tables.plan(
             dataset.bronze, source=scope.source, dataset=scope.dataset, landing_ids=ids
         )
-        given = {transform.inputs[0]: rows.relation()}
+        given = {transform.inputs[0]: rows.verify().relation()}
         with self._engine() as engine:
             days: list[Any] = engine.run(dates_sql(transform), given).read_all()["day"].to_pylist()
         job = _Job(
@@ -198,7 +198,7 @@ class Refinery:
             table, start=start, end=scope.end, source=scope.source, dataset=dataset
         )
         where = f"source = '{scope.source}' AND dataset = '{dataset}'"
-        return plan.relation(where=where)
+        return plan.verify().relation(where=where)
 
     def _sessions(self, trade_date: date) -> ArrowRelation:
         first = to_ns(new_york(trade_date - _AROUND))

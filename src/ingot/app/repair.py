@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from ingot.app.listed import listed
 from ingot.app.run import project
+from ingot.errors import DamagedFileError
+from ingot.storage import mending
+from ingot.storage.scrub import is_readable
+from ingot.tables import ops
 from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -18,35 +24,89 @@ if TYPE_CHECKING:
     from ingot.query.answer import Answer
 
 
-def repair(parts: Parts, *, delete_orphans: bool) -> Answer:
-    """Rebuild state.db, verify landed bytes, undo rolled-back units, rebuild ops.*, find orphans.
+_NAMED: Final = 5
+
+
+def repair(parts: Parts, *, delete_orphans: bool) -> Repaired:
+    """Mend catalog.db, records and state.db, verify landed bytes, rebuild ops.*, find orphans.
 
     Returns one row per step with what was found. Data files are deleted only when asked, and only
     those that no snapshot refers to and that are a day old.
     """
+    steps = list(_steps(parts, delete_orphans=delete_orphans))
     columns = (("step", pa.string()), ("found", pa.int64()), ("note", pa.string()))
-    return listed(parts, columns, list(_steps(parts, delete_orphans=delete_orphans)))
+    rows = [(step.name, step.found, step.note) for step in steps]
+    return Repaired(listed(parts, columns, rows), is_whole=not any(s.lost for s in steps))
 
 
-def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[tuple[str, int, str]]:
-    records = parts.ledger.rebuild()
-    yield "state.db rebuilt", records, "records in the landing store"
-    damaged = parts.ledger.mend()
-    names = ", ".join(d.sha256[:12] for d in damaged[:5])
-    yield "landed bytes verified", len(damaged), f"damaged, set aside: {names}" if damaged else ""
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What each step found."""
+
+    answer: Answer
+    is_whole: bool
+    """False where something is lost that only a person can bring back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    found: int
+    note: str = ""
+    lost: int = 0
+
+
+def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
+    yield from _landing_steps(parts)
     undone = 0
     for table in ALL_TABLES:
-        head = parts.tables.pointer(table)
-        undone += len(
-            parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
-        )
-    yield "units undone by a rollback", undone, "run: ingot build" if undone else ""
-    yield "months of ops tables written", project(parts), ""
+        with suppress(DamagedFileError):  # a scrub names the table, and the command that heals it
+            head = parts.tables.pointer(table)
+            ancestors = partial(parts.tables.ancestors, table)
+            undone += len(parts.ledger.void(table.name, ancestors, head=head))
+    yield _Step("units undone by a rollback", undone, "run: ingot build" if undone else "")
+    damaged = tuple(_damaged_tables(parts))
+    written = 0 if set(damaged) & {t.name for t in ops.TABLES} else project(parts)
+    yield _Step("months of ops tables written", written)
+    note = "; ".join(f"run: ingot repair --table {name}" for name in damaged)
+    yield _Step("tables whose description is damaged", len(damaged), note, lost=len(damaged))
     orphans = 0
     for table in ALL_TABLES:
-        found = (
-            parts.tables.delete_orphans(table) if delete_orphans else parts.tables.orphans(table)
-        )
-        orphans += len(found)
+        if table.name not in damaged:
+            remove = parts.tables.delete_orphans if delete_orphans else parts.tables.orphans
+            orphans += len(remove(table))
     note = "deleted" if delete_orphans else "delete them with --delete-orphans"
-    yield "orphan files older than a day", orphans, note if orphans else ""
+    yield _Step("orphan files older than a day", orphans, note if orphans else "")
+
+
+def _landing_steps(parts: Parts) -> Iterator[_Step]:
+    """Mend what all else is rebuilt from, and the two databases that say where it is."""
+    from ingot.storage.recovery import catalog_damage, remake_catalog
+
+    found, lost = mending.mend_records(parts.ledger)
+    note = f"lost: {', '.join(lost[:_NAMED])}" if lost else "written again from state.db"
+    yield _Step("damaged records", len(found), note if found else "", lost=len(lost))
+    records = parts.ledger.rebuild()
+    yield _Step("state.db rebuilt", records, "records in the landing store")
+    if text := catalog_damage(parts.root):
+        dones = parts.ledger.done_all(None)
+        kept = remake_catalog(parts.root, {d.snapshot_id for d in dones if d.snapshot_id})
+        yield _Step("catalog.db made anew", kept, f"tables kept; {text}")
+    damaged = [d for d in mending.mend_objects(parts.ledger) if not _made_here(parts, d.sha256)]
+    names = ", ".join(d.sha256[:12] for d in damaged[:_NAMED])
+    note = f"damaged, set aside: {names}" if damaged else ""
+    yield _Step("landed bytes verified", len(damaged), note, lost=len(damaged))
+
+
+def _damaged_tables(parts: Parts) -> Iterator[str]:
+    for table in ALL_TABLES:
+        if not is_readable(parts.tables.upkeep(table)):
+            yield table.name
+
+
+def _made_here(parts: Parts, sha256: str) -> bool:
+    """Make an object again that no vendor sent: the sessions of a calendar."""
+    from ingot.app.sessions import land_again
+
+    found = (v for v in parts.ledger.store.all_versions() if v.sha256 == sha256)
+    return any(v.source == "sessions" and land_again(parts, v) for v in found)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from ingot.app import exports
 from ingot.app.digests import transform_digests
 from ingot.app.evidence import writer_versions
 from ingot.app.pinned import Pin, PinnedParts, PinnedReader, Pins
-from ingot.errors import NotReplayableError, QueryError
+from ingot.errors import DamagedFileError, NotReplayableError, QueryError
 from ingot.export import manifest, question
 from ingot.model.time import Interval
 from ingot.quality.content import content_hash
@@ -128,7 +127,7 @@ def _changes(parts: Parts, made: Manifest) -> Iterator[str]:
                 f"the transform of {name} has changed ({digest} then, {digests.get(name)} now); "
                 "a rebuild would not give the old rows, the pinned snapshot has them"
             )
-    lost = [v for v in made.landings if not parts.ledger.object_path(v.sha256).is_file()]
+    lost = [v for v in made.landings if not parts.ledger.landed(v.sha256).path.is_file()]
     for landing in lost[:_SHOWN]:
         yield (
             f"the object {landing.sha256[:16]}... of {landing.key} version {landing.ordinal} is "
@@ -156,11 +155,12 @@ def _calendar(parts: Parts, made: Manifest) -> Calendar | None:
     """Return the sessions of then from their landed object; None where it is gone."""
     from ingot.connectors.sessions import parse
 
-    path = parts.ledger.object_path(made.sessions.sha256)
-    if not made.sessions.sha256 or not path.is_file():
+    if not made.sessions.sha256:
         return None
-    content = path.read_bytes()
-    return parse(content) if sha256(content).hexdigest() == made.sessions.sha256 else None
+    try:
+        return parse(parts.ledger.landed(made.sessions.sha256).read_bytes())
+    except DamagedFileError:
+        return None
 
 
 def _pins(parts: Parts, made: Manifest) -> Pins:

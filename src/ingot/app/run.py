@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import CommitConflictError, TryLaterError
+from ingot.errors import CommitConflictError, DamagedFileError, TryLaterError
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
 from ingot.tables.catalog import ALL_TABLES
@@ -31,7 +32,9 @@ def begin(parts: Parts) -> None:
     for table in ALL_TABLES:
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
-            parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
+            # What is damaged says nothing of rollbacks; the first use of it raises.
+            with suppress(DamagedFileError):
+                parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
 
 
 def finished(parts: Parts, report: LoadReport) -> LoadReport:
@@ -47,6 +50,8 @@ def finished(parts: Parts, report: LoadReport) -> LoadReport:
         begin(parts)
     except TryLaterError as error:
         return replace(report, notices=(*report.notices, f"ops tables are behind: {error}"))
+    except DamagedFileError as error:
+        return replace(report, errors=(*report.errors, error))
     return report
 
 
@@ -55,9 +60,18 @@ def project(parts: Parts) -> int:
 
     Raises:
         CommitConflictError: Other processes project too, and were faster every time.
+        DamagedFileError: One of the tables cannot be read.
     """
-    names = sorted({p.table for p in parts.ledger.unprojected()})
-    return sum(_project(parts, contract(name)) for name in names)
+    written = 0
+    damaged: DamagedFileError | None = None
+    for name in sorted({p.table for p in parts.ledger.unprojected()}):
+        try:
+            written += _project(parts, contract(name))
+        except DamagedFileError as error:
+            damaged = error  # the other tables are brought up to date all the same
+    if damaged is not None:
+        raise damaged
+    return written
 
 
 def _project(parts: Parts, table: Table) -> int:

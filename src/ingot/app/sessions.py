@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.app import fetch
 from ingot.app.plan import digest
-from ingot.errors import ContractBrokenError
-from ingot.model.landing import Outcome
+from ingot.errors import ContractBrokenError, SourceUnavailableError
+from ingot.model.landing import Outcome, RemoteObject
 from ingot.model.progress import Notice, silent
 from ingot.model.work import Done, Scope, Unit
 from ingot.storage.replacement import Replacement
@@ -91,7 +91,7 @@ def _write_table(parts: Parts, landing: Landing) -> None:
         return
     started = parts.clock.now()
     to = parts.tables.staging_path(silver.SESSIONS, scope, unit.digest)
-    content = parts.ledger.object_path(landing.sha256)
+    content = parts.ledger.landed(landing.sha256)
     parsed = _source(parts).parse(landing, content, to, limit_pct=0.0)
     if parsed.path is None:
         raise ContractBrokenError(f"The calendar {landing.dataset} landed without a session.")
@@ -111,5 +111,22 @@ def _write_table(parts: Parts, landing: Landing) -> None:
             rows_out=parsed.rows,
             landing_ids=(landing.landing_id,),
             code_version=__version__,
+            files=(staged.written,),
         )
     )
+
+
+def land_again(parts: Parts, landing: Landing) -> bool:
+    """Make the bytes of a landed calendar again; return False where today's rules give others."""
+    source = _source(parts)
+    names = RemoteObject.__slots__
+    remote = RemoteObject(**{name: getattr(landing, name) for name in names})
+    temporary = parts.ledger.temporary("sessions")
+    try:
+        fetched = source.fetch(remote, temporary, lambda _: None)
+    except SourceUnavailableError:
+        return False
+    if fetched.sha256 != landing.sha256:
+        return False
+    parts.ledger.store.add_object(temporary, fetched.sha256, fetched.size_bytes)
+    return True

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ingot.app import machine, plan, reference
 from ingot.app.listed import listed
 from ingot.app.markets import markets_of, refinements
+from ingot.model.checked import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
 from ingot.tables import bronze, gold, ops, silver
 from ingot.tables.catalog import ALL_TABLES
@@ -128,7 +129,25 @@ def _stale(parts: Parts) -> dict[str, int]:
     return counts
 
 
+def _last_scrub(parts: Parts) -> str:
+    last = parts.ledger.last_checked(SCRUB)
+    if last is None:
+        return "the lake was never read whole; find damage with: ingot scrub"
+    where = f" of {last.table}" if last.table else ""
+    found = f"{last.violations} of {last.checked:,} files{where} were damaged or missing"
+    return f"last scrub {last.ended:%Y-%m-%d %H:%M} UTC: {found}"
+
+
+def _missing_files(parts: Parts) -> int:
+    """Count the live data files that are missing or have another size."""
+    plans = (parts.tables.plan(table) for table in ALL_TABLES)
+    return sum(1 for plan in plans for _ in plan.damaged())
+
+
 def _notices(parts: Parts) -> Iterator[str]:
+    yield _last_scrub(parts)
+    if missing := _missing_files(parts):
+        yield f"{missing} data files are missing or cut short; name them with: ingot scrub"
     held = refused = late = 0
     for source, dataset in parts.ledger.datasets():
         for state in parts.ledger.states(source, dataset):

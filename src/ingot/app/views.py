@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingot.app.facts import read_facts
-from ingot.errors import QueryError
+from ingot.errors import DamagedFileError, QueryError
 from ingot.model.landing import ALL_BASES, KnownBasis
 from ingot.query import revisions
 from ingot.query.bind import bind, table_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ingot.app.facts import LedgerFacts
     from ingot.app.parts import Parts
+    from ingot.model.known import Gap
     from ingot.model.time import AsOf
     from ingot.tables.contract import Table
     from ingot.tables.view import View
@@ -76,6 +77,7 @@ class Views:
             source=_equal(conditions, "source"),
             dataset=_equal(conditions, "dataset"),
         )
+        self._refuse_gaps(table, moment, start, end)
         landing_ids = None
         limited = set(bases) != set(ALL_BASES)
         by_landing = table.binding is Binding.LANDING
@@ -87,6 +89,25 @@ class Views:
             dates = self.facts().dates(moment.known_at, bases)
             view = view.narrowed(Condition("trade_date", "in", dates))
         return view.narrowed(*conditions)
+
+    def _refuse_gaps(
+        self, table: Table, moment: AsOf, start: date | None, end: date | None
+    ) -> None:
+        """Raise where the answer would need a version whose landed bytes are lost.
+
+        Raises:
+            DamagedFileError: It names the version, and the moments as of which it is needed.
+        """
+        if moment.is_now or table.binding in {Binding.DIGEST, Binding.NONE}:
+            return
+        for gap in self.facts().gaps:
+            lost = gap.landing
+            inside = (start is None or start <= lost.file_date) and (
+                end is None or lost.file_date < end
+            )
+            if inside and lost.known_from <= moment.known_at < gap.until:
+                path = self._parts.ledger.object_path(lost.sha256)
+                raise DamagedFileError(path, found=_lost(gap))
 
     def pointer(self, name: str) -> str:
         """Name a table's exact state, with the ledger's where landings bind it."""
@@ -119,6 +140,14 @@ class Views:
         if self._known is None or self._known.stamp != stamp:
             self._known = read_facts(self._parts, stamp)
         return self._known
+
+
+def _lost(gap: Gap) -> str:
+    lost = gap.landing
+    return (
+        f"version {lost.ordinal} of {lost.key}, in force from {lost.known_from:%Y-%m-%dT%H:%MZ} "
+        f"until {gap.until:%Y-%m-%dT%H:%MZ}, could not be loaded from it"
+    )
 
 
 def _dates(table: Table, conditions: Sequence[Condition]) -> tuple[date | None, date | None]:

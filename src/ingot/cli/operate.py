@@ -1,4 +1,4 @@
-"""Commands for those who run a lake: status, runs, landings, quarantine, profile, repair."""
+"""Commands for those who run a lake: status, runs, landings, quarantine, profile, scrub, repair."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from ingot.cli.choices import (
 )
 from ingot.cli.destination import Destination, notice
 from ingot.cli.state import State, trade_dates
+from ingot.errors import LookAtDataError, QueryError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from ingot.query.answer import Answer
 
 LandingId = Annotated[str, typer.Argument(metavar="ID", help="Its landing_id.")]
@@ -32,7 +35,7 @@ _SIGNED = {"ignore_unknown_options": True}
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (status, runs, quarantine, profile, repair):
+    for command in (status, runs, quarantine, profile, scrub, repair):
         app.command()(command)
     landings_app.callback()(landings)
     landings_app.command(context_settings=_SIGNED)(accept)
@@ -131,18 +134,95 @@ def profile(
 
 def repair(
     context: typer.Context,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="T",
+            help="Make units of this table again from the step above it: those of the dates, or "
+            "without dates those whose files are damaged.",
+        ),
+    ] = None,
+    first: From = None,
+    last: To = None,
     delete_orphans: Annotated[
         bool, typer.Option("--delete-orphans", help="Delete files that no snapshot refers to.")
     ] = False,
     form: AsFormat = None,
     out: Out = None,
 ) -> None:
-    """Verify the landing store, and rebuild from it what can be rebuilt."""
+    """Verify the landing store, and rebuild from it what can be rebuilt.
+
+    The exit code is 3 where something is lost that only a person can bring back.
+    """
+    to = Destination.of(form, out)
+    state: State = context.obj
+    if table is not None:
+        _rebuild(state, table, _span(state, first, last), to if form or out else None)
+        return
+    if first or last:
+        raise QueryError("--from and --to say which days of a table to make again. Add --table T.")
     from ingot.app.repair import repair as mend
+
+    found = mend(state.open(), delete_orphans=delete_orphans)
+    to.take(found.answer)
+    if not found.is_whole:
+        raise typer.Exit(LookAtDataError.exit_code)
+
+
+def _rebuild(
+    state: State, table: str, span: tuple[date | None, date | None], to: Destination | None
+) -> None:
+    from ingot.app.rebuild import RebuildRequest, rebuild
+    from ingot.app.run import finished
+    from ingot.cli import progress, show
+
+    parts = state.open()
+    with progress.shown() as shown:
+        report = finished(parts, rebuild(parts, RebuildRequest(table, *span), progress=shown))
+    show.report(parts, report, to)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def scrub(
+    context: typer.Context,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="T", help="Read only this table's files.")
+    ] = None,
+    first: From = None,
+    last: To = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", metavar="MB_S", min=0.001, help="Most megabytes read a second."),
+    ] = None,
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """Read every file of the lake, and name those that are damaged or missing.
+
+    Each row says which command heals it. The exit code is 3 where there is one.
+    """
+    from ingot.app.scrub import ScrubRequest, scrub_lake
+    from ingot.cli import progress
 
     to = Destination.of(form, out)
     state: State = context.obj
-    to.take(mend(state.open(), delete_orphans=delete_orphans))
+    parts = state.open()
+    request = ScrubRequest(table, *_span(state, first, last), rate_mb_s=rate)
+    with progress.shown() as shown:
+        found = scrub_lake(parts, request, progress=shown)
+    to.take(found.answer(parts))
+    if found.findings:
+        raise typer.Exit(LookAtDataError.exit_code)
+
+
+def _span(state: State, first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Return the half-open span of `--from` and `--to`; an end that is left out stays open."""
+    from ingot.model.time import SystemClock
+
+    start, end = trade_dates(first, last, (state.clock() or SystemClock()).now().date())
+    return (start if first else None, end if last else None)
 
 
 def _decide(state: State, verdict: str, landing_id: str) -> None:

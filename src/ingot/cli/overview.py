@@ -17,7 +17,10 @@ PURPOSES: Final = {
     ),
     "Judge": ("check", "reconcile"),
     "Export": ("export", "replay", "exports"),
-    "Operate": ("status", "coverage", "runs", "landings", "quarantine", "profile", "repair"),
+    "Operate": (
+        *("status", "coverage", "runs", "landings", "quarantine", "profile"),
+        *("scrub", "repair"),
+    ),
 }
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
     from ingot.model.work import RefusedRow
     from ingot.tables.contract import Table
@@ -62,7 +62,23 @@ class Parsed:
     refused: tuple[RefusedRow, ...]
 
 
-class FileSource(Protocol):
+class Parser(Protocol):
+    """Reads what a vendor's objects say, wherever they once came from."""
+
+    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
+        """Parse the landed bytes into one Parquet file at `to`, in source order.
+
+        Raises:
+            SchemaDriftError: The header is not the contract's.
+            CorruptFileError: The file cannot be read to its end.
+            DamagedFileError: The landed bytes are not what they were.
+            QuarantineLimitError: More than `limit_pct` percent of the rows were refused; its
+                `refused_rows` holds at most 1,000 of them.
+        """
+        ...
+
+
+class FileSource(Parser, Protocol):
     """A vendor that publishes one file per dataset and day."""
 
     @property
@@ -112,17 +128,6 @@ class FileSource(Protocol):
         """
         ...
 
-    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
-        """Parse the landed bytes into one Parquet file at `to`, in source order.
-
-        Raises:
-            SchemaDriftError: The header is not the contract's.
-            CorruptFileError: The file cannot be read to its end.
-            QuarantineLimitError: More than `limit_pct` percent of the rows were refused; its
-                `refused_rows` holds at most 1,000 of them.
-        """
-        ...
-
 
 class Connector(Protocol):
     """What a connector's entry point gives: its name, its settings and a way to open it."""
@@ -163,4 +168,8 @@ class Connector(Protocol):
         Raises:
             ConfigError: It has no such place, or no reference data.
         """
+        ...
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset; no place of the vendor is needed."""
         ...

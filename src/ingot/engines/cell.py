@@ -16,7 +16,7 @@ from typing import IO, Final
 from ingot.engines.frames import Tag, pack_rows, receive, send, unpack_question
 from ingot.engines.limits import Limits, out_of_memory
 from ingot.engines.questions import Questions
-from ingot.errors import QueryError
+from ingot.errors import DamagedFileError, QueryError
 
 _MIB: Final = 1024 * 1024
 _HEADROOM_MIB: Final = 768
@@ -44,6 +44,9 @@ def main() -> None:
                 _ask(questions, payload, requests, replies)
         except QueryError as exc:
             send(replies, Tag.REFUSED, str(exc).encode(errors="replace"))
+        except DamagedFileError as exc:
+            parts = {"path": exc.path, "found": exc.found, "table": exc.table}
+            send(replies, Tag.DAMAGED, json.dumps(parts).encode(errors="replace"))
         except MemoryError:
             send(replies, Tag.REFUSED, str(out_of_memory(limits)).encode())
 

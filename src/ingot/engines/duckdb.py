@@ -15,7 +15,7 @@ from ingot.errors import (
     StorageFullError,
 )
 from ingot.tables.arrow import narrow_schema
-from ingot.tables.relation import FileRelation
+from ingot.tables.relation import FileRelation, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +65,8 @@ class DuckDBEngine:
         Raises:
             QueryError: The text is not SQL, or names what is not there.
             ConfigError: The memory limit is too small for it.
-            CorruptFileError: A data file cannot be read.
+            DamagedFileError: A data file cannot be read.
+            CorruptFileError: The inputs cannot be read to their end.
             ContractBrokenError: A value does not fit its type.
         """
         self._end_answer()
@@ -156,6 +157,8 @@ class DuckDBEngine:
             )
         if "No space left" in text:
             return StorageFullError(f"DuckDB could not spill to disk: {text}")
+        if damaged := unreadable(self._bound.values(), text):
+            return damaged
         of_a_file = isinstance(error, duckdb.InvalidInputException) and ".parquet" in text
         if isinstance(error, duckdb.ProgrammingError) and not of_a_file:
             return QueryError(f"DuckDB does not understand the text: {text}")

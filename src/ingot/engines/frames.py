@@ -40,6 +40,8 @@ class Tag(IntEnum):
     """Back: the answer is complete."""
     REFUSED = 6
     """Back: the message of a QueryError."""
+    DAMAGED = 7
+    """Back: path, finding and table of a DamagedFileError, as JSON."""
 
 
 def send(stream: IO[bytes], tag: Tag, payload: bytes) -> None:

@@ -17,6 +17,7 @@ from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
 from ingot.engines.screen import nearest, screen
 from ingot.errors import QueryError
+from ingot.tables.relation import unreadable
 from ingot.tables.view import HISTORY, literal, name
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ingot.engines.limits import Limits
+    from ingot.errors import IngotError
     from ingot.tables.view import View
 
 BATCH_ROWS: Final = 65_536
@@ -88,7 +90,7 @@ class Questions:
                     raise too_many_rows(self._limits)
                 yield batch
 
-    def _translated(self, error: Exception, views: Mapping[str, View], *, late: bool) -> QueryError:
+    def _translated(self, error: Exception, views: Mapping[str, View], *, late: bool) -> IngotError:
         text = str(error)
         if isinstance(error, duckdb.InterruptException) or late or "INTERRUPT Error" in text:
             return out_of_time(self._limits)
@@ -98,6 +100,8 @@ class Questions:
             return QueryError(f"The question is wrong. {text}{_hint(text, views)}")
         if isinstance(error, duckdb.PermissionException):
             return QueryError("The question reaches outside the lake's tables, which none may.")
+        if damaged := unreadable([view.relation for view in views.values()], text):
+            return damaged
         return QueryError(f"The question could not be answered. {text}")
 
 

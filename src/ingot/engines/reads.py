@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Limits, out_of_memory, out_of_time, too_many_rows
-from ingot.errors import QueryError
-from ingot.tables.relation import FileRelation
+from ingot.errors import DamagedFileError, QueryError
+from ingot.tables.relation import FileRelation, paths_of, table_of, unreadable
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -59,6 +59,7 @@ class Reads:
 
         Raises:
             QueryError: It is beyond a limit; the message names the setting.
+            DamagedFileError: A data file cannot be read.
         """
         cursor = self._connection.cursor()
         timer = threading.Timer(self._limits.timeout_s, cursor.interrupt)
@@ -71,10 +72,14 @@ class Reads:
         except (duckdb.InterruptException, OSError) as exc:
             if isinstance(exc, duckdb.InterruptException) or "INTERRUPT" in str(exc):
                 raise out_of_time(self._limits) from exc
+            if damaged := _unreadable(views.values(), exc):
+                raise damaged from exc
             raise QueryError(f"The data could not be read. {exc}") from exc
         except duckdb.OutOfMemoryException as exc:
             raise out_of_memory(self._limits) from exc
         except duckdb.Error as exc:
+            if damaged := _unreadable(views.values(), exc):
+                raise damaged from exc
             raise QueryError(f"The bars could not be read. {exc}") from exc
         finally:
             timer.cancel()
@@ -92,6 +97,8 @@ class Reads:
         try:
             found = _scanned(view, columns, order) if _is_narrow(view) else None
         except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as exc:
+            if damaged := _unreadable([view], exc) or _one_of(view, exc):
+                raise damaged from exc
             raise QueryError(f"The data could not be read. {exc}") from exc
         if found is not None:
             if found.num_rows > self._limits.max_rows:
@@ -125,6 +132,19 @@ class Reads:
                 raise too_many_rows(self._limits)
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
+
+
+def _unreadable(views: Iterable[View], exc: Exception) -> DamagedFileError | None:
+    return unreadable([view.relation for view in views], str(exc))
+
+
+def _one_of(view: View, exc: Exception) -> DamagedFileError | None:
+    """Return the error for a view of files where the message names none of them."""
+    paths = list(paths_of([view.relation]))
+    if not paths:
+        return None
+    path = paths[0] if len(paths) == 1 else f"one of {len(paths)} data files"
+    return DamagedFileError(path, found=str(exc), table=table_of(paths[0]))
 
 
 def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]) -> str:

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from ingot.engines.frames import Tag, pack_question, receive, send, unpack_rows
 from ingot.engines.limits import Limits, out_of_time
-from ingot.errors import QueryError
+from ingot.errors import DamagedFileError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +85,7 @@ class Sandbox:
         Raises:
             QueryError: The question is not allowed, wrong, or beyond a limit; the message names
                 the limit's setting, or the nearest right table or column.
+            DamagedFileError: A data file cannot be read.
         """
         message, rows = pack_question(_as_text(sql), views)
         with self._cell(self._limits.timeout_s + _GRACE_S) as cell:
@@ -124,7 +125,7 @@ class Sandbox:
                 with cell.ended_after(seconds, self._limits):
                     yield cell
                 kept = True
-            except QueryError:
+            except (QueryError, DamagedFileError):
                 kept = cell.is_alive
                 raise
             finally:
@@ -217,6 +218,8 @@ class _Cell:
         tag, payload = receive(self._replies)
         if tag is Tag.REFUSED:
             raise QueryError(payload.decode())
+        if tag is Tag.DAMAGED:
+            raise DamagedFileError(**json.loads(payload))
         if tag not in expected:
             raise EOFError
         return tag, payload
@@ -232,7 +235,7 @@ class _Cell:
         except (EOFError, OSError, ValueError) as exc:
             self._broken = True
             raise self._reason(limits) from exc
-        except QueryError:
+        except (QueryError, DamagedFileError):
             raise
         except BaseException:
             self._broken = True

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+
+
+SCRUB: Final = "scrub"
+"""Rule under which the result of reading a lake's files whole is kept."""
 
 
 @dataclass(frozen=True, slots=True)

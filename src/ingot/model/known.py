@@ -146,6 +146,29 @@ def ever_in_force(states: Iterable[LandingState]) -> frozenset[int]:
     return frozenset(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A version that could not be loaded, though a later one of its key is in force."""
+
+    landing: Landing
+    until: datetime
+    """Answers as known in `[landing.known_from, until)` would need it."""
+
+
+def gaps(states: Iterable[LandingState]) -> tuple[Gap, ...]:
+    """Return the versions that never came into force because their bytes were lost."""
+    until: dict[tuple[str, str], datetime] = {}
+    found: list[Gap] = []
+    for state in sorted(states, key=lambda s: -s.landing.ordinal):
+        landing, since = state.landing, state.in_force_from
+        key = (landing.source, landing.key)
+        if since is not None:
+            until[key] = min(since, until.get(key, FOREVER))
+        elif state.outcome is None and landing.known_from < until.get(key, landing.known_from):
+            found.append(Gap(landing, until[key]))
+    return tuple(found)
+
+
 def _displace(latest: dict[tuple[str, str], Landing], landing: Landing) -> bool:
     key = (landing.source, landing.key)
     if key in latest and latest[key].ordinal >= landing.ordinal:

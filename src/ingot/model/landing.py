@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import date, datetime
+    from io import BufferedReader
 
 
 class KnownBasis(StrEnum):
@@ -23,6 +25,18 @@ class KnownBasis(StrEnum):
 
 
 ALL_BASES: Final = tuple(KnownBasis)
+
+
+class Content(Protocol):
+    """The bytes of one object: of a landed one they are verified as they are read."""
+
+    def open(self, mode: Literal["rb"]) -> AbstractContextManager[BufferedReader[Any]]:
+        """Open the bytes; leaving the block raises where they are not those that landed."""
+        ...
+
+    def read_bytes(self) -> bytes:
+        """Return all bytes, or raise where they are not those that landed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,17 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A data file that a unit wrote, by which anyone can tell whether it is still that file."""
+
+    name: str
+    """File name within the table's data folder, without folders; used once."""
+    sha256: str
+    """Of its bytes, 64 hex digits."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The record that a unit was finished; the last one of a unit counts."""
 
@@ -69,6 +80,8 @@ class Done:
     """For a held or refused unit: what happened, in one sentence."""
     details: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
+    files: tuple[WrittenFile, ...] = ()
+    """The data files of the rows; empty in records of before files were hashed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.errors import CorruptFileError
+from ingot.errors import CorruptFileError, DamagedFileError
 from ingot.storage.scoping import scope_columns
 from ingot.storage.writer import DataFile, data_path, dates
 from ingot.tables.arrow import arrow_schema
@@ -60,18 +60,18 @@ def read_batches(
     Columns are found by field id, so a file written before a column was added gives nulls for it.
 
     Raises:
-        CorruptFileError: It is no Parquet file, or has no field ids.
+        DamagedFileError: It cannot be read to its end; the pages' checksums are verified.
+        CorruptFileError: It has no field ids.
     """
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
             places = _places(table, path, file.schema_arrow)
             for batch in file.iter_batches(batch_rows):
                 yield _under_contract(table, batch, places)
-    except (pa.ArrowInvalid, FileNotFoundError) as exc:
-        raise CorruptFileError(
-            f"{path}, a data file of {table.name}, cannot be read: {exc}. Restore it from a "
-            "backup, or rebuild its days."
-        ) from exc
+    except FileNotFoundError as exc:
+        raise DamagedFileError(path, found="it is missing", table=table.name) from exc
+    except (pa.ArrowException, OSError) as exc:
+        raise DamagedFileError(path, found=str(exc), table=table.name) from exc
 
 
 def _places(table: Table, path: str, found: pa.Schema) -> list[int | None]:

@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 from ingot.errors import (
     CommitConflictError,
     CommitStateUnknownError,
+    DamagedFileError,
     IngotError,
     StorageFullError,
     StorageUnavailableError,
@@ -146,6 +147,8 @@ class Committer:
         try:
             proposal = propose(table)
         except FileNotFoundError as exc:
+            if self._load(name, sent).metadata_location == table.metadata_location:
+                raise _translated(name, exc) from exc
             return exc  # the state went out of date, and its files away, while we planned
         except OSError as exc:
             raise _translated(name, exc) from exc
@@ -211,6 +214,8 @@ def _translated(name: str, exc: Exception) -> Exception:
     """Return the error of ours for what kept a commit from landing."""
     if isinstance(exc, IngotError):
         return exc
+    if isinstance(exc, FileNotFoundError):
+        return DamagedFileError(exc.filename, found="it is missing", table=name)
     if isinstance(exc, OSError) and exc.errno is not None:
         return translate(exc, Path(exc.filename or name), "write")
     code = getattr(getattr(exc, "orig", None), "sqlite_errorcode", None)

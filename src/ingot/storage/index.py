@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from ingot.model.landing import Landing
-from ingot.storage.records import Checked, Decided, Expired, NumberedDone, done_text, result_text
+from ingot.storage.records import (
+    Checked,
+    Decided,
+    Expired,
+    NumberedDone,
+    Voided,
+    done_text,
+    result_text,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,8 +25,10 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised with every change of the schema: a database of another version is built anew."""
+OF_RECORDS: Final = ("versions", "decisions", "units", "reads", "expired", "voided", "checks")
+"""Tables that say exactly what the landing store says."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
 session begins on an evening before, with a long weekend between)."""
@@ -58,7 +68,11 @@ _SCHEMA: Final = (
         SELECT *, max(printf('%012d', number) || digest) AS latest FROM units WHERE NOT is_void
         GROUP BY table_name, source, dataset, start, end, landing_id""",
     """CREATE TABLE expired (
-        table_name TEXT, snapshot_id INTEGER, PRIMARY KEY (table_name, snapshot_id))""",
+        table_name TEXT, snapshot_id INTEGER, record INTEGER,
+        PRIMARY KEY (table_name, snapshot_id))""",
+    """CREATE TABLE voided (
+        table_name TEXT, name TEXT, number INTEGER, record INTEGER,
+        PRIMARY KEY (table_name, name, number))""",
     """CREATE TABLE checks (
         run TEXT, number INTEGER, nth INTEGER, started_us INTEGER, text TEXT,
         PRIMARY KEY (run, number, nth))""",
@@ -154,8 +168,10 @@ def enter(connection: sqlite3.Connection, record: Record) -> bool:
         case NumberedDone():
             return _enter_done(connection, record)
         case Expired():
-            rows = [(record.table, snapshot) for snapshot in record.snapshot_ids]
+            rows = [(record.table, snapshot, record.number) for snapshot in record.snapshot_ids]
             return _insert(connection, "expired", rows)
+        case Voided():
+            return _enter_voided(connection, record)
         case Checked():
             found = (
                 (record.run, record.number, nth, to_us(result.started), result_text(result))
@@ -214,6 +230,15 @@ def _enter_done(connection: sqlite3.Connection, record: NumberedDone) -> bool:
     return _insert(connection, "units", [row])
 
 
+def _enter_voided(connection: sqlite3.Connection, record: Voided) -> bool:
+    rows = [(record.table, name, number, record.number) for name, number in record.units]
+    connection.executemany(
+        "UPDATE units SET is_void = 1 WHERE table_name = ? AND name = ? AND number = ?",
+        [row[:3] for row in rows],
+    )
+    return _insert(connection, "voided", rows)
+
+
 def scope_key(scope: Scope) -> tuple[str, str, str, str, int | None]:
     """Return the columns of `units` that name a scope within its table."""
     start, end = scope.start.isoformat(), scope.end.isoformat()
@@ -263,6 +288,10 @@ def mark_all_unprojected(connection: sqlite3.Connection) -> None:
 
 def mark_table_unprojected(connection: sqlite3.Connection, table: str) -> None:
     """Note what a change of which units of `table` are void does to ops.*."""
+    mark_unprojected(connection, _table_partitions(connection, table))
+
+
+def _table_partitions(connection: sqlite3.Connection, table: str) -> set[tuple[str, date]]:
     landings = connection.execute(
         "SELECT DISTINCT first_seen_us FROM units JOIN versions USING (landing_id) "
         "WHERE table_name = ?",
@@ -272,8 +301,7 @@ def mark_table_unprojected(connection: sqlite3.Connection, table: str) -> None:
     spans = connection.execute(
         "SELECT DISTINCT start, end FROM units WHERE table_name = ? AND rows_refused > 0", (table,)
     )
-    marks |= {("ops.quarantine", m) for start, end in spans for m in _reached(start, end)}
-    mark_unprojected(connection, marks)
+    return marks | {("ops.quarantine", m) for start, end in spans for m in _reached(start, end)}
 
 
 def _partitions(connection: sqlite3.Connection, record: Record) -> Iterator[tuple[str, date]]:
@@ -289,6 +317,8 @@ def _partitions(connection: sqlite3.Connection, record: Record) -> Iterator[tupl
             if _has_refused(connection, record.done.unit.table, scope):
                 reached = _reached(scope.start.isoformat(), scope.end.isoformat())
                 yield from (("ops.quarantine", month) for month in reached)
+        case Voided():
+            yield from _table_partitions(connection, record.table)
         case Checked():
             yield from (("ops.checks", _month(result.started)) for result in record.results)
 

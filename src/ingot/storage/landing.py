@@ -6,6 +6,7 @@
     units/<table>/<unit name>/<n>.json        a unit of work was done
     quarantine/<table>/<unit name>/<n>.parquet  the rows that a unit refused; the last n counts
     expired/<table>/<n>.json                  ancestor snapshots that expiry removed
+    voided/<table>/<n>.json                   done records that a repair made void
     tmp/                                      files that are not finished, by process
 
 Every name is made once by a link and never written over.
@@ -15,11 +16,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from hashlib import sha256 as new_sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ingot.errors import CorruptFileError
+from ingot.errors import CorruptFileError, DamagedFileError
 from ingot.model.landing import Landing
 from ingot.storage import files
 from ingot.storage.boundary import calm
@@ -28,11 +28,13 @@ from ingot.storage.records import (
     RECORD_NAME,
     checks_folder,
     from_text,
+    is_canonical,
     path_of,
     to_text,
     unit_path,
     versions_folder,
 )
+from ingot.storage.seal import differs, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope, Unit
     from ingot.storage.boundary import Boundary
     from ingot.storage.records import Record
-
-_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,17 @@ class LandingStore:
     def add_object(self, temporary: Path, sha256: str, size_bytes: int) -> Path:
         """Move finished bytes into the store and return their path.
 
-        Bytes that are there already are left as they are.
+        Bytes that are there already are left as they are; damaged ones are set aside.
 
         Raises:
-            CorruptFileError: The file, or the object of that name, has another size.
+            CorruptFileError: The file has another size.
             StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
         """
         path = self.object_path(sha256)
         _check_size(temporary, size_bytes)
+        if path.exists() and (reason := _damage(path, sha256, size_bytes)):
+            self.set_aside(Damage(sha256, path, reason))
         files.write_once(path, temporary, boundary=self._boundary, step="object")
-        _check_size(path, size_bytes)
         temporary.unlink(missing_ok=True)
         return path
 
@@ -106,16 +107,24 @@ class LandingStore:
             temporary_folder=self.scratch.folder,
         )
 
-    def read(self, path: str) -> Record:
+    def read(self, path: str, *, strict: bool = False) -> Record:
         """Return the record at `path`, which is relative to the store.
 
+        Args:
+            path: Below the store.
+            strict: Also refuse bytes that are not exactly what was written, though their values
+                are.
+
         Raises:
-            CorruptFileError: It does not hold what was written there.
+            DamagedFileError: It does not hold what was written there.
         """
         full = self.root / path
         with files.translated(full, "read"):
-            data = full.read_bytes()
-        return from_text(path, data.decode("utf-8", "replace"))
+            text = full.read_bytes().decode("utf-8", "replace")
+        record = from_text(path, text)
+        if strict and not is_canonical(text):
+            raise DamagedFileError(full, found="its text is not the one that was written")
+        return record
 
     def has(self, path: str) -> bool:
         """Say whether there is a record at `path`, which is relative to the store."""
@@ -124,7 +133,7 @@ class LandingStore:
     def walk(self) -> Iterator[str]:
         """Yield the path of every record, relative to the store, versions first."""
         for folder in RECORD_FOLDERS:
-            yield from self._walk(folder)
+            yield from self.walk_folder(folder)
 
     def add_version(self, landing: Landing) -> bool:
         """Write a version once; False when its ordinal is taken."""
@@ -139,7 +148,7 @@ class LandingStore:
 
     def all_versions(self) -> Iterator[Landing]:
         """Yield every version of every key."""
-        for path in self._walk("versions"):
+        for path in self.walk_folder("versions"):
             record = self.read(path)
             if isinstance(record, Landing):
                 yield record
@@ -155,6 +164,10 @@ class LandingStore:
     def last_expired(self, table: str) -> int:
         """Return the greatest number among a table's records of expiry; 0 for none."""
         return max(_numbers(self.root / "expired" / table), default=0)
+
+    def last_voided(self, table: str) -> int:
+        """Return the greatest number among a table's records of repairs; 0 for none."""
+        return max(_numbers(self.root / "voided" / table), default=0)
 
     def last_check(self, run: str) -> int:
         """Return the greatest number among a run's records of checks; 0 for none."""
@@ -197,7 +210,7 @@ class LandingStore:
             if landing.sha256 not in checked:
                 checked.add(landing.sha256)
                 path = self.object_path(landing.sha256)
-                if reason := _damage(path, landing):
+                if reason := _damage(path, landing.sha256, landing.size_bytes):
                     yield Damage(landing.sha256, path, reason)
 
     def set_aside(self, damage: Damage) -> Path | None:
@@ -206,17 +219,20 @@ class LandingStore:
         Returns:
             Where it lies now, or None when it was gone.
         """
-        if not damage.path.exists():
-            return None
+        return self.move_aside(damage.path) if damage.path.exists() else None
+
+    def move_aside(self, path: Path) -> Path:
+        """Move a damaged file of the store to its folder `damaged`, and return where it is now."""
         folder = self.root / "damaged"
         files.make_folders(folder)
-        aside = folder / f"{damage.sha256}-{self.scratch.path('x').name[:8]}"
-        with files.translated(damage.path, "set aside"):
-            damage.path.rename(aside)
-        files.fsync_folder(damage.path.parent)
+        aside = folder / f"{path.name}-{self.scratch.path('x').name[:8]}"
+        with files.translated(path, "set aside"):
+            path.rename(aside)
+        files.fsync_folder(path.parent)
         return aside
 
-    def _walk(self, folder: str) -> Iterator[str]:
+    def walk_folder(self, folder: str) -> Iterator[str]:
+        """Yield the paths of the records below one folder of the store, in order."""
         top = str(self.root)
         for parent, names, found in os.walk(self.root / folder):
             names.sort()
@@ -245,8 +261,7 @@ def _check_size(path: Path, size_bytes: int) -> None:
         found = path.stat().st_size
     if found != size_bytes:
         raise CorruptFileError(
-            f"{path} has {found} bytes where {size_bytes} were fetched. If it lies in objects/, "
-            "the disk damaged it: run ingot repair, which sets it aside, then ingest again."
+            f"{path} has {found} bytes where {size_bytes} were fetched. Run the command again."
         )
 
 
@@ -255,17 +270,13 @@ def _holds(path: Path, data: bytes) -> bool:
         return path.stat().st_size == len(data) and path.read_bytes() == data
 
 
-def _damage(path: Path, landing: Landing) -> str:
+def _damage(path: Path, sha256: str, size_bytes: int) -> str:
     if not path.exists():
-        return "it is gone"
+        return "it is missing"
     with files.translated(path, "read"):
         found = path.stat().st_size
-        if found != landing.size_bytes:
-            return f"it has {found} bytes, not {landing.size_bytes}"
-        digest = new_sha256()
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    if digest.hexdigest() != landing.sha256:
-        return f"its SHA-256 is {digest.hexdigest()}, not {landing.sha256}"
+        if found != size_bytes:
+            return f"it has {found} bytes, not {size_bytes}"
+        if hash_file(path) != sha256:
+            return differs(sha256)
     return ""

@@ -13,6 +13,7 @@ from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage import index, lookup, voiding
 from ingot.storage.boundary import calm
 from ingot.storage.files import translated
+from ingot.storage.landed import LandedBytes
 from ingot.storage.landing import LandingStore
 from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
 from ingot.storage.state import StateCache
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ingot.model.work import Done, RefusedRow, Scope, Unit
     from ingot.storage.boundary import Boundary
     from ingot.storage.index import Unprojected
-    from ingot.storage.landing import Damage
     from ingot.storage.records import Record
 
 
@@ -110,8 +110,12 @@ class Ledger:
         return self.store.scratch.sweep()
 
     def object_path(self, sha256: str) -> Path:
-        """Return where the bytes with this SHA-256 lie."""
+        """Return where the bytes with this SHA-256 are; read them by `landed`, which verifies."""
         return self.store.object_path(sha256)
+
+    def landed(self, sha256: str) -> LandedBytes:
+        """Return the object with this SHA-256, which is verified as it is read."""
+        return LandedBytes(self.store.object_path(sha256), sha256)
 
     def land(
         self,
@@ -163,7 +167,7 @@ class Ledger:
             if states and states[-1].landing.sha256 == sha256:
                 return None
             version = _placed(new, states, publication, stated=stated)
-            if self._make(version):
+            if self.make(version):
                 return version
 
     def stamp(self) -> str:
@@ -258,7 +262,7 @@ class Ledger:
             at=max(at, landing.known_from),
             by=by,
         )
-        if state.decision is not None or not self._make(record):
+        if state.decision is not None or not self.make(record):
             decided = self.find(landing.landing_id)
             raise QueryError(
                 f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) was "
@@ -279,9 +283,12 @@ class Ledger:
         return self.state.read(lambda db: lookup.last_done(db, table, scope))
 
     def done_all(
-        self, table: str, *, source: str | None = None, dataset: str | None = None
+        self, table: str | None, *, source: str | None = None, dataset: str | None = None
     ) -> tuple[Done, ...]:
-        """Return, for each scope of a table, the record of the unit whose rows it holds now."""
+        """Return, for each scope of a table, the record of the unit whose rows it holds now.
+
+        None is every table.
+        """
         return self.state.read(lambda db: lookup.effective(db, table, source, dataset))
 
     def redone(self) -> tuple[Done, ...]:
@@ -296,7 +303,7 @@ class Ledger:
         """
         while True:
             last = self.store.last_number(done.unit.table, done.unit.scope)
-            if self._make(NumberedDone(last + 1, done)):
+            if self.make(NumberedDone(last + 1, done)):
                 return
 
     def record_quarantine(self, unit: Unit, rows: Sequence[RefusedRow], layer: str) -> int:
@@ -381,15 +388,19 @@ class Ledger:
         ids = tuple(sorted(set(snapshot_ids)))
         while ids:
             number = self.store.last_expired(table) + 1
-            if self._make(Expired(table, number, ids)):
+            if self.make(Expired(table, number, ids)):
                 return
 
     def record_checked(self, run: str, results: Sequence[CheckResult]) -> None:
         """Record what checks found."""
         while results:
             number = self.store.last_check(run) + 1
-            if self._make(Checked(run, number, tuple(results))):
+            if self.make(Checked(run, number, tuple(results))):
                 return
+
+    def last_checked(self, rule: str) -> CheckResult | None:
+        """Return the latest result of a rule; None where it never ran."""
+        return self.state.read(lambda db: lookup.last_checked(db, rule))
 
     def settled_until(self, refinements: Iterable[Refinement]) -> datetime | None:
         """Return the least moment from which something landed is not refined yet.
@@ -403,7 +414,9 @@ class Ledger:
     def _unrefined(self, refinement: Refinement) -> Iterable[datetime]:
         source, dataset, table = refinement.source, refinement.dataset, refinement.table
         states = self.states(source, dataset)
-        yield from (s.landing.known_from for s in states if s.outcome is None)
+        lost = {gap.landing.landing_id for gap in known.gaps(states)}
+        pending = (s.landing for s in states if s.outcome is None)
+        yield from (v.known_from for v in pending if v.landing_id not in lost)
         if table is None:
             return
         read = self.state.read(lambda db: lookup.refined(db, table, source, dataset))
@@ -433,22 +446,7 @@ class Ledger:
         """
         return self.state.rebuild()
 
-    def mend(self) -> tuple[Damage, ...]:
-        """Read every object again; set aside what is damaged and have it fetched again.
-
-        Returns:
-            What was damaged. Bytes that the vendor still has come back with the next ingest.
-        """
-        found = tuple(self.store.damaged())
-        for damage in found:
-            self.store.set_aside(damage)
-        hashes = {damage.sha256 for damage in found}
-        for landing in self.store.all_versions():
-            if landing.sha256 in hashes:
-                self.forget_listing(landing.source, [landing.key])
-        return found
-
-    def _make(self, record: Record) -> bool:
+    def make(self, record: Record) -> bool:
         """Announce, make and take a record; False when its name was taken, which is then known."""
         path = path_of(record)
         kind = path.partition("/")[0]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyiceberg.io import FileIO, InputFile, OutputFile
 from pyiceberg.typedef import EMPTY_DICT
 
+from ingot.errors import DamagedFileError
 from ingot.storage.boundary import calm
 from ingot.storage.files import fsync_folder, make_folders
 from ingot.storage.locations import Locations
+from ingot.storage.seal import hash_in, read_sealed, sealed
 
 if TYPE_CHECKING:
-    from io import BufferedReader, BufferedWriter
+    from collections.abc import Callable
+    from io import BufferedWriter
     from types import TracebackType
     from typing import Self
 
@@ -27,6 +32,7 @@ RECORDED: Final = "ingot.recorded"
 ROOT: Final = "ingot.root"
 """Catalog properties that carry a `Locations` to wherever PyIceberg makes file access."""
 _STATE_SUFFIX: Final = ".metadata.json"
+_DATA_SUFFIX: Final = ".parquet"
 
 
 class LocalFileIO(FileIO):
@@ -64,13 +70,14 @@ class _LocalInput(InputFile):
 
     def open(self, seekable: bool = True) -> InputStream:
         del seekable
-        stream: BufferedReader = self._path.open("rb")
-        return stream
+        if self._path.suffix == _DATA_SUFFIX:
+            return self._path.open("rb")
+        return BytesIO(read_sealed(self._path))
 
 
 class _LocalOutput(OutputFile):
     def __init__(self, location: str, path: Path, boundary: Boundary) -> None:
-        super().__init__(location)
+        self._location = location
         self._path = path
         self._boundary = boundary
 
@@ -83,10 +90,28 @@ class _LocalOutput(OutputFile):
     def to_input_file(self) -> InputFile:
         return _LocalInput(self.location, self._path)
 
+    @property
+    def location(self) -> str:
+        """Where the file is; once it is closed, under the name that carries its hash."""
+        return self._location
+
     def create(self, overwrite: bool = False) -> OutputStream:
         make_folders(self._path.parent)
         self._boundary("metadata.before_write")
-        return _DurableStream(self._path, "wb" if overwrite else "xb", self._boundary)
+        mode = "wb" if overwrite else "xb"
+        return _DurableStream(self._path, mode, self._boundary, self._closed)
+
+    def _closed(self, sha256: str) -> Path:
+        """Take the name that carries the hash; a metadata file was named before it was written."""
+        found = hash_in(self._path.name)
+        if found is None:
+            self._location = sealed(self._location, sha256)
+            self._path = self._path.with_name(sealed(self._path.name, sha256))
+        elif found != sha256:
+            raise DamagedFileError(
+                self._path, found="other bytes were written than its name says", table=None
+            )
+        return self._path
 
 
 class _DurableStream:
@@ -96,12 +121,18 @@ class _DurableStream:
     syncs the folder that it shares with the manifests.
     """
 
-    def __init__(self, path: Path, mode: str, boundary: Boundary) -> None:
+    def __init__(
+        self, path: Path, mode: str, boundary: Boundary, closed: Callable[[str], Path]
+    ) -> None:
+        """Open the file; `closed` takes the SHA-256 of what was written and returns its name."""
         self._path = path
         self._boundary = boundary
+        self._closed = closed
+        self._digest = sha256()
         self._stream: BufferedWriter = path.open(mode)  # type: ignore[assignment]  # wb or xb
 
     def write(self, b: bytes) -> int:
+        self._digest.update(b)
         return self._stream.write(b)
 
     def tell(self) -> int:
@@ -116,6 +147,7 @@ class _DurableStream:
             os.fsync(self._stream.fileno())
         finally:
             self._stream.close()
+        self._path = self._path.rename(self._closed(self._digest.hexdigest()))
         if self._path.name.endswith(_STATE_SUFFIX):
             fsync_folder(self._path.parent)
             self._boundary("metadata.after_fsync")

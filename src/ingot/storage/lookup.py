@@ -214,6 +214,19 @@ def effective(
     return tuple(done_of(text) for (text,) in found)
 
 
+def numbers(
+    connection: sqlite3.Connection, table: str, scope: Scope
+) -> tuple[tuple[str, int], ...]:
+    """Return (unit name, number) of every record of a scope that is not void."""
+    return tuple(
+        connection.execute(
+            "SELECT name, number FROM units WHERE table_name = ? AND source = ? AND dataset = ? "
+            "AND start = ? AND end = ? AND landing_id IS ? AND NOT is_void",
+            (table, *scope_key(scope)),
+        ).fetchall()
+    )
+
+
 def redone(connection: sqlite3.Connection) -> tuple[Done, ...]:
     """Return every record of the scopes outside bronze that were done more than once.
 
@@ -289,6 +302,16 @@ def checks(
         (start_us, end_us),
     )
     return tuple((run, result_of(text)) for run, text in found)
+
+
+def last_checked(connection: sqlite3.Connection, rule: str) -> CheckResult | None:
+    """Return the latest result of a rule."""
+    row = connection.execute(
+        "SELECT text FROM checks WHERE json_extract(text, '$.rule') = ? "
+        "ORDER BY started_us DESC LIMIT 1",
+        (rule,),
+    ).fetchone()
+    return None if row is None else result_of(row[0])
 
 
 def _bounds(start: date | None, end: date | None) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ingot.errors import CorruptFileError
 from ingot.storage.avro import read_avro
 from ingot.storage.scoping import Bounds, day_decoder, int64, scope_columns
+from ingot.storage.seal import read_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ _DELETED: Final = 2
 _DATA: Final = 0
 
 # Field ids of the Iceberg specification, version 2: manifest lists, manifest entries, data files.
-_PATH, _SPEC, _CONTENT, _ADDED_BY = 500, 502, 517, 503
+_PATH, _LENGTH, _SPEC, _CONTENT, _ADDED_BY = 500, 501, 502, 517, 503
 _ADDED_FILES, _EXISTING_FILES, _PARTITIONS, _PART_LOW, _PART_HIGH = 504, 505, 507, 510, 511
 _STATUS, _SNAPSHOT, _DATA_FILE = 0, 1, 2
 _FILE_CONTENT, _FILE_PATH, _PARTITION, _ROWS, _SIZE = 134, 100, 102, 103, 104
@@ -40,6 +41,7 @@ class Manifest:
     """One line of a manifest list."""
 
     location: str
+    size_bytes: int
     spec_id: int
     holds_deletes: bool
     added_by: int
@@ -124,7 +126,7 @@ class Manifests:
         return value
 
     def _records(self, location: str) -> list[dict[int, Any]]:
-        return list(read_avro(self._locations.path(location).read_bytes(), location))
+        return list(read_avro(read_sealed(self._locations.path(location)), location))
 
     def _read_list(self, location: str) -> tuple[Manifest, ...]:
         return tuple(_manifest(record) for record in self._records(location))
@@ -158,6 +160,7 @@ def _manifest(record: Mapping[int, Any]) -> Manifest:
     added, existing = record.get(_ADDED_FILES), record.get(_EXISTING_FILES)
     return Manifest(
         location=record[_PATH],
+        size_bytes=record[_LENGTH],
         spec_id=record[_SPEC],
         holds_deletes=record.get(_CONTENT, _DATA) != _DATA,
         added_by=record[_ADDED_BY],

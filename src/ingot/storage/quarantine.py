@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.storage.files import translated
+from ingot.errors import DamagedFileError
 from ingot.tables import ops
 from ingot.tables.arrow import arrow_schema
 
@@ -60,9 +60,32 @@ def to_parquet(rows: Sequence[RefusedRow], layer: str) -> bytes:
         "symbol": [None if r.symbol is None else _readable(r.symbol) for r in ordered],
         "bar_start_ns": [r.bar_start_ns for r in ordered],
     }
+    return _encoded(pa.Table.from_pydict(columns, schema=schema()))
+
+
+def _encoded(rows: pa.Table, *, checksums: bool = True) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pydict(columns, schema=schema()), sink, compression="zstd")
+    pq.write_table(rows, sink, compression="zstd", write_page_checksum=checksums)
     return bytes(sink.getvalue())
+
+
+def damage(path: Path) -> str:
+    """Return what is wrong with a quarantine file; empty where it is what was written.
+
+    The same rows give the same bytes, so the rows are encoded again and compared; not where
+    another version of the writer made the file, which is then decoded only.
+    """
+    data = path.read_bytes()
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+            rows, writer = file.read(), file.metadata.created_by
+    except (pa.ArrowException, OSError) as exc:
+        return f"it cannot be decoded: {exc}"
+    again = _encoded(rows)
+    same_writer = pq.read_metadata(pa.BufferReader(again)).created_by == writer
+    if same_writer and data not in {again, _encoded(rows, checksums=False)}:
+        return "its bytes are not those that its rows give"
+    return ""
 
 
 def _order(row: RefusedRow) -> tuple[int, int, str, str, str, int]:
@@ -120,8 +143,19 @@ def read_symbols(paths: Iterable[Path]) -> frozenset[tuple[int, str, str | None]
 
 
 def _read(path: Path) -> pa.Table:
-    with translated(path, "read"):
-        return pq.ParquetFile(path).read()
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read()
+    except FileNotFoundError as exc:
+        raise DamagedFileError(path, found="it is missing", table=_table_of(path)) from exc
+    except (pa.ArrowException, OSError) as exc:
+        raise DamagedFileError(path, found=str(exc), table=_table_of(path)) from exc
+
+
+def _table_of(path: Path) -> str | None:
+    """Return the table whose unit refused the rows: the folder below `quarantine`."""
+    parts = path.parts
+    return parts[parts.index("quarantine") + 1] if "quarantine" in parts else None
 
 
 def _filed_between(rows: pa.Table, start: date | None, end: date | None) -> pa.Table:

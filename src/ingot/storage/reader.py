@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import QueryError
+from ingot.errors import DamagedFileError, QueryError
 from ingot.storage.manifests import Manifests
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.scoping import partition_range, scope_columns
+from ingot.storage.seal import differs, hash_file, hash_in, read_sealed
 from ingot.tables.relation import FileRelation, columns_of
 
 if TYPE_CHECKING:
@@ -71,12 +74,43 @@ class FilePlan:
         """Bytes of the files on disk."""
         return sum(file.size_bytes for file in self.files)
 
+    def damaged(self) -> Iterator[DamagedFileError]:
+        """Yield an error for each file that is missing or has another size than was committed."""
+        for file in self.files:
+            try:
+                found = os.stat(file.path).st_size  # noqa: PTH116  (thousands of files a query)
+            except FileNotFoundError:
+                yield DamagedFileError(file.path, found="it is missing", table=self.table)
+                continue
+            if found != file.size_bytes:
+                text = f"it has {found} bytes, not {file.size_bytes}"
+                yield DamagedFileError(file.path, found=text, table=self.table)
+
+    def verify(self) -> FilePlan:
+        """Return the plan after reading every file and comparing it with the hash in its name.
+
+        What is derived from rows is kept, so a step never reads a damaged file. A file is read
+        once in a process.
+
+        Raises:
+            DamagedFileError: A file is not what was written.
+        """
+        for damage in self.damaged():
+            raise damage
+        for file in self.files:
+            if text := _damage(file.path, file.size_bytes, os.stat(file.path).st_mtime_ns):  # noqa: PTH116
+                raise DamagedFileError(file.path, found=text, table=self.table)
+        return self
+
     def relation(self, where: str | None = None) -> FileRelation:
         """Return the files as an engine's input, of which `where` keeps the rows wanted.
 
         Raises:
             QueryError: Delete files apply, which plain Parquet readers would not see.
+            DamagedFileError: A file is missing or has another size than was committed.
         """
+        for damage in self.damaged():
+            raise damage
         if self.has_deletes:
             raise QueryError(
                 f"{self.table} holds delete files that another engine wrote; the embedded engine "
@@ -119,10 +153,12 @@ class Reader:
         for left in reversed(range(_RETRIES)):
             try:
                 return self.state_at(table, self.pointer(table))
-            except FileNotFoundError:
+            except FileNotFoundError as exc:
                 # A writer replaced the pointer and, 20 commits on, removed what it named.
                 if left == 0:
-                    raise
+                    raise DamagedFileError(
+                        exc.filename, found="it is missing", table=table.name
+                    ) from exc
         raise AssertionError
 
     def state_at(self, table: Table, location: str) -> TableState:
@@ -131,7 +167,8 @@ class Reader:
             if found := self._states.get(location):
                 self._states.move_to_end(location)
                 return found
-        state = parse_state(table.name, self._locations.path(location).read_bytes())
+        data = read_sealed(self._locations.path(location))
+        state = parse_state(table.name, data)
         with self._lock:
             self._states[location] = state
             while len(self._states) > _KEPT_STATES:
@@ -149,13 +186,26 @@ class Reader:
         landing_ids: Collection[int] | None = None,
         snapshot_id: int | None = None,
     ) -> FilePlan:
-        """Return the files that can hold rows with dates in `[start, end)` and so on."""
+        """Return the files that can hold rows with dates in `[start, end)` and so on.
+
+        Raises:
+            DamagedFileError: A manifest or metadata file is missing or damaged.
+        """
+        try:
+            return self._plan(
+                table,
+                _Wanted(start or date.min, end or date.max, source, dataset, landing_ids),
+                snapshot_id,
+            )
+        except FileNotFoundError as exc:
+            raise DamagedFileError(exc.filename, found="it is missing", table=table.name) from exc
+
+    def _plan(self, table: Table, wanted: _Wanted, snapshot_id: int | None) -> FilePlan:
         state = self.state(table)
         snapshot = state.snapshot(snapshot_id)
         columns = _columns(table, state, snapshot, latest=snapshot_id is None)
         if snapshot is None:
             return FilePlan(table.name, None, (), columns)
-        wanted = _Wanted(start or date.min, end or date.max, source, dataset, landing_ids)
         found, deletes = [], False
         for file in self.live_files(table, state, snapshot, start=wanted.start, end=wanted.end):
             if file.entry.is_delete:
@@ -246,6 +296,14 @@ class _Wanted:
 
 def _may_hold(bound: tuple[str, str] | None, value: str | None) -> bool:
     return not value or bound is None or bound[0] <= value <= bound[1]
+
+
+@lru_cache(maxsize=65_536)
+def _damage(path: str, size_bytes: int, mtime_ns: int) -> str:
+    """Return what is wrong with a data file; files without a hash in their names pass."""
+    del size_bytes, mtime_ns  # they name the bytes on disk: those of a changed file are read again
+    wanted = hash_in(path)
+    return "" if wanted in {None, hash_file(Path(path))} else differs(str(wanted))
 
 
 def _planned(entry: FileEntry) -> PlannedFile:

@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError, LookAtDataError
+from ingot.errors import DamagedFileError, LookAtDataError
 from ingot.model.checked import CheckResult
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
-from ingot.model.work import Done, Scope, Unit
+from ingot.model.work import Done, Scope, Unit, WrittenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,16 @@ class Expired:
 
 
 @dataclass(frozen=True, slots=True)
+class Voided:
+    """Done records that no longer count, because `ingot repair` makes their units again."""
+
+    table: str
+    number: int
+    units: tuple[tuple[str, int], ...]
+    """(unit name, number of its done record)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What the checks of one run found; a run may check more than once."""
 
@@ -61,7 +71,7 @@ class Checked:
     results: tuple[CheckResult, ...]
 
 
-Record = Landing | Decided | NumberedDone | Expired | Checked
+Record = Landing | Decided | NumberedDone | Expired | Voided | Checked
 
 
 def safe_path(name: str, what: str) -> str:
@@ -120,6 +130,8 @@ def path_of(record: Record) -> str:
             return f"units/{unit_path(unit)}/{record.number}.json"
         case Expired():
             return f"expired/{safe_part(record.table, 'table')}/{record.number}.json"
+        case Voided():
+            return f"voided/{safe_part(record.table, 'table')}/{record.number}.json"
         case Checked():
             return f"{checks_folder(record.run)}/{record.number}.json"
 
@@ -152,6 +164,9 @@ def to_text(record: Record) -> str:
         case Expired():
             body = {"table": record.table, "number": record.number}
             body["snapshot_ids"] = list(record.snapshot_ids)
+        case Voided():
+            body = {"table": record.table, "number": record.number}
+            body["units"] = [list(unit) for unit in record.units]
         case Checked():
             body = {"run": record.run, "number": record.number}
             body["results"] = [_result_body(result) for result in record.results]
@@ -199,7 +214,11 @@ def _done_body(done: Done) -> dict[str, Any]:
     body = {name: getattr(done, name) for name in Done.__slots__ if name != "unit"}
     scope = {name: getattr(done.unit.scope, name) for name in Scope.__slots__}
     unit = {"table": done.unit.table, "scope": scope, "digest": done.unit.digest}
-    return {**body, "details": dict(done.details), "unit": unit}
+    files = [{name: getattr(f, name) for name in WrittenFile.__slots__} for f in done.files]
+    body |= {"details": dict(done.details), "unit": unit, "files": files}
+    if not files:
+        del body["files"]
+    return body
 
 
 def _plain(value: object) -> str:
@@ -221,7 +240,7 @@ def from_text(path: str, text: str) -> Record:
         text: The file's text.
 
     Raises:
-        CorruptFileError: The text is not what was written there.
+        DamagedFileError: The text is not what was written there.
     """
     try:
         body = json.loads(text)
@@ -229,19 +248,17 @@ def from_text(path: str, text: str) -> Record:
         record = _READERS[path.partition("/")[0]](body)
         belongs = path_of(record)
     except (ValueError, KeyError, TypeError, AttributeError, LookAtDataError) as exc:
-        raise CorruptFileError(_damaged(path, f"{type(exc).__name__}: {exc}")) from exc
+        raise DamagedFileError(f"landing/{path}", found=f"{type(exc).__name__}: {exc}") from exc
     if belongs != path:
-        raise CorruptFileError(_damaged(path, f"it holds the record of {belongs}"))
+        raise DamagedFileError(f"landing/{path}", found=f"it holds the record of {belongs}")
     if checksum != _checksum(body):
-        raise CorruptFileError(_damaged(path, "its values do not give its checksum"))
+        raise DamagedFileError(f"landing/{path}", found="its values do not give its checksum")
     return record
 
 
-def _damaged(path: str, why: str) -> str:
-    return (
-        f"The record landing/{path} is not what was written there ({why}). Records never change: "
-        "restore it from a backup, or move it out of the lake and run: ingot repair"
-    )
+def is_canonical(text: str) -> bool:
+    """Return True if the text of a record is the one that was written, white space included."""
+    return json.dumps(json.loads(text), indent=1, sort_keys=True) + "\n" == text
 
 
 def done_of(text: str) -> Done:
@@ -277,6 +294,7 @@ def _done(body: dict[str, Any]) -> Done:
         reason=body["reason"],
         details=body["details"],
         code_version=body["code_version"],
+        files=tuple(WrittenFile(**file) for file in body.get("files", ())),
     )
 
 
@@ -315,6 +333,11 @@ def _expired(body: dict[str, Any]) -> Expired:
     return Expired(body["table"], body["number"], tuple(body["snapshot_ids"]))
 
 
+def _voided(body: dict[str, Any]) -> Voided:
+    units = tuple((name, number) for name, number in body["units"])
+    return Voided(body["table"], body["number"], units)
+
+
 def _checked(body: dict[str, Any]) -> Checked:
     return Checked(body["run"], body["number"], tuple(map(_result, body["results"])))
 
@@ -324,6 +347,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
     "decisions": _decided,
     "units": _numbered_done,
     "expired": _expired,
+    "voided": _voided,
     "checks": _checked,
 }
 RECORD_FOLDERS: Final = tuple(_READERS)

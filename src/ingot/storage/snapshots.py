@@ -211,17 +211,17 @@ class _Assembly:
         )
 
     def _write_list(self, manifests: list[ManifestFile]) -> str:
-        path = self._path(f"snap-{self._snapshot_id}-0-{self._name}")
+        output = self._table.io.new_output(self._path(f"snap-{self._snapshot_id}-0-{self._name}"))
         with write_manifest_list(
             format_version=self._metadata.format_version,
-            output_file=self._table.io.new_output(path),
+            output_file=output,
             snapshot_id=self._snapshot_id,
             parent_snapshot_id=self._parent.snapshot_id if self._parent else None,
             sequence_number=self._metadata.next_sequence_number(),
             avro_compression=self._compression,  # type: ignore[arg-type]  # as Iceberg spells it
         ) as writer:
             writer.add_manifests(manifests)
-        return path
+        return output.location  # it carries the hash of what was written
 
     def _path(self, name: str) -> str:
         return self._table.location_provider().new_metadata_location(f"{name}.avro")

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
 from pyiceberg.serializers import FromInputFile
+from pyiceberg.table import StagedTable
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import EMPTY_DICT
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -21,6 +27,7 @@ from ingot.errors import StorageUnavailableError
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
 from ingot.storage.schema import iceberg_schema, partition_spec, properties, sort_order
+from ingot.storage.seal import sealed
 from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -89,6 +96,10 @@ class LakeCatalog(SqlCatalog):
             catalog=self,
         )
 
+    def table_exists(self, identifier: str | Identifier) -> bool:
+        """Return True if the catalog names the table, whether its metadata can be read or not."""
+        return self._pointers.get(".".join(Catalog.identifier_to_tuple(identifier))) is not None
+
     def close(self) -> None:
         """Release the connections."""
         super().close()
@@ -104,6 +115,21 @@ class LakeCatalog(SqlCatalog):
             while len(self._parsed) > _KEPT:
                 self._parsed.popitem(last=False)
         return metadata
+
+    def _update_and_stage_table(
+        self,
+        current_table: IcebergTable | None,
+        table_identifier: Identifier,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> StagedTable:
+        """Name the metadata file to be written by the hash of its bytes."""
+        staged = super()._update_and_stage_table(
+            current_table, table_identifier, requirements, updates
+        )
+        data = staged.metadata.model_dump_json(exclude_none=True).encode()
+        staged.metadata_location = sealed(staged.metadata_location, sha256(data).hexdigest())
+        return staged
 
     def _load_file_io(
         self, properties: Properties = EMPTY_DICT, location: str | None = None
@@ -166,12 +192,12 @@ def _create_namespace(catalog: LakeCatalog, namespace: str) -> None:
 
 def _create(catalog: LakeCatalog, table: Table) -> None:
     try:
-        catalog.create_table(
+        catalog.create_table_transaction(
             table.name,
             schema=iceberg_schema(table),
             partition_spec=partition_spec(table),
             sort_order=sort_order(table),
             properties=properties(table),
-        )
-    except TableAlreadyExistsError:
+        ).commit_transaction()
+    except (TableAlreadyExistsError, CommitFailedException):
         return  # another process made it first

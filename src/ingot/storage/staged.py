@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow.parquet as pq
 
 from ingot.errors import ContractBrokenError, CorruptFileError
+from ingot.model.work import WrittenFile
 from ingot.storage.scoping import (
     Bounds,
     Overlap,
@@ -19,6 +20,7 @@ from ingot.storage.scoping import (
     partition_value,
     scope_columns,
 )
+from ingot.storage.seal import hash_in
 from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema
 
@@ -59,6 +61,11 @@ class StagedFile:
     split_offsets: tuple[int, ...]
     in_order: bool
     """True when the rows keep the table's sort order."""
+
+    @property
+    def written(self) -> WrittenFile:
+        """What its unit's record keeps of the file."""
+        return WrittenFile(self.path.name, hash_in(self.path.name) or "", self.size_bytes)
 
     @property
     def first(self) -> date | None:

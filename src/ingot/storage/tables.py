@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from functools import cached_property
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, LakeNotFoundError, StorageUnavailableError
@@ -179,17 +180,14 @@ class TableStore:
             CorruptFileError: It is not a whole Parquet file.
             ConfigError: It does not lie in the table's folder.
         """
-        from ingot.storage.staged import inspect  # noqa: PLC0415 - imports pyarrow
-        from ingot.storage.writer import make_durable  # noqa: PLC0415 - imports pyarrow
+        from ingot.storage.writer import adopted  # noqa: PLC0415 - imports pyarrow
 
         if not path.resolve().is_relative_to(self._data_folder(table)):
             raise ConfigError(
                 f"{path} does not lie in the data folder of {table.name}. Write it to a path from "
                 "staging_path."
             )
-        found = inspect(table, path.resolve(), scope=scope)
-        make_durable(path, self._boundary)
-        return found
+        return adopted(table, path.resolve(), scope=scope, boundary=self._boundary)
 
     def write(
         self, table: Table, scope: Scope, unit_digest: str, batches: pa.RecordBatchReader
@@ -296,6 +294,11 @@ class TableStore:
         """Return the ids of the head and its ancestors that have not expired."""
         return lineage.ancestors(self._reader.state(table))
 
+    def cut_off(self, table: Table, expiring: Collection[int]) -> frozenset[int]:
+        """Return the ancestors that the head no longer reaches once these have expired."""
+        chained = (s.snapshot_id for s in lineage.chain(self._reader.state(table)))
+        return frozenset(dropwhile(lambda snapshot: snapshot not in expiring, chained))
+
     def history(self, table: Table) -> tuple[SnapshotFacts, ...]:
         """Return what the head's snapshots say of the work that made them, oldest first."""
         state = self._reader.state(table)
@@ -319,7 +322,7 @@ class TableStore:
             min_age_s: Younger files may belong to a commit that is on its way.
             now_s: The file system's present, seconds since 1970; by default the machine's clock.
         """
-        return maintenance.orphans(self._upkeep(table), min_age_s=min_age_s, now_s=now_s)
+        return maintenance.orphans(self.upkeep(table), min_age_s=min_age_s, now_s=now_s)
 
     def delete_orphans(
         self, table: Table, *, min_age_s: float = maintenance.MIN_AGE_S, now_s: float | None = None
@@ -349,6 +352,13 @@ class TableStore:
 
         if snapshot_ids:
             self._commit(table, lambda found: expiry(found, snapshot_ids))
+
+    def remake(self, table: Table) -> None:
+        """Forget a table's description, which is damaged, and make it anew, empty."""
+        from ingot.storage.recovery import remake_table  # noqa: PLC0415 - imports PyIceberg
+
+        with self._locks[table.name]:
+            remake_table(self._catalog, table)
 
     def pin(self, table: Table, snapshot_id: int, tag: str) -> None:
         """Name a snapshot by a tag, so that it does not expire; a tag keeps its snapshot.
@@ -454,7 +464,8 @@ class TableStore:
             table, self._reader, self._locations, self._data_folder(table), self._boundary
         )
 
-    def _upkeep(self, table: Table) -> maintenance.Upkeep:
+    def upkeep(self, table: Table) -> maintenance.Upkeep:
+        """Return what looking after a table's files needs."""
         return maintenance.Upkeep(table, self._reader, self._locations, self._folder(table))
 
     def _folder(self, table: Table) -> Path:

@@ -1,4 +1,4 @@
-"""What a rollback of a table undoes: done records whose snapshot is no longer behind its head."""
+"""What no longer counts: records whose snapshot a rollback took, or that a repair made void."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def void(
     entries = state.read(lambda db: _entries(db, table))
     lasting = set(ancestors())
     lasting |= state.read(lambda db: _expired(db, table))
-    judged = list(_judge(entries, lasting))
+    repaired = state.read(lambda db: _voided(db, table))
+    judged = list(_judge(entries, lasting, repaired))
     changed = [(entry, is_void) for entry, is_void in judged if entry.is_void != is_void]
     redone = {entry.scope: entry.number for entry, is_void in judged if not is_void}
 
@@ -78,7 +79,9 @@ def checked_head(db: sqlite3.Connection, table: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _judge(entries: Iterable[_Entry], lasting: Collection[int]) -> Iterator[tuple[_Entry, bool]]:
+def _judge(
+    entries: Iterable[_Entry], lasting: Collection[int], repaired: Collection[tuple[str, int]]
+) -> Iterator[tuple[_Entry, bool]]:
     """Yield each record with whether it is void, scope by scope in order.
 
     A record that committed nothing found its scope as the record before left it, so it stands
@@ -89,7 +92,7 @@ def _judge(entries: Iterable[_Entry], lasting: Collection[int]) -> Iterator[tupl
         for record in records:
             if record.snapshot_id is not None:
                 is_void = record.snapshot_id not in lasting
-            yield record, is_void
+            yield record, is_void or (record.name, record.number) in repaired
 
 
 def _entries(db: sqlite3.Connection, table: str) -> list[_Entry]:
@@ -108,3 +111,8 @@ def _entries(db: sqlite3.Connection, table: str) -> list[_Entry]:
 def _expired(db: sqlite3.Connection, table: str) -> set[int]:
     found = db.execute("SELECT snapshot_id FROM expired WHERE table_name = ?", (table,))
     return {snapshot_id for (snapshot_id,) in found}
+
+
+def _voided(db: sqlite3.Connection, table: str) -> set[tuple[str, int]]:
+    found = db.execute("SELECT name, number FROM voided WHERE table_name = ?", (table,))
+    return {(name, number) for name, number in found}

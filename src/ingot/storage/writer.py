@@ -11,6 +11,7 @@ time to read. Delta encoding of times would save 2 % and lock out older vectoris
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from ingot.errors import ContractBrokenError
 from ingot.storage.files import fsync_file, fsync_folder, make_folders, translated
 from ingot.storage.scoping import partition_folder, partition_value, scope_columns
+from ingot.storage.seal import seal
 from ingot.storage.staged import StagedFile, inspect
 from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema, narrow_schema
@@ -88,8 +90,11 @@ class DataFile:
             self._drain(0)
             self._pool.shutdown()
             self._writer.close()
-        make_durable(self._path, self._boundary)
-        return inspect(self._table, self._path, scope=scope, in_order=self._order.kept)
+        found = adopted(
+            self._table, self._path, scope=scope, in_order=self._order.kept, boundary=self._boundary
+        )
+        self._path = found.path
+        return found
 
     def discard(self) -> None:
         """Give up: no snapshot can name the file yet, so it is removed."""
@@ -118,13 +123,22 @@ class DataFile:
             self._pending.pop(0).result()
 
 
-def make_durable(path: Path, boundary: Boundary) -> None:
-    """Return once a finished file and its name are on the disk."""
+def adopted(
+    table: Table, path: Path, *, scope: Scope | None, in_order: bool = False, boundary: Boundary
+) -> StagedFile:
+    """Hold a finished file against contract and scope, name it by its hash and make it durable.
+
+    The bytes are read back while they are in the page cache: hashing costs the same as it would
+    during the write, and no writer, ours or a connector's, can leave it out.
+    """
+    found = inspect(table, path, scope=scope, in_order=in_order)
     with translated(path, "write"):
         boundary("data.before_fsync")
         fsync_file(path)
-        fsync_folder(path.parent)
+        named = seal(path)
+        fsync_folder(named.parent)
         boundary("data.after_fsync")
+    return replace(found, path=named)
 
 
 def _open_writer(table: Table, path: Path, layout: pa.Schema) -> pq.ParquetWriter:
@@ -137,6 +151,7 @@ def _open_writer(table: Table, path: Path, layout: pa.Schema) -> pq.ParquetWrite
         use_dictionary=repeating,  # type: ignore[arg-type]  # a list of names works too
         store_decimal_as_integer=True,
         write_page_index=True,
+        write_page_checksum=True,
         store_schema=False,  # readers see the contract's types, however rows lay in memory
     )
 

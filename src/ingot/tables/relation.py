@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from ingot.errors import DamagedFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
     from ingot.tables.contract import Table
     from ingot.tables.view import View
+
+
+_FOLDER: Final = re.compile(r".*/(bronze|silver|gold|ops)/([^/]+)/(?:data|metadata)/")
 
 
 @dataclass(frozen=True)
@@ -49,3 +55,43 @@ class QueryRelation:
 def columns_of(table: Table) -> dict[int, tuple[str, str]]:
     """Return the field-id map of a table as its contract declares it today."""
     return {i: (c.name, c.type.sql) for i, c in enumerate(table.columns, start=1)}
+
+
+def table_of(path: object) -> str | None:
+    """Return the table whose folder a file lies in; None where it is in none.
+
+    >>> table_of("/lake/warehouse/silver/day_bars/data/a.parquet")
+    'silver.day_bars'
+    """
+    found = _FOLDER.match(str(path))
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def paths_of(relations: Iterable[Relation | QueryRelation]) -> Iterator[str]:
+    """Yield the data files that relations are read from."""
+    for relation in relations:
+        if isinstance(relation, FileRelation):
+            yield from relation.paths
+        elif isinstance(relation, QueryRelation):
+            yield from paths_of(view.relation for view in relation.inputs)
+
+
+def unreadable(relations: Iterable[Relation | QueryRelation], text: str) -> DamagedFileError | None:
+    """Return the error for the data file that made an engine fail; None where none did.
+
+    Args:
+        relations: What the engine read.
+        text: The engine's message. Where it names no file, every footer is looked at.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (heavy, and only a failed query needs it)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    paths = tuple(paths_of(relations))
+    if named := next((path for path in paths if path in text), None):
+        return DamagedFileError(named, found=text, table=table_of(named))
+    for path in paths:
+        try:
+            pq.read_metadata(path)
+        except (OSError, pa.ArrowException) as exc:
+            return DamagedFileError(path, found=str(exc), table=table_of(path))
+    return None

@@ -13,9 +13,10 @@ from ingot.errors import CorruptFileError, SchemaDriftError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+    from ingot.model.landing import Content
 
 _GZIP: Final = b"\x1f\x8b"
 _MOST_COLUMNS: Final = 100
@@ -34,11 +35,11 @@ class Line:
 class CsvFile:
     """A CSV file, plain or gzip, UTF-8; a context that closes it."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, content: Content, name: str) -> None:
         self._name = name
-        with path.open("rb") as probe:
-            packed = probe.read(len(_GZIP)) == _GZIP
-        raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (__exit__ closes)
+        data = io.BytesIO(content.read_bytes())
+        packed = data.getvalue().startswith(_GZIP)
+        raw = gzip.GzipFile(fileobj=data) if packed else data
         self._text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
         self._taken: list[str] = []
         self._reader = csv.reader(self._lines(), strict=True)

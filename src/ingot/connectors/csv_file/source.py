@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
 
 NAME: Final = "csv"
@@ -74,7 +74,7 @@ class CsvSource(ReferenceSource):
         """
         return copy_file(self._path, to, advance, listed_etag=remote.etag, backoff=self._backoff)
 
-    def read(self, landing: Landing, content: Path) -> Iterator[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterator[Good | Bad]:
         """Yield the rows of a landed file.
 
         Raises:
@@ -140,6 +140,11 @@ class CsvConnector:
         if not location or not path.is_file():
             raise ConfigError(_no_file(path if location else location))
         return CsvSource(path, backoff or Backoff())
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset, settings
+        return CsvSource(Path(), Backoff())
 
 
 connector: Final = CsvConnector()

@@ -16,13 +16,13 @@ from ingot.connectors.lean.sessions import next_session
 from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
 from ingot.connectors.reference.source import ReferenceSource, deliver
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
-from ingot.model.landing import RemoteObject
+from ingot.model.landing import Content, RemoteObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing
     from ingot.model.time import Clock
@@ -106,7 +106,7 @@ class LeanSource(ReferenceSource):
             raise _unreadable(exc) from exc
         return deliver(joined(files), to, advance)
 
-    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the actions of a factor file, or the symbols of a map file.
 
         Raises:
@@ -172,6 +172,11 @@ class LeanConnector:
             f"The folder {str(given) if location else location!r} holds neither {FACTORS} nor "
             f"{MAPS}. Name LEAN's folder of US equities: lean:DIR"
         )
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset, settings
+        return LeanSource(Path())
 
 
 connector: Final = LeanConnector()

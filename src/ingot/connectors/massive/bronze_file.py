@@ -62,6 +62,7 @@ class BronzeFile:
                 use_dictionary=_DICTIONARIES,
                 store_decimal_as_integer=True,
                 max_rows_per_page=ROW_GROUP_ROWS,
+                write_page_checksum=True,
                 store_schema=False,  # readers see the contract's types, not the writer's
             )
         self.rows = 0

@@ -13,7 +13,8 @@ from ingot.errors import CorruptFileError, SchemaDriftError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from io import BufferedIOBase
-    from pathlib import Path
+
+    from ingot.model.landing import Content
 
 BLOCK_BYTES: Final = 13 << 18
 """3.25 MiB of text: 40,000 to 62,000 rows, one row group."""
@@ -92,17 +93,15 @@ class Inflated:
 
 
 @contextmanager
-def inflate(content: Path, what: str) -> Iterator[Inflated]:
+def inflate(content: Content, what: str) -> Iterator[Inflated]:
     """Open the bytes at `content`, gzip by their first two bytes or else plain text.
 
     Args:
-        content: Where the bytes are.
+        content: The bytes.
         what: The file's name for messages.
     """
     with content.open("rb") as raw:
-        magic = raw.read(len(_GZIP))
-        raw.seek(0)
-        if magic != _GZIP:
+        if raw.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
             yield Inflated(raw, what)
             return
         stream: Any = igzip.open(raw, "rb")  # type: ignore[no-untyped-call] # isal has half a stub

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ingot.connectors.massive.block import Key
     from ingot.connectors.massive.inflate import Inflated
     from ingot.connectors.massive.salvage import BadLine, Piece
-    from ingot.model.landing import Landing
+    from ingot.model.landing import Content, Landing
     from ingot.tables.contract import Table
 
 MOST_REFUSED_ROWS: Final = 1_000
@@ -53,9 +53,15 @@ def span_of(landing: Landing) -> Interval:
 
 
 def parse_file(
-    landing: Landing, table: Table, content: Path, to: Path, *, limit_pct: float, threads: int = 1
+    landing: Landing,
+    table: Table,
+    content: Content,
+    to: Path,
+    *,
+    limit_pct: float,
+    threads: int = 1,
 ) -> Parsed:
-    """Parse the bytes at `content` into one Parquet file at `to`, in source order.
+    """Parse the bytes of `content` into one Parquet file at `to`, in source order.
 
     Memory stays below some ten blocks of 3.25 MiB, whatever the file's size.
 
@@ -90,7 +96,7 @@ def parse_file(
 def _read(
     landing: Landing,
     table: Table,
-    content: Path,
+    content: Content,
     to: Path,
     *,
     limit_pct: float,

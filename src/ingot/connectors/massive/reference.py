@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.connectors.rest.pages import Answers
     from ingot.connectors.retry import Backoff
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
 
 REFERENCE: Final = reference_datasets(ACTIONS, INSTRUMENTS)
@@ -91,7 +91,7 @@ class _MassiveReference(ReferenceSource):
             queries = self._instruments()
         return deliver(bundle.write(queries, self._redactor), to, advance)
 
-    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the rows of a landed bundle.
 
         Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingot.connectors.base import Dataset, Parsed
     from ingot.connectors.massive.settings import MassiveSettings
     from ingot.connectors.retry import Backoff
-    from ingot.model.landing import Landing
+    from ingot.model.landing import Content, Landing
 
 
 class MassiveFiles:
@@ -56,7 +56,7 @@ class MassiveFiles:
         """Return the instant by which the vendor's rule says that the day's file is out, UTC."""
         return datasets.published_at(file_date)
 
-    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
         """Parse the landed bytes into one Parquet file at `to`, in source order.
 
         Raises:

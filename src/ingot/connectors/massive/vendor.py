@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ingot.connectors.base import Dataset, FileSource
+    from ingot.connectors.base import Dataset, FileSource, Parser
     from ingot.model.time import Clock
 
 _SCHEME: Final = "://"
@@ -89,6 +89,16 @@ class MassiveConnector:
         own = MassiveSettings.model_validate(settings, from_attributes=True)
         policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
         return open_reference(location, own, policy, clock)
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        from ingot.connectors.massive.reference import FolderReference  # noqa: PLC0415
+        from ingot.connectors.massive.source import MassiveFiles  # noqa: PLC0415
+
+        if dataset not in DATASETS:
+            return FolderReference(Path())
+        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        return MassiveFiles("", own, Backoff())
 
 
 connector: Final = MassiveConnector()

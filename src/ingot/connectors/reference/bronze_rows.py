@@ -41,7 +41,10 @@ def write_rows(
     schema = arrow_schema(table)
     seen = _Seen(landing)
     try:
-        with full_disk(to), pq.ParquetWriter(to, schema, compression="zstd") as out:
+        with (
+            full_disk(to),
+            pq.ParquetWriter(to, schema, compression="zstd", write_page_checksum=True) as out,
+        ):
             for batch in _batches(landing, rows, seen):
                 out.write_table(pa.Table.from_pylist(batch, schema=schema))
         seen.check(limit_pct)

@@ -11,7 +11,7 @@ from ingot.connectors.base import Fetched
 from ingot.connectors.receive import Receiver
 from ingot.connectors.reference import datasets as reference
 from ingot.errors import ConfigError
-from ingot.model.landing import RemoteObject
+from ingot.model.landing import Content, RemoteObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ class ReferenceSource(ABC):
         """Return the end of `file_date`, UTC."""
         return reference.published_at(file_date)
 
-    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
         """Parse the landed bytes into one Parquet file at `to`, in source order.
 
         Raises:
@@ -86,7 +86,7 @@ class ReferenceSource(ABC):
         """Write the object's bytes to `to` and return their hash."""
 
     @abstractmethod
-    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the rows of the landed bytes, good and bad, in source order."""
 
     def dataset(self, name: str) -> Dataset:

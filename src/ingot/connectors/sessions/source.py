@@ -15,7 +15,7 @@ from ingot.connectors.sessions.build import FIRST_DATE, LIBRARY, build_calendar,
 from ingot.connectors.sessions.rulebook import load_rulebook
 from ingot.connectors.sessions.text import parse, render
 from ingot.errors import ConfigError, SourceUnavailableError
-from ingot.model.landing import RemoteObject
+from ingot.model.landing import Content, RemoteObject
 from ingot.model.time import new_york
 from ingot.tables.silver import SESSIONS
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from ingot.connectors.base import Parser
     from ingot.connectors.sessions.rulebook import Rulebook
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing
@@ -101,7 +102,7 @@ class SessionsSource:
         advance(len(content))
         return Fetched(sha256(content).hexdigest(), len(content))
 
-    def parse(self, landing: Landing, content: Path, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
         """Write the landed sessions to one Parquet file of silver.sessions at `to`.
 
         Raises:
@@ -155,6 +156,11 @@ class SessionsConnector:
             f"every load by itself (rulebook: {settings.model_dump(mode='json').get('rulebook')})."
         )
 
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset
+        return self.open("", settings)
+
 
 connector: Final = SessionsConnector()
 
@@ -184,4 +190,4 @@ def _write_parquet(calendar: Calendar, to: Path) -> None:
         for s in sorted(calendar.sessions, key=lambda s: (s.trade_date, s.start_ns))
     ]
     table = pa.Table.from_pylist(rows, schema=arrow_schema(SESSIONS))
-    pq.write_table(table, to, compression="zstd")
+    pq.write_table(table, to, compression="zstd", write_page_checksum=True)

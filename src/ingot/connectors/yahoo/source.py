@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
-    from ingot.model.landing import Landing, RemoteObject
+    from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
 
 NAME: Final = "yahoo"
@@ -36,6 +36,7 @@ DATASETS: Final = reference_datasets(ACTIONS, BARS)
 _CHART: Final = "v8/finance/chart"
 _BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _RANGE: Final = "_"
+_ANY_SYMBOL: Final = "SPY"
 
 
 class YahooSource(ReferenceSource):
@@ -81,7 +82,7 @@ class YahooSource(ReferenceSource):
             queries = landed_bars(chart, start, end)
         return deliver(bundle.write(queries, Redactor()), to, advance)
 
-    def read(self, landing: Landing, content: Path) -> Iterable[Good | Bad]:
+    def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the rows of a landed chart.
 
         Raises:
@@ -133,6 +134,11 @@ class YahooConnector:
             f"yahoo has no market files to load from {location!r}. Load day bars with: "
             "ingot ingest yahoo --symbols AAPL,MSFT --days 90"
         )
+
+    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset
+        return self.open_reference(_ANY_SYMBOL, settings)  # a client that is never asked
 
     def open_reference(
         self,
