@@ -254,7 +254,7 @@ def _refused(parts: Parts, days: Sequence[Day]) -> list[tuple[str, str, str, str
             day = files.get(state.landing.key)
             if day is not None and state.in_force_from is not None:
                 used[state.landing.landing_id] = day
-    rows = parts.ledger.refused_keys(sorted(used)).to_pylist()
+    rows = parts.ledger.refused_keys(sorted(used)).drop_null().to_pylist()
     return [
         (day.source, day.dataset, day.kind, row["symbol"], day.trade_date, row["bar_start_ns"])
         for row in rows

@@ -92,6 +92,30 @@ def duplicates_sql(transform: Transform, *, named: str, key: tuple[str, ...]) ->
     )
 
 
+def refused_sql(transform: Transform, named: str, trade_date: date, key: tuple[str, ...]) -> str:
+    """Return the text of all refused rows: landing_id, file_date and key, null where unreadable.
+
+    A start that no bar of the file can have counts as unreadable: it is another one's that was
+    spoiled. The text reads `refused`, for the rows refused at bronze.
+    """
+    start = (
+        "CASE WHEN f.file_date IS NULL OR q.bar_start_ns % 60000000000 <> 0 THEN NULL "
+        "ELSE q.bar_start_ns END AS bar_start_ns"
+    )
+    parts = {"symbol": "NULLIF(q.symbol, '') AS symbol", "bar_start_ns": start}
+    return f"""
+SELECT q.landing_id, q.file_date, {", ".join(parts[name] for name in key)}
+FROM (
+  SELECT landing_id, file_date, symbol, bar_start_ns, FALSE AS is_good FROM refused
+  UNION ALL
+  SELECT landing_id, file_date, symbol, bar_start_ns, {transform.checked} AS is_good
+  FROM ({named}) AS named
+) AS q
+LEFT JOIN ({filed_sql(trade_date)}) AS f ON q.file_date = f.file_date
+  AND q.bar_start_ns >= f.start_ns AND q.bar_start_ns < f.end_ns
+WHERE NOT q.is_good OR f.file_date IS NULL"""
+
+
 def _losers(named: str, checked: str, key: tuple[str, ...]) -> str:
     return (
         "UNION ALL\n  SELECT landing_id, row_number, file_date, symbol, bar_start_ns,\n"
