@@ -132,7 +132,7 @@ class QuarantineLimitError(LookAtDataError):
 
 
 class HeldVersionError(LookAtDataError):
-    """A version is far smaller than the one before and waits for a decision."""
+    """A version is far smaller than the one before, or too bad, and waits for a decision."""
 
 
 class SnapshotGoneError(LookAtDataError):

@@ -121,6 +121,8 @@ def coverage(
         parts, days, span, moment, states=states, symbols=symbols, known=(listings, halts)
     )
     found = {d.state for d in days} | {str(s) for s in data["state"].unique().to_pylist()}
+    if any(d.todo == DECIDE for d in days):
+        found.add(rules.REFUSED)
     unfinished = any(d.is_unfinished for d in days)
     return Coverage(
         days=listed(parts, _COLUMNS, [_day_row(day) for day in days]),

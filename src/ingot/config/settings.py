@@ -63,7 +63,7 @@ class Settings(BaseModel):
     quarantine_limit_pct: _Percent = Field(
         default=1.0,
         description="Share of a file's rows that may be refused; above it nothing of the file "
-        "is loaded, percent.",
+        "is loaded, or, where silver would refuse them, the version is held, percent.",
     )
     observed_within_h: float = Field(
         default=36.0,

@@ -107,6 +107,11 @@ class LandingState:
     decided_at: datetime | None = None
 
     @property
+    def waits_for_decision(self) -> bool:
+        """Return True if it is held or refused and was neither accepted nor rejected."""
+        return self.outcome in {Outcome.HELD, Outcome.REFUSED} and self.decision is None
+
+    @property
     def in_force_from(self) -> datetime | None:
         """The instant from which reads may use this version; None while or because they may not."""
         if self.outcome is Outcome.DONE:

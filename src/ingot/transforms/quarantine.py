@@ -60,14 +60,10 @@ def quarantine_sql(
     Columns: landing_id, row_number, rule, raw (the row in the order of the vendor's header),
     symbol, bar_start_ns. For a clean file that is `unique` it costs one scan of the checks.
     """
-    rules = " ".join(
-        f"WHEN NOT ({check.sql}) THEN {literal(check.rule)}" for check in transform.output.checks
-    )
     misfiled = f"(file_date = {literal(trade_date)} AND NOT ({on_date(trade_date)}))"
     good = f"({transform.checked}) AND NOT {misfiled}"
     return Transform("quarantine", transform.output, (), sql_text("bars_quarantine.sql")).fill(
-        first_broken=rules,
-        misfiled_rule=START_IS_ON_FILE_DATE,
+        rule=_rule(transform),
         misfiled=misfiled,
         raw=_raw(),
         named=named,
@@ -81,6 +77,25 @@ def quarantine_sql(
             else ""
         ),
         trade_date=literal(trade_date),
+    )
+
+
+def refusals_sql(
+    transform: Transform, *, named: str, key: tuple[str, ...], file_date: date, unique: bool
+) -> str:
+    """Return the text that counts the rows of one landing that a table of silver refuses, by rule.
+
+    Columns: rule, refused; the commonest rule first.
+    """
+    misfiled = f"NOT ({on_date(file_date)})"
+    good = f"({transform.checked}) AND NOT {misfiled}"
+    losers = f"UNION ALL\n  SELECT {literal(DUPLICATE_CONFLICT)} AS rule FROM ({{}}) AS ranked\n"
+    losers += "  WHERE place > 1 AND copy_number = 1"
+    return (
+        "SELECT rule, COUNT(*) AS refused\nFROM (\n"
+        f"  SELECT {_rule(transform)} AS rule\n  FROM ({named}) AS named WHERE NOT ({good})\n"
+        f"  {'' if unique else losers.format(_ranked(named, good, key))}\n) AS refused_rows\n"
+        "GROUP BY rule\nORDER BY refused DESC, rule"
     )
 
 
@@ -135,6 +150,14 @@ def _ranked(named: str, checked: str, key: tuple[str, ...]) -> str:
         f"ORDER BY row_number DESC) AS copy_number\n"
         f"  FROM ({named}) AS named WHERE {checked}"
     )
+
+
+def _rule(transform: Transform) -> str:
+    """Return the name of the rule that a refused row breaks: the first check, else its date."""
+    rules = " ".join(
+        f"WHEN NOT ({check.sql}) THEN {literal(check.rule)}" for check in transform.output.checks
+    )
+    return f"CASE {rules} ELSE {literal(START_IS_ON_FILE_DATE)} END"
 
 
 def _raw() -> str:

@@ -31,6 +31,7 @@ from ingot.transforms.quarantine import (
     filed_sql,
     on_date,
     quarantine_sql,
+    refusals_sql,
     refused_sql,
 )
 from ingot.transforms.transform import Transform, sql_text
@@ -38,6 +39,7 @@ from ingot.transforms.transform import Transform, sql_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ingot.model.landing import Landing
     from ingot.model.work import Scope
     from ingot.tables.contract import Table
 
@@ -121,6 +123,22 @@ def duplicates_counted_sql(table: Table, states: Sequence[State]) -> str:
     """
     transform = transform_of(table)
     return duplicates_sql(transform, named=_named(states), key=_key(transform))
+
+
+def refusals_counted_sql(table: Table, landing: Landing, *, unique: bool) -> str:
+    """Return the text that counts a landing's rows that the table refuses: rule, refused.
+
+    The commonest rule comes first. It reads `bars`.
+    """
+    transform = transform_of(table)
+    state = State(landing.known_from, (landing.landing_id,))
+    return refusals_sql(
+        transform,
+        named=_named([state]),
+        key=_key(transform),
+        file_date=landing.file_date,
+        unique=unique,
+    )
 
 
 def minute_bars_of_state(scope: Scope, state: State, *, unique: bool) -> str:
