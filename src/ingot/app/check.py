@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from ingot.app.waiting import named, waiting
 from ingot.connectors.registry import connector
 from ingot.errors import QueryError
 from ingot.model.landing import Outcome
+from ingot.model.vendor_files import DEFAULT_LIMITS, opened
 from ingot.quality.alone import alone
 from ingot.quality.compare import of_file
 from ingot.quality.readers import observed_columns, read
@@ -88,7 +88,7 @@ def check_file(parts: Parts, text: str) -> Judged:
         CorruptFileError: It cannot be read.
     """
     named = parse(text)
-    file = read(named, described(named))
+    file = read(named, described(named), parts.settings.inflate_limits)
     if missing := [c.column for c in changes(file.registered, file.observed) if _is_lost(c)]:
         raise QueryError(f"{named.path} has no column {', '.join(missing)}.")
     given = of_file(named, file)
@@ -159,10 +159,8 @@ def _versions(
 def _head(path: Path) -> bytes:
     """Return whole lines from the beginning of a landed text; nothing where it is no text."""
     try:
-        with path.open("rb") as stream:
-            packed = stream.read(2)
-        with gzip.open(path, "rb") if packed == b"\x1f\x8b" else path.open("rb") as stream:
-            data: bytes = stream.read(_HEAD_BYTES)
+        with opened(path, path.name, DEFAULT_LIMITS) as stream:
+            data = stream.read(_HEAD_BYTES)
     except (OSError, EOFError, zlib.error):
         return b""
     lines, newline, _ = data.rpartition(b"\n")

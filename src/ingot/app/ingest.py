@@ -182,7 +182,8 @@ def _parse(
     content = parts.ledger.object_path(landing.sha256)
     attempt = _Attempt(unit, landing, started, 0.0)
     try:
-        parsed = source.parse(landing, content, to, limit_pct=limit_pct)
+        limits = parts.settings.inflate_limits
+        parsed = source.parse(landing, content, to, limit_pct=limit_pct, limits=limits)
         refused = _refused(parts, profile, dataset, landing, parsed)
         attempt = replace(attempt, parsed=parsed, refused=refused)
     except IngotError as caught:

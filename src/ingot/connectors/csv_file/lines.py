@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import CorruptFileError, SchemaDriftError
+from ingot.model.vendor_files import DEFAULT_LIMITS, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_GZIP: Final = b"\x1f\x8b"
+    from ingot.model.vendor_files import InflateLimits
+
 _MOST_COLUMNS: Final = 100
 
 
@@ -34,12 +35,10 @@ class Line:
 class CsvFile:
     """A CSV file, plain or gzip, UTF-8; a context that closes it."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, limits: InflateLimits = DEFAULT_LIMITS) -> None:
         self._name = name
-        with path.open("rb") as probe:
-            packed = probe.read(len(_GZIP)) == _GZIP
-        raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (__exit__ closes)
-        self._text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+        inflated = opened(path, name, limits)
+        self._text = io.TextIOWrapper(inflated, encoding="utf-8-sig", newline="")
         self._taken: list[str] = []
         self._reader = csv.reader(self._lines(), strict=True)
         try:
