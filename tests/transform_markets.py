@@ -133,12 +133,19 @@ def session_rows(rows: Iterable[tuple[date, str, int, int]]) -> ArrowRelation:
     return ArrowRelation(of_rows(arrow_schema(silver.SESSIONS), full))
 
 
-def refused_rows(rows: Sequence[tuple[int, str, int]] = ()) -> ArrowRelation:
-    """Return keys refused at bronze: landing, symbol, start."""
-    names = ("landing_id", "ticker", "window_start")
-    types = [arrow_schema(bronze.MINUTE_BARS).field(name).type for name in names]
-    fields = zip(("landing_id", "symbol", "bar_start_ns"), types, strict=True)
-    return ArrowRelation(of_rows(pa.schema(list(fields)), rows))
+Refused = tuple[int, str | None, int | None]
+"""A row refused at bronze: landing, symbol and start, None where they could not be read."""
+
+
+def refused_rows(rows: Sequence[Refused] = (), filed: date = MONDAY) -> ArrowRelation:
+    """Return rows refused at bronze, as a ledger gives their keys."""
+    fields: list[pa.Field[Any]] = [
+        pa.field("landing_id", pa.int64()),
+        pa.field("file_date", pa.date32()),
+        pa.field("symbol", pa.string()),
+        pa.field("bar_start_ns", pa.int64()),
+    ]
+    return ArrowRelation(of_rows(pa.schema(fields), [(i, filed, *key) for i, *key in rows]))
 
 
 def calendar_rows(days: Sequence[date], first: int = 0) -> ArrowRelation:
@@ -167,20 +174,21 @@ def rows_of(engine: Engine, sql: str, inputs: Mapping[str, Relation]) -> list[di
 
 Row = dict[str, Any]
 States = dict[tuple[str, int], Row]
+Bars = dict[tuple[str, int], Bar]
 
 
-def plain_state(bars: Iterable[Bar], bounds: ArrowRelation, day: date = MONDAY) -> States:
-    """Return one state's rows by key: checked, of the day, one per key, with rolling values."""
-    best: dict[tuple[str, int], Bar] = {}
+def plain_bars(bars: Iterable[Bar], bounds: ArrowRelation, day: date = MONDAY) -> Bars:
+    """Return the bars that a file's lines make, by key: checked, of the day, one per key."""
+    best: Bars = {}
     for b in bars:
         key = (b.symbol, b.start_ns)
-        on_date = at("0:00", b.filed) <= b.start_ns < at("0:00", b.filed + timedelta(days=1))
-        if is_good(b) and on_date and _dated(b, bounds)[0] == day:
+        if is_good(b) and _is_on_date(b.start_ns, b.filed) and _dated(b, bounds)[0] == day:
             best[key] = max(b, best.get(key, b), key=_rank)
-    return {
-        key: {"session": _dated(b, bounds)[1], **_named(b), **_rolled(b, best.values())}
-        for key, b in best.items()
-    }
+    return best
+
+
+def _is_on_date(start_ns: int, filed: date) -> bool:
+    return at("0:00", filed) <= start_ns < at("0:00", filed + timedelta(days=1))
 
 
 def is_good(b: Bar) -> bool:
@@ -231,21 +239,56 @@ def plain_history(
     bars: Sequence[Bar],
     past: Sequence[State],
     bounds: ArrowRelation,
-    refused: Sequence[tuple[int, str, int]] = (),
+    refused: Sequence[Refused] = (),
 ) -> list[Row]:
-    """Return all versions, by key and known_from: states walked one after the other."""
+    """Return all versions, by key and known_from: states walked one after the other.
+
+    A bar that is gone from a state stays while a refused row of its file may be it.
+    """
     wholes: list[States] = []
+    before: Bars = {}
     for state in past:
         mine = [b for b in bars if b.landing in state.landing_ids]
-        whole = {k: {**r, "stale_refused": False} for k, r in plain_state(mine, bounds).items()}
-        bad = {(b.symbol, b.start_ns) for b in mine if not is_good(b)}
-        bad |= {(symbol, start) for i, symbol, start in refused if i in state.landing_ids}
-        before = wholes[-1] if wholes else {}
-        for key in bad - set(whole):
-            if key in before:
-                whole[key] = {**before[key], "stale_refused": True}
-        wholes.append(whole)
+        good = plain_bars(mine, bounds)
+        unknown = _unknown_keys(mine, [r for r in refused if r[0] in state.landing_ids])
+        stale = {k: b for k, b in before.items() if k not in good and _may_be(k, b.filed, unknown)}
+        before = {**good, **stale}
+        wholes.append(
+            {
+                key: {
+                    "session": _dated(b, bounds)[1],
+                    **_named(b),
+                    **_rolled(b, before.values()),
+                    "stale_refused": key in stale,
+                }
+                for key, b in before.items()
+            }
+        )
     return _intervals(wholes, past)
+
+
+Unknown = set[tuple[date, str | None, int | None]]
+
+
+def _unknown_keys(mine: Sequence[Bar], refused: Sequence[Refused]) -> Unknown:
+    """Return file date, symbol and start of refused rows; None where they cannot be trusted."""
+    rows = [(b.filed, b.symbol, b.start_ns) for b in mine if not is_good(b)]
+    rows += [(b.filed, b.symbol, b.start_ns) for b in mine if not _is_on_date(b.start_ns, b.filed)]
+    keys = [*rows, *((MONDAY, symbol, start) for _, symbol, start in refused)]
+    return {
+        (
+            filed,
+            symbol or None,
+            start
+            if start is not None and start % (60 * 10**9) == 0 and _is_on_date(start, filed)
+            else None,
+        )
+        for filed, symbol, start in keys
+    }
+
+
+def _may_be(key: tuple[str, int], filed: date, unknown: Unknown) -> bool:
+    return any((f, s or key[0], key[1] if n is None else n) == (filed, *key) for f, s, n in unknown)
 
 
 def _intervals(wholes: Sequence[States], past: Sequence[State]) -> list[Row]:

@@ -121,18 +121,20 @@ class QuarantineLimitError(LookAtDataError):
         rows: int,
         limit_pct: float,
         refused_rows: tuple[RefusedRow, ...] = (),
+        is_whole: bool = True,
     ) -> None:
         self.refused, self.rows, self.limit_pct = refused, rows, limit_pct
         self.refused_rows = refused_rows
         super().__init__(
-            f"{refused} of {rows} rows of {what} were refused, more than the limit of "
-            f"{limit_pct:g} %. Nothing of it was loaded. See the rows with: ingot quarantine; "
-            "load the good ones with: ingot landings accept ID (see: ingot landings)."
+            f"{refused} of {'' if is_whole else 'the first '}{rows} rows of {what} were refused, "
+            f"more than the limit of {limit_pct:g} %. Nothing of it was loaded. See the rows with: "
+            "ingot quarantine; load the good ones with: ingot landings accept ID (see: ingot "
+            "landings)."
         )
 
 
 class HeldVersionError(LookAtDataError):
-    """A version is far smaller than the one before and waits for a decision."""
+    """A version is far smaller than the one before, or too bad, and waits for a decision."""
 
 
 class SnapshotGoneError(LookAtDataError):

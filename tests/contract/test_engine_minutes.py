@@ -24,6 +24,7 @@ from tests.transform_markets import (
     MINUTES,
     MONDAY,
     Bar,
+    Refused,
     at,
     bar,
     bronze_rows,
@@ -49,7 +50,7 @@ TUESDAY = MONDAY + timedelta(days=1)
 def inputs(
     bars: Sequence[Bar],
     bounds: ArrowRelation | None = None,
-    refused: Sequence[tuple[int, str, int]] = (),
+    refused: Sequence[Refused] = (),
 ) -> dict[str, Relation]:
     return {
         "bars": bronze_rows(numbered(bars)),
@@ -63,7 +64,7 @@ def minutes(
     bars: Sequence[Bar],
     past: Sequence[State] | None = None,
     bounds: ArrowRelation | None = None,
-    refused: Sequence[tuple[int, str, int]] = (),
+    refused: Sequence[Refused] = (),
 ) -> list[dict[str, Any]]:
     sql = minute_bars_sql(MINUTES, past or states(1), unique=False)
     return rows_of(engine, sql, inputs(bars, bounds, refused))
@@ -224,6 +225,82 @@ def test_a_refused_row_keeps_the_row_before_and_says_so(engine: Engine, layer: s
         (20, 15, True, known(4), known(6)),  # word for word, over both states that refuse it
         (30, 20, False, known(6), FOREVER),
     ]
+
+
+ALL_OF_IT = (2, "A", at("9:31"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ALL_OF_IT,
+        (2, "A", None),
+        (2, None, at("9:31")),
+        (2, None, None),
+        bar("A", "9:31", 99, landing=2, high=1),
+        bar("A", "9:31", 20, landing=2, day=TUESDAY),  # its start is another day's
+        replace(bar("A", "9:31", 20, landing=2), start_ns=at("9:31") + 1),  # or none of a minute
+    ],
+    ids=str,
+)
+def test_a_refused_row_is_no_deletion_for_the_windows_around_it(
+    engine: Engine, bad: Refused | Bar
+) -> None:
+    bars = [
+        *(bar("A", "9:30", 10, landing=n) for n in (1, 2)),
+        *(bar("A", "9:31", 20), *([bad] if isinstance(bad, Bar) else [])),
+        *(bar("A", "9:32", 40, landing=n) for n in (1, 2)),
+        *(bar("A", "9:46", 60, landing=n) for n in (1, 2)),
+    ]
+    refused = [] if isinstance(bad, Bar) else [bad]
+    found = minutes(engine, bars, states(1, 2), refused=refused)
+    # No window changes: (10 + 20 + 40) / 3, and 9:46 holds 9:32 and itself.
+    assert of(found, "close", "close_avg_15m", "volume_15m", "stale_refused", "known_to") == [
+        (10, 10, 100, False, FOREVER),
+        (20, 15, 200, False, known(4)),
+        (20, 15, 200, True, FOREVER),
+        (40, d("23.333333"), 300, False, FOREVER),
+        (60, 50, 200, False, FOREVER),
+    ]
+
+
+@pytest.mark.parametrize("bad", [(2, "B", None), (2, "A", at("9:33")), (2, None, at("9:33"))])
+def test_a_refused_row_that_cannot_be_the_bar_does_not_keep_it(
+    engine: Engine, bad: Refused
+) -> None:
+    bars = [*(bar("A", "9:30", 10, landing=n) for n in (1, 2)), bar("A", "9:31", 20)]
+    found = minutes(engine, bars, states(1, 2), refused=[bad])
+    assert of(found, "close", "stale_refused", "known_to") == [
+        (10, False, FOREVER),
+        (20, False, known(4)),
+    ]
+
+
+def test_a_kept_bar_s_own_window_holds_what_was_corrected_around_it(engine: Engine) -> None:
+    bars = [bar("A", "9:30", 10), bar("A", "9:31", 20), bar("A", "9:30", 30, landing=2)]
+    found = minutes(engine, bars, states(1, 2), refused=[ALL_OF_IT])
+    assert of(found, "close", "close_avg_15m", "stale_refused", "known_from") == [
+        (10, 10, False, known(3)),
+        (30, 30, False, known(4)),
+        (20, 15, False, known(3)),
+        (20, 25, True, known(4)),
+    ]
+
+
+def test_a_refused_row_of_one_file_does_not_keep_what_another_file_withdrew(
+    engine: Engine,
+) -> None:
+    sunday = MONDAY - timedelta(days=1)
+    bounds = session_rows([(MONDAY, "overnight", at("20:00", sunday), at("16:00"))])
+    bars = [
+        bar("A", "20:00", 10, day=sunday, filed=sunday, landing=1),
+        *(bar("A", "9:30", 20, landing=2), bar("A", "9:31", 30, landing=2)),
+        bar("A", "9:30", 20, landing=3),
+    ]
+    relations = inputs(bars, bounds) | {"refused": refused_rows([(1, None, None)], filed=sunday)}
+    sql = minute_bars_sql(MINUTES, states((1, 2), (1, 3)), unique=False)
+    found = rows_of(engine, sql, relations)
+    assert of(found, "close", "stale_refused", "known_to")[-1] == (30, False, known(4))
 
 
 def test_a_row_refused_with_nothing_before_it_is_not_there(engine: Engine) -> None:

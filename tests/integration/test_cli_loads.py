@@ -217,3 +217,34 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(ingot: Ingot, tmp_path: P
     assert ingot("backfill", "massive", "--source", "vendor").code == 0
     days = ingot("sql", "select distinct trade_date from silver.minute_bars", "--format", "csv")
     assert len(days.rows) == 5
+
+
+def test_a_day_that_links_out_of_the_source_ends_with_3_and_shows_nothing_of_it(
+    ingot: Ingot, tmp_path: Path
+) -> None:
+    days = ("--from", "2025-06-02", "--to", "2025-06-03", "--symbols", "20", "--seed", "7")
+    assert ingot("simulate", "vendor", *days, "--dataset", MINUTES).code == 0
+    (tmp_path / "elsewhere").write_text("root:x:0:0\n")
+    day = tmp_path / "vendor" / MINUTES / "2025" / "06" / "2025-06-03.csv.gz"
+    day.unlink()
+    day.symlink_to(tmp_path / "elsewhere")
+    ingot("init")
+    for command in ("ingest", "backfill"):
+        ended = ingot(command, "massive", "--source", "vendor")
+        assert ended.code == 3
+        assert "2025-06-03.csv.gz is a link that leads out of" in ended.err
+        assert "root:x" not in ended.err + ended.out
+    rows = [r for r in ingot("landings", "--format", "csv").rows if r["dataset"] == MINUTES]
+    assert [(r["file_date"], r["status"]) for r in rows] == [("2025-06-02", "loaded")]
+
+
+def test_how_far_a_file_may_inflate_is_a_setting(
+    ingot: Ingot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = ("--from", "2025-06-02", "--to", "2025-06-02", "--symbols", "150", "--seed", "7")
+    assert ingot("simulate", "vendor", *day, "--dataset", MINUTES).code == 0
+    ingot("init")
+    monkeypatch.setenv("INGOT_INFLATE_MAX_MB", "1")
+    refused = ingot("ingest", "massive", "--source", "vendor")
+    assert refused.code == 3
+    assert "inflates to more than 1 MiB (inflate_max_mb)" in refused.err

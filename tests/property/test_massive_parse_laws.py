@@ -142,9 +142,9 @@ def test_a_lines_fate_does_not_depend_on_its_neighbours(texts: list[str], size: 
     stream = io.BytesIO(content)
     found: dict[int, tuple[Any, ...] | str] = {}
     seen = 0
-    for block in Inflated(stream, "it").blocks(size):
-        piece = read_piece(block, COLUMNS, SPAN)
-        assert piece == salvage(block, COLUMNS, SPAN) or piece.offsets is None
+    for block in Inflated(stream, "it", len(content)).blocks(size):
+        piece = read_piece(block, COLUMNS, SPAN, 100)
+        assert piece == salvage(block, COLUMNS, SPAN, 100) or piece.offsets is None
         if piece.block is not None:
             for offset, row in zip(
                 piece.offsets or range(piece.lines), piece.block.rows.to_pylist(), strict=True
@@ -166,7 +166,7 @@ def test_a_lines_fate_does_not_depend_on_its_neighbours(texts: list[str], size: 
 @given(st.lists(rows, min_size=1, max_size=20))
 def test_the_fast_and_the_slow_way_give_the_same_rows(bars: list[tuple[str, ...]]) -> None:
     text = "".join(",".join(bar) + "\n" for bar in bars).encode()
-    fast, slow = read_block(text, COLUMNS, SPAN), salvage(text, COLUMNS, SPAN)
+    fast, slow = read_block(text, COLUMNS, SPAN), salvage(text, COLUMNS, SPAN, 100)
     assert slow.block is not None
     assert slow.bad == ()
     assert slow.block.rows.equals(fast.rows)

@@ -18,6 +18,7 @@ from tests.transform_markets import (
     MINUTES,
     MONDAY,
     Bar,
+    Refused,
     at,
     bronze_rows,
     is_good,
@@ -71,24 +72,33 @@ def a_bar(draw: st.DrawFn, landing: int) -> Bar:
     )
 
 
-Market = tuple[list[Bar], int, list[tuple[int, str, int]]]
+Market = tuple[list[Bar], int, list[Refused]]
 
 
 @st.composite
 def a_market(draw: st.DrawFn) -> Market:
-    """Draw 1 to 4 landings: of an earlier one most lines are kept, some gone, bad or refused."""
+    """Draw 1 to 4 landings: of an earlier one most lines are kept, some gone, bad or refused.
+
+    A refused line shows its whole key, a part of it or nothing; a bad one may start
+    at a moment that no bar of the file can have.
+    """
     landings = [draw(st.lists(a_bar(1), min_size=1, max_size=12))]
-    refused = []
+    refused: list[Refused] = []
     for landing in range(2, draw(st.integers(1, 4)) + 1):
         lines = draw(st.lists(a_bar(landing), max_size=3))
         for b in draw(st.sampled_from(landings)):
-            fate = draw(st.sampled_from(("kept", "kept", "kept", "kept", "gone", "bad", "refused")))
+            fate = draw(st.sampled_from((*["kept"] * 6, "gone", "bad", "spoiled", "refused")))
             if fate == "kept":
                 lines.append(replace(b, landing=landing))
             elif fate == "bad":
                 lines.append(replace(b, landing=landing, volume=Decimal(-1)))
+            elif fate == "spoiled":
+                spoiled = draw(st.sampled_from((7 * 10**9, 24 * 60 * MINUTE_NS)))
+                lines.append(replace(b, landing=landing, start_ns=b.start_ns + spoiled))
             elif fate == "refused":
-                refused.append((landing, b.symbol, b.start_ns))
+                shown = draw(st.sampled_from(((1, 1), (1, 0), (1, 0), (0, 1), (0, 0))))
+                parts = b.symbol if shown[0] else None, b.start_ns if shown[1] else None
+                refused.append((landing, *parts))
         landings.append(lines)
     return numbered(b for lines in landings for b in lines), len(landings), refused
 
@@ -155,10 +165,7 @@ def test_each_line_is_a_row_or_quarantined_or_an_equal_duplicate(
     past = states(*range(1, count + 1))
     refused = rows_of(engine, minute_bars_quarantine_sql(MINUTES, past, unique=False), inputs)
     broken = [r for r in refused if r["rule"] != "duplicate_conflict"]
-    assert len(broken) == sum(not is_good(b) for b in bars)
-    values = {
-        (b.landing, b.symbol, b.start_ns, b.prices, b.volume, b.transactions)
-        for b in bars
-        if is_good(b)
-    }
+    good = [b for b in bars if is_good(b) and b.start_ns < at("0:00", MONDAY + timedelta(days=1))]
+    assert len(broken) == len(bars) - len(good)
+    values = {(b.landing, b.symbol, b.start_ns, b.prices, b.volume, b.transactions) for b in good}
     assert len(refused) - len(broken) == len(values) - len({v[:3] for v in values})

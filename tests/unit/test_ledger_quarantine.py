@@ -176,18 +176,21 @@ def test_the_same_rows_in_any_order_are_the_same_bytes(ledger: Ledger) -> None:
     assert path.name == "1.parquet"
 
 
-def test_keys_of_refused_rows_are_given_once_where_they_could_be_read(ledger: Ledger) -> None:
+def test_keys_of_refused_rows_are_given_once_as_far_as_they_could_be_read(ledger: Ledger) -> None:
     first, second, third = (landed(ledger, data) for data in (b"v1", b"v2", b"v3"))
-    load(ledger, bronze(first), [row(first, 1, "NA"), row(first, 2, "NA"), row(first, 3, None)])
+    blank = row(first, 4, None, rule="blank_line")
+    load(
+        ledger,
+        bronze(first),
+        [row(first, 1, "NA"), row(first, 2, "NA"), row(first, 3, None), blank],
+    )
     load(ledger, bronze(second), [row(second, 1, "B")])
     load(ledger, bronze(third))
     found = ledger.refused_keys([first.landing_id, third.landing_id])
-    assert found.to_pylist() == [
-        {
-            "landing_id": first.landing_id,
-            "symbol": "NA",
-            "bar_start_ns": 1748871000000000000,
-        }
+    start = 1748871000000000000
+    assert [tuple(r.values()) for r in found.to_pylist()] == [
+        (first.landing_id, first.file_date, "NA", start),
+        (first.landing_id, first.file_date, None, None),
     ]
     assert ledger.refused_keys([]).num_rows == 0
     assert ledger.refused_keys([]).schema == found.schema

@@ -15,6 +15,8 @@ import pytest
 
 from ingot.connectors.base import Parsed
 from ingot.connectors.massive import parse, salvage
+from ingot.connectors.massive.inflate import BLOCK_BYTES
+from ingot.connectors.massive.lines import Fault, examine
 from ingot.connectors.massive.settings import MassiveSettings
 from ingot.connectors.massive.vendor import connector
 from ingot.errors import (
@@ -398,6 +400,45 @@ def test_only_the_block_of_a_bad_line_is_read_line_by_line(
     work.parse(text)
     assert len(looked_at) == 1
     assert looked_at[0] < len(text) / 1.5
+
+
+@pytest.mark.parametrize("line", ["\n", "x\n", "\r\n", "A,1,1,1,1\n"])
+def test_lines_too_short_for_a_row_cost_no_object_each_and_end_the_reading(
+    work: Work, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    looked_at = 0
+
+    def counted(*args: Any) -> bytes | Fault:
+        nonlocal looked_at
+        looked_at += 1
+        return examine(*args)
+
+    monkeypatch.setattr(salvage, "examine", counted)
+    size = 12 << 20
+    with pytest.raises(QuarantineLimitError, match="of the first") as refused:
+        work.parse((HEADER + line * (size // len(line))).encode())
+    assert refused.value.rows < size / len(line) / 2
+    assert looked_at <= 20_000 * refused.value.rows * len(line) / BLOCK_BYTES + 20_000
+
+
+def test_no_limit_makes_a_file_of_newlines_load(work: Work) -> None:
+    with pytest.raises(CorruptFileError, match="more than 500,000 lines that are no rows"):
+        work.parse((HEADER + "\n" * (4 << 20)).encode(), limit_pct=100)
+
+
+def test_a_file_is_read_to_its_end_while_good_rows_may_still_come(work: Work) -> None:
+    rows = "".join(bars(150_000, symbols=300))
+    result = work.parse(HEADER + "x\n" * 1_000 + rows, limit_pct=1)
+    assert (result.rows, len(result.refused)) == (150_000, 1_000)
+
+
+def test_equal_rows_packed_beyond_the_ratio_are_refused_before_they_fill_the_disk(
+    work: Work,
+) -> None:
+    row = f"NA,28038.875816,200.29,200.5,200.63,115.030000,{START},129\n"
+    packed = gzip.compress((HEADER + row * (17 * (1 << 20) // len(row))).encode(), 1)
+    with pytest.raises(CorruptFileError, match="inflates to more than 100 times its size"):
+        work.parse(packed)
 
 
 def test_parsing_leaves_no_thread_behind_after_an_error(work: Work) -> None:

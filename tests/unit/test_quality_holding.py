@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingot.config import Settings
-from ingot.quality.holding import judge
+from ingot.quality.holding import judge, too_many_refused
 
 SETTINGS = Settings()
 
@@ -101,3 +101,18 @@ def test_a_larger_version_is_never_held_where_a_smaller_one_is_not(
     assert held == (rows < median(earlier) / 2)
     if not held:
         assert verdict(rows + 1, earlier_rows=tuple(earlier)) is None
+
+
+@pytest.mark.parametrize(("refused", "held"), [(10, False), (11, True), (1000, True)])
+def test_a_version_is_held_when_more_than_a_hundredth_of_its_rows_are_refused(
+    refused: int, *, held: bool
+) -> None:
+    assert (too_many_refused(1000, {"a_rule": refused}, limit_pct=1.0) is not None) is held
+
+
+def test_refusals_of_both_layers_count_together_and_the_commonest_rule_is_named() -> None:
+    assert too_many_refused(1000, {"bad_symbol": 5, "low_is_lowest": 7}, limit_pct=1.0) == (
+        "12 of its 1,000 rows (1.2 %) would be refused, most by the rule low_is_lowest "
+        "(held above 1 %)"
+    )
+    assert too_many_refused(1000, {}, limit_pct=0.0) is None

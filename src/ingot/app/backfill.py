@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.app import fetch, machine
-from ingot.app.build import BuildRequest, build
+from ingot.app.build import BuildRequest, refine
 from ingot.app.ingest import chosen_datasets, ingest
 from ingot.app.listed import listed
 from ingot.model.progress import silent
@@ -46,7 +46,7 @@ def backfill(parts: Parts, request: LoadRequest, *, progress: Progress = silent)
     """
     loaded = ingest(parts, request, progress=progress)
     start, end = request.span(parts.clock.now().date())
-    refined = build(
+    refined = refine(
         parts,
         BuildRequest(start, end, strategy=request.strategy, workers=request.workers),
         progress=progress,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,7 +15,9 @@ from ingot.app.refine import Refinery
 from ingot.app.report import DayResult, LoadReport, Result
 from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
+from ingot.app.waiting import result, waiting
 from ingot.errors import IngotError
+from ingot.model.landing import Outcome
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.tables import gold
 from ingot.transforms import gold as gold_transforms
@@ -53,6 +55,21 @@ class BuildRequest:
 
 
 def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -> LoadReport:
+    """Refine the trade dates of a request, and report the versions among them that are held."""
+    report = refine(parts, request, progress=progress)
+    return replace(report, days=(*report.days, *_held(parts, request)))
+
+
+def _held(parts: Parts, request: BuildRequest) -> Iterator[DayResult]:
+    for market in markets_of(parts):
+        for dataset in market.datasets:
+            states = parts.ledger.states(market.source, dataset.name, request.start, request.end)
+            for state in waiting(states):
+                if state.outcome is Outcome.HELD:
+                    yield result(parts, dataset, state)
+
+
+def refine(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -> LoadReport:
     """Refine bronze into silver and gold for the trade dates asked for.
 
     A unit is redone when its inputs, its transform or its sessions changed since it was done.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -12,8 +12,10 @@ from ingot.app.checks import answer_of, run_rules
 from ingot.app.listed import listed
 from ingot.app.query import Reader
 from ingot.app.run import project
+from ingot.app.waiting import named, waiting
 from ingot.connectors.registry import connector
 from ingot.errors import QueryError
+from ingot.model.landing import Outcome
 from ingot.quality.alone import alone
 from ingot.quality.compare import of_file
 from ingot.quality.readers import observed_columns, read
@@ -55,7 +57,8 @@ def check(
 ) -> Judged:
     """Run the rules of a table (of all) over the trade dates in `[start, end)`.
 
-    The results are kept in ops.checks. It is clean where no rule of severity error is broken.
+    The results are kept in ops.checks. It is clean where no rule of severity error is broken and
+    no version of the span is held.
 
     Raises:
         QueryError: There is no such table or rule.
@@ -64,7 +67,17 @@ def check(
         contract(table)
     results = run_rules(parts, chosen(table, rules), start, end)
     project(parts)
-    return Judged(answer_of(parts, results), not any(r.is_error for r in results))
+    held = tuple(_held(parts, start, end))
+    answer = replace(answer_of(parts, results), notices=held)
+    return Judged(answer, not held and not any(r.is_error for r in results))
+
+
+def _held(parts: Parts, start: date, end: date) -> Iterator[str]:
+    """Yield a sentence for each held version, which the rows that were checked leave out."""
+    for source, dataset in parts.ledger.datasets():
+        for state in waiting(parts.ledger.states(source, dataset, start, end)):
+            if state.outcome is Outcome.HELD:
+                yield f"{named(state)} is held and was not checked; see: ingot landings"
 
 
 def check_file(parts: Parts, text: str) -> Judged:
@@ -75,7 +88,7 @@ def check_file(parts: Parts, text: str) -> Judged:
         CorruptFileError: It cannot be read.
     """
     named = parse(text)
-    file = read(named, described(named))
+    file = read(named, described(named), parts.settings.inflate_limits)
     if missing := [c.column for c in changes(file.registered, file.observed) if _is_lost(c)]:
         raise QueryError(f"{named.path} has no column {', '.join(missing)}.")
     given = of_file(named, file)

@@ -121,6 +121,8 @@ def coverage(
         parts, days, span, moment, states=states, symbols=symbols, known=(listings, halts)
     )
     found = {d.state for d in days} | {str(s) for s in data["state"].unique().to_pylist()}
+    if any(d.todo == DECIDE for d in days):
+        found.add(rules.REFUSED)
     unfinished = any(d.is_unfinished for d in days)
     return Coverage(
         days=listed(parts, _COLUMNS, [_day_row(day) for day in days]),
@@ -254,7 +256,7 @@ def _refused(parts: Parts, days: Sequence[Day]) -> list[tuple[str, str, str, str
             day = files.get(state.landing.key)
             if day is not None and state.in_force_from is not None:
                 used[state.landing.landing_id] = day
-    rows = parts.ledger.refused_keys(sorted(used)).to_pylist()
+    rows = parts.ledger.refused_keys(sorted(used)).drop_null().to_pylist()
     return [
         (day.source, day.dataset, day.kind, row["symbol"], day.trade_date, row["bar_start_ns"])
         for row in rows

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.markets import markets_of
+from ingot.app.waiting import named, waiting
 from ingot.errors import IngotError
 from ingot.model.landing import Decision, Outcome
 from ingot.quality import coverage as rules
@@ -142,13 +143,15 @@ class _Watch:
         if done is None or latest.landing_id not in done.landing_ids:
             return self._made(day, rules.UNKNOWN, "loaded, not refined", BUILD, latest)
         state = rules.PRESENT if self._parts.calendar.is_trade_date(day) else rules.CLOSED
+        held = [s for s in waiting(states) if s.outcome is Outcome.HELD]
         return Day(
             source=self._source,
             dataset=self._dataset.name,
             kind=self._kind,
             trade_date=day,
             state=state,
-            evidence="",
+            evidence="; ".join(f"{named(s)} is held: {self._reason(s)}" for s in held),
+            todo=DECIDE if held else "",
             rows=done.rows_out,
             file=latest.key,
             size_bytes=latest.size_bytes,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ingot.app import ahead, fetch, machine, plan
+from ingot.app import ahead, fetch, machine, plan, waiting
 from ingot.app.batch import Batch, Finished
-from ingot.app.report import DayResult, LoadReport, Result, held
+from ingot.app.engine import open_duckdb
+from ingot.app.report import DayResult, LoadReport, Result
 from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
@@ -24,11 +26,13 @@ from ingot.errors import (
 from ingot.model.landing import Decision, Outcome
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.work import Done, RefusedRow, Unit
-from ingot.quality.holding import judge
+from ingot.quality.holding import judge, too_many_refused
+from ingot.tables.relation import FileRelation, columns_of
+from ingot.transforms.silver import refusals_counted_sql
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -49,6 +53,8 @@ class _Attempt:
     started: datetime
     seconds: float
     parsed: Parsed | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Rows that were refused or that silver would refuse, by rule."""
     error: IngotError | None = None
 
 
@@ -111,7 +117,7 @@ def _load(
     span = request.span(parts.clock.now().date())
     states = parts.ledger.states(source.name, dataset.name, *span)
     pending = [s for s in states if s.outcome is None or _is_accepted(s)]
-    results = _standing(parts, dataset, states)
+    results = [waiting.result(parts, dataset, s) for s in waiting.waiting(states)]
     if not pending:
         return results
     profile = machine.choose(
@@ -148,7 +154,7 @@ def _load_pending(
 
     def parse(state: LandingState) -> _Attempt:
         limit = 100.0 if _is_accepted(state) else parts.settings.quarantine_limit_pct
-        return _parse(parts, source, dataset, state.landing, limit_pct=limit)
+        return _parse(parts, profile, source, dataset, state.landing, limit_pct=limit)
 
     for state, attempt in ahead.map_ahead(parse, pending, workers=profile.workers):
         if attempt.parsed is None:
@@ -201,7 +207,7 @@ def _load_again(
         was_refused = done.outcome is Outcome.REFUSED
         limit = parts.settings.quarantine_limit_pct if was_refused else 100.0
         landing = parts.ledger.find(done.landing_ids[0]).landing
-        return _parse(parts, parser, dataset, landing, limit_pct=limit)
+        return _parse(parts, profile, parser, dataset, landing, limit_pct=limit)
 
     for done, attempt in ahead.map_ahead(parse, dones, workers=profile.workers):
         if attempt.parsed is None:
@@ -218,20 +224,47 @@ def _load_again(
 
 
 def _parse(
-    parts: Parts, source: Parser, dataset: Dataset, landing: Landing, *, limit_pct: float
+    parts: Parts,
+    profile: Profile,
+    source: Parser,
+    dataset: Dataset,
+    landing: Landing,
+    *,
+    limit_pct: float,
 ) -> _Attempt:
     unit = plan.bronze_unit(dataset.bronze, landing)
     started, began = parts.clock.now(), monotonic()
     to = parts.tables.staging_path(dataset.bronze, unit.scope, unit.digest)
     content = parts.ledger.landed(landing.sha256)
-    parsed: Parsed | None = None
-    error: IngotError | None = None
+    attempt = _Attempt(unit, landing, started, 0.0)
     try:
-        parsed = source.parse(landing, content, to, limit_pct=limit_pct)
+        limits = parts.settings.inflate_limits
+        parsed = source.parse(landing, content, to, limit_pct=limit_pct, limits=limits)
+        refused = _refused(parts, profile, dataset, landing, parsed)
+        attempt = replace(attempt, parsed=parsed, refused=refused)
     except IngotError as caught:
-        error = caught
+        attempt = replace(attempt, error=caught)
         _discard(to)
-    return _Attempt(unit, landing, started, monotonic() - began, parsed, error)
+    return replace(attempt, seconds=monotonic() - began)
+
+
+def _refused(
+    parts: Parts, profile: Profile, dataset: Dataset, landing: Landing, parsed: Parsed
+) -> Mapping[str, int]:
+    """Count the rows of a parsed file that were refused, or that silver would refuse, by rule.
+
+    Silver's are counted once, when the file is loaded: whether a version may be used must not
+    depend on who refines it, or when. DuckDB counts them, whatever engine refines.
+    """
+    if parsed.path is None or dataset.silver is None or not dataset.per_day:
+        return {}
+    text = refusals_counted_sql(dataset.silver, landing, unique=parsed.in_order)
+    bars = FileRelation((str(parsed.path),), columns_of(dataset.bronze))
+    with open_duckdb(parts, profile) as engine:
+        rows = engine.run(text, {"bars": bars}).read_all().to_pylist()
+    counts = Counter(row.rule for row in parsed.refused)
+    counts.update({row["rule"]: row["refused"] for row in rows})
+    return counts
 
 
 def _discard(path: Path) -> None:
@@ -276,7 +309,11 @@ def _finish(
         if parsed.path is None
         else (parts.tables.adopt(dataset.bronze, unit.scope, parsed.path),)
     )
-    reason = _judge(parts, landing, parsed, history) if history else None
+    reason = None
+    if history:
+        rows, limit = parsed.rows + len(parsed.refused), parts.settings.quarantine_limit_pct
+        reason = too_many_refused(rows, attempt.refused, limit_pct=limit)
+        reason = reason or _judge(parts, landing, parsed, history)
     parts.ledger.record_quarantine(unit, parsed.refused, layer="bronze")
     done = _done(
         parts,
@@ -360,34 +397,6 @@ def _judge(parts: Parts, landing: Landing, parsed: Parsed, history: _History) ->
 
 def _dataset(landing: Landing) -> Dataset:
     return connector(landing.source).datasets[landing.dataset]
-
-
-def _standing(parts: Parts, dataset: Dataset, states: Sequence[LandingState]) -> list[DayResult]:
-    """Return the latest versions that are still held or refused: they stay in every report."""
-    latest = {s.landing.key: s for s in sorted(states, key=lambda s: s.landing.ordinal)}
-    found = []
-    for state in latest.values():
-        undecided = state.outcome is Outcome.HELD and state.decision is None
-        if not undecided and state.outcome is not Outcome.REFUSED:
-            continue
-        if state.decision is not None:
-            continue
-        done = parts.ledger.is_done(plan.bronze_unit(dataset.bronze, state.landing))
-        reason = done.reason if done else ""
-        landing_id = state.landing.landing_id
-        error = held(reason, landing_id) if undecided else LookAtDataError(reason)
-        found.append(
-            DayResult(
-                table=dataset.bronze.name,
-                dataset=dataset.name,
-                date=state.landing.file_date,
-                result=Result.HELD if undecided else Result.REFUSED,
-                rows=0,
-                rows_refused=done.rows_refused if done else 0,
-                error=error,
-            )
-        )
-    return found
 
 
 def _missing(

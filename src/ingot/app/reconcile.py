@@ -136,7 +136,8 @@ def _open(
 ) -> tuple[list[_Opened], ReconcileRequest]:
     """Open both sides, files first: bars of weeks ask for whole weeks of the other side."""
     both = [parse(_in_layer(text, request.layer)) for text in (request.a, request.b)]
-    files = {named.text: read(named, described(named)) for named in both if named.reader}
+    limits = parts.settings.inflate_limits
+    files = {n.text: read(n, described(n), limits) for n in both if n.reader}
     if any(file.side.interval == "1w" for file in files.values()):
         request = _in_whole_weeks(request)
     opened = []

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ingot.app import machine, plan, reference
 from ingot.app.listed import listed
 from ingot.app.markets import markets_of, refinements
+from ingot.app.waiting import named, waiting
 from ingot.model.checked import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
 from ingot.tables import bronze, gold, ops, silver
@@ -42,6 +43,7 @@ _COLUMNS = (
     ("orphans", pa.int64()),
 )
 
+_SHOWN = 3
 _WITHOUT_DAYS = (
     *(bronze.CORPORATE_ACTIONS, bronze.INSTRUMENTS, bronze.REST_DAY_BARS, silver.SESSIONS),
     *(silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, gold.PERFORMANCE),
@@ -148,14 +150,18 @@ def _notices(parts: Parts) -> Iterator[str]:
     yield _last_scrub(parts)
     if missing := _missing_files(parts):
         yield f"{missing} data files are missing or cut short; name them with: ingot scrub"
-    held = refused = late = 0
+    held: list[str] = []
+    refused = late = 0
     for source, dataset in parts.ledger.datasets():
-        for state in parts.ledger.states(source, dataset):
-            held += state.outcome is Outcome.HELD and state.decision is None
+        states = parts.ledger.states(source, dataset)
+        held += [named(s) for s in waiting(states) if s.outcome is Outcome.HELD]
+        for state in states:
             refused += state.outcome is Outcome.REFUSED
             late += _modified_after_assumed(state.landing)
     if held:
-        yield f"{held} versions are held; see: ingot landings"
+        more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
+        names = ", ".join(held[:_SHOWN])
+        yield f"{len(held)} versions are held: {names}{more}; see: ingot landings"
     if refused:
         yield f"{refused} versions were refused whole; see: ingot landings"
     if late:

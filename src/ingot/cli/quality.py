@@ -47,7 +47,7 @@ def check(
 ) -> None:
     """Run check rules over tables, and keep the results in ops.checks.
 
-    The exit code is 3 where a rule of severity error is broken.
+    The exit code is 3 where a rule of severity error is broken, or a version is held.
     """
     from ingot.app import check as judge
 

@@ -18,6 +18,7 @@ from pydantic import (
 
 from ingot.config.wording import explain, is_secret, unknown
 from ingot.errors import ConfigError
+from ingot.model.vendor_files import DEFAULT_LIMITS, InflateLimits
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -63,7 +64,19 @@ class Settings(BaseModel):
     quarantine_limit_pct: _Percent = Field(
         default=1.0,
         description="Share of a file's rows that may be refused; above it nothing of the file "
-        "is loaded, percent.",
+        "is loaded, or, where silver would refuse them, the version is held, percent.",
+    )
+    inflate_max_mb: int = Field(
+        default=DEFAULT_LIMITS.most_bytes >> 20,
+        ge=1,
+        description="Size to which a packed file (gzip, zip) may inflate; a larger one is refused, "
+        "MiB.",
+    )
+    inflate_max_ratio: float = Field(
+        default=DEFAULT_LIMITS.most_ratio,
+        ge=1,
+        description="How many times its packed size a file may inflate to, beyond its first 16 "
+        "MiB: real files inflate 5 to 20 times.",
     )
     observed_within_h: float = Field(
         default=36.0,
@@ -205,6 +218,11 @@ class Settings(BaseModel):
         if dates != sorted(set(dates)):
             raise ValueError("the dates of source_precedence do not ascend")
         return self
+
+    @property
+    def inflate_limits(self) -> InflateLimits:
+        """How far packed files may inflate."""
+        return InflateLimits(self.inflate_max_mb << 20, self.inflate_max_ratio)
 
     def sources_on(self, trade_date: date) -> tuple[str, ...]:
         """Return the sources to ask on `trade_date`, first choice first; () where none is listed.

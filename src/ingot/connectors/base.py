@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ingot.model.vendor_files import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
 
     from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
+    from ingot.model.vendor_files import InflateLimits
     from ingot.model.work import RefusedRow
     from ingot.tables.contract import Table
+
+MOST_REFUSED: Final = 500_000
+"""Refused rows that a file may have under any limit: they are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,20 @@ class Parsed:
 class Parser(Protocol):
     """Reads what a vendor's objects say, wherever they once came from."""
 
-    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(
+        self,
+        landing: Landing,
+        content: Content,
+        to: Path,
+        *,
+        limit_pct: float,
+        limits: InflateLimits = DEFAULT_LIMITS,
+    ) -> Parsed:
         """Parse the landed bytes into one Parquet file at `to`, in source order.
 
         Raises:
             SchemaDriftError: The header is not the contract's.
-            CorruptFileError: The file cannot be read to its end.
+            CorruptFileError: The file cannot be read to its end, or inflates beyond `limits`.
             DamagedFileError: The landed bytes are not what they were.
             QuarantineLimitError: More than `limit_pct` percent of the rows were refused; its
                 `refused_rows` holds at most 1,000 of them.

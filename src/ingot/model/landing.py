@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
+    import os
     from contextlib import AbstractContextManager
     from datetime import date, datetime
     from io import BufferedReader
@@ -29,6 +30,10 @@ ALL_BASES: Final = tuple(KnownBasis)
 
 class Content(Protocol):
     """The bytes of one object: of a landed one they are verified as they are read."""
+
+    def stat(self) -> os.stat_result:
+        """Return the size of the bytes, among others."""
+        ...
 
     def open(self, mode: Literal["rb"]) -> AbstractContextManager[BufferedReader[Any]]:
         """Open the bytes; leaving the block raises where they are not those that landed."""
@@ -119,6 +124,11 @@ class LandingState:
     """None while it has landed but not been loaded to bronze."""
     decision: Decision | None = None
     decided_at: datetime | None = None
+
+    @property
+    def waits_for_decision(self) -> bool:
+        """Return True if it is held or refused and was neither accepted nor rejected."""
+        return self.outcome in {Outcome.HELD, Outcome.REFUSED} and self.decision is None
 
     @property
     def in_force_from(self) -> datetime | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
     from ingot.model.landing import Outcome
+
+BLANK_LINE: Final = "blank_line"
+"""Rule of a refused line that holds nothing: unlike the others it cannot have been a bar."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,4 +1,4 @@
-"""Whether a version is so small that a person should look before reads use it."""
+"""Whether a version is so small or so bad that a person should look before reads use it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,27 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ingot.config import Settings
+
+
+def too_many_refused(rows: int, refused: Mapping[str, int], *, limit_pct: float) -> str | None:
+    """Return why a version has to be held for its refused rows, or None if it may be used.
+
+    Args:
+        rows: All rows of the version.
+        refused: How many of them are refused, by rule, whether on loading or by silver.
+        limit_pct: Most of them that may be, percent of all rows.
+    """
+    count = sum(refused.values())
+    if count * 100 <= rows * limit_pct:
+        return None
+    worst = max(sorted(refused), key=lambda rule: refused[rule])
+    return (
+        f"{count:,} of its {rows:,} rows ({_share(count, rows)}) would be refused, most by "
+        f"the rule {worst} (held above {limit_pct:g} %)"
+    )
 
 
 def judge(

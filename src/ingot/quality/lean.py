@@ -9,42 +9,62 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from typing import TYPE_CHECKING, Final
+import zlib
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
 
 from ingot.errors import CorruptFileError, QueryError
+from ingot.model.vendor_files import inside, limited
 from ingot.quality.schemas import Field, Schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ingot.model.vendor_files import InflateLimits
+
 _SCALE: Final = 10_000
 _MINUTES: Final = re.compile(r"(\d{8})_trade\.zip")
 _COLUMNS: Final = ("time", "open", "high", "low", "close", "volume")
 _ZONE: Final = "America/New_York"
+_MOST_BYTES: Final = 64 << 20
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,  # packed in a way that zipfile does not know
+    OSError,
+    RuntimeError,  # encrypted
+    pl.exceptions.PolarsError,
+)
 REGISTERED: Final = Schema("lean", tuple(Field(n, "number") for n in _COLUMNS))
 
 
-def read(folder: Path, interval: str) -> tuple[str, pa.Table]:
+def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Table]:
     """Return the width of a folder's bars and the bars, of every symbol below it.
 
     Args:
         folder: LEAN's `minute` or `daily` folder, one of a symbol, or one archive.
         interval: 1m or 1d where the folder holds both; empty otherwise.
+        limits: How far an archive may inflate; never beyond 64 MiB, a hundred times a real one.
 
     Raises:
         QueryError: It holds no archive, or both kinds.
-        CorruptFileError: An archive cannot be read.
+        CorruptFileError: An archive cannot be read, or inflates too far.
+        LookAtDataError: A link leads out of the folder.
     """
     archives = sorted(folder.rglob("*.zip")) if folder.is_dir() else [folder]
+    for path in archives if folder.is_dir() else ():
+        inside(folder, path)
+    limits = limits.at_most(_MOST_BYTES)
     minutes = [p for p in archives if _MINUTES.fullmatch(p.name)]
     days = [p for p in archives if "_" not in p.name]
     if interval in {"", "1m"} and minutes and not (days and not interval):
-        return "1m", _stacked([_minutes(p) for p in minutes])
+        return "1m", _stacked([_minutes(p, limits) for p in minutes])
     if interval in {"", "1d"} and days and not (minutes and not interval):
-        return "1d", _stacked([_days(p) for p in days])
+        return "1d", _stacked([_days(p, limits) for p in days])
     both = bool(minutes and days)
     raise QueryError(
         f"{folder} holds archives of minutes and of days: add ?interval=1m or ?interval=1d."
@@ -66,29 +86,33 @@ def _stacked(frames: list[pl.DataFrame]) -> pa.Table:
     return plain(pl.concat(frames))
 
 
-def _minutes(path: Path) -> pl.DataFrame:
+def _minutes(path: Path, limits: InflateLimits) -> pl.DataFrame:
     found = _MINUTES.fullmatch(path.name)
     day = pl.lit(found[1] if found else "").str.to_date("%Y%m%d")
     midnight = day.cast(pl.Datetime("ms")).dt.replace_time_zone(_ZONE)
     start = (midnight.dt.epoch("ms") + pl.col("time").cast(pl.Int64)) * 1_000_000
-    rows = _rows(path).with_columns(
+    rows = _rows(path, limits).with_columns(
         symbol=pl.lit(path.parent.name.upper()), trade_date=day, bar_start_ns=start
     )
     return rows.select("symbol", "trade_date", "bar_start_ns", *_COLUMNS[1:])
 
 
-def _days(path: Path) -> pl.DataFrame:
-    rows = _rows(path).with_columns(
+def _days(path: Path, limits: InflateLimits) -> pl.DataFrame:
+    rows = _rows(path, limits).with_columns(
         symbol=pl.lit(path.stem.upper()),
         trade_date=pl.col("time").str.slice(0, 8).str.to_date("%Y%m%d"),
     )
     return rows.select("symbol", "trade_date", *_COLUMNS[1:])
 
 
-def _rows(path: Path) -> pl.DataFrame:
+def _rows(path: Path, limits: InflateLimits) -> pl.DataFrame:
     try:
         with zipfile.ZipFile(path) as archive:
-            text = archive.read(archive.namelist()[0])
+            member = archive.infolist()[0]
+            packed = min(member.compress_size, path.stat().st_size)
+            inflating: Any = archive.open(member)
+            with limited(inflating, lambda: packed, str(path), limits) as stream:
+                text = stream.read()
         rows = pl.read_csv(
             io.BytesIO(text), has_header=False, new_columns=list(_COLUMNS), infer_schema=False
         )
@@ -97,5 +121,5 @@ def _rows(path: Path) -> pl.DataFrame:
             for n in _COLUMNS[1:5]
         ]
         return rows.with_columns(*prices, pl.col("volume").cast(pl.Decimal(18, 6)))
-    except (zipfile.BadZipFile, IndexError, OSError, pl.exceptions.PolarsError) as exc:
+    except _UNREADABLE as exc:
         raise CorruptFileError(f"{path} is no LEAN archive of trades: {exc}") from exc

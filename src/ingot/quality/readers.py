@@ -6,7 +6,9 @@ as far as its registered columns allow.
 
 from __future__ import annotations
 
+import io
 import re
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,12 +16,15 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ingot.errors import CorruptFileError, QueryError
+from ingot.model.vendor_files import DEFAULT_LIMITS, GZIP, opened
 from ingot.quality import lean
 from ingot.quality.schemas import Field, Schema
 from ingot.quality.sides import INTERVALS, Named, Side
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ingot.model.vendor_files import InflateLimits
 
 _VALUES: Final = tuple(Field(n, "number") for n in ("open", "high", "low", "close", "volume"))
 REGISTERED: Final = {
@@ -82,6 +87,9 @@ _NUMBERS: Final = (
     "split",
     "transactions",
 )
+_PACKED: Final = (GZIP, b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+"""How gzip, Zstandard and zlib begin."""
+_MOST_BYTES: Final = 1 << 30
 _WHOLE: Final = re.compile(r"[+-]?\d+")
 _EPOCHS: Final = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
 """Nanoseconds of one unit of a time written as a number, by its digits."""
@@ -97,27 +105,29 @@ class Read:
     registered: Schema
 
 
-def read(named: Named, side: Side) -> Read:
+def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Read:
     """Return the bars of a file.
 
     Args:
         named: Reader and path; the option `interval` overrides what the labels say.
         side: What it is said to be.
+        limits: How far a packed file may inflate; never beyond 1 GiB, for it is read at once.
 
     Raises:
         QueryError: There is no such file, or it names no symbol.
-        CorruptFileError: It cannot be read.
+        CorruptFileError: It cannot be read, or inflates too far.
+        LookAtDataError: A link leads out of a folder of archives.
     """
     path = Path(named.path).expanduser()
     if not path.exists():
         raise QueryError(f"There is no file {named.path} (side {named.text}).")
     if named.reader == "lean":
-        interval, rows = lean.read(path, named.options.get("interval", ""))
+        interval, rows = lean.read(path, named.options.get("interval", ""), limits)
         schema = lean.REGISTERED
         return Read(replace(side, interval=interval), rows, schema, schema)
     try:
-        text = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as exc:
+        text = pl.read_csv(_text(path, limits), infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as exc:
         raise CorruptFileError(f"{named.path} cannot be read as CSV: {exc}") from exc
     frame = _renamed(text)
     registered = REGISTERED[named.reader]
@@ -141,6 +151,17 @@ def observed_columns(text: bytes) -> tuple[Field, ...]:
     except pl.exceptions.PolarsError:
         return ()
     return tuple(_observed(frame, name) for name in frame.columns)
+
+
+def _text(path: Path, limits: InflateLimits) -> Path | bytes:
+    """Return a file that is text as its path, and what a gzip file holds as bytes.
+
+    Polars would unpack whatever begins like a packed file, without a limit.
+    """
+    with opened(path, str(path), limits.at_most(_MOST_BYTES)) as stream:
+        if stream.peek(1).startswith(_PACKED):
+            raise CorruptFileError(f"{path} is packed, not plain text or gzip. Unpack it first.")
+        return path if isinstance(stream.raw, io.FileIO) else stream.read()
 
 
 def _renamed(text: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from ingot.storage.files import translated
 from ingot.storage.seal import differs
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -53,6 +54,17 @@ class LandedBytes:
                 raise
             if raw.sha256() != self.sha256:
                 raise self._damaged()
+
+    def stat(self) -> os.stat_result:
+        """Return the size of the object, among others.
+
+        Raises:
+            DamagedFileError: The object is missing.
+        """
+        try:
+            return self.path.stat()
+        except FileNotFoundError as exc:
+            raise DamagedFileError(self.path, found="it is missing") from exc
 
     def read_bytes(self) -> bytes:
         """Return the whole object.
@@ -92,6 +104,9 @@ class _Hashed(RawIOBase):
             count = self._file.readinto(buffer)
         self._digest.update(memoryview(buffer)[:count])
         return count
+
+    def tell(self) -> int:
+        return self._file.tell()
 
     def sha256(self) -> str:
         """Read what is left, and return the hash of the whole file."""

@@ -340,9 +340,9 @@ class Ledger:
         return read_rows(self._quarantine_paths(dones), start=start, end=end, limit=limit)
 
     def refused_keys(self, landing_ids: Collection[int]) -> pa.Table:
-        """Return landing_id, symbol, bar_start_ns of bronze rows refused in these versions.
+        """Return landing_id, file_date, symbol, bar_start_ns of rows that bronze refused in these.
 
-        Each key once, and only keys that could be read.
+        Each once; symbol and start are null where they could not be read.
         """
         from ingot.storage.quarantine import read_keys  # noqa: PLC0415  (pyarrow)
 

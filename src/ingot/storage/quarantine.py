@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingot.errors import DamagedFileError
+from ingot.model.work import BLANK_LINE
 from ingot.tables import ops
 from ingot.tables.arrow import arrow_schema
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _KEY_ORDER: Final[list[tuple[str, Literal["ascending", "descending"]]]] = [
     ("landing_id", "ascending"),
+    ("file_date", "ascending"),
     ("symbol", "ascending"),
     ("bar_start_ns", "ascending"),
 ]
@@ -39,8 +41,9 @@ def keys_schema() -> pa.Schema:
     """Return the columns of `read_keys`."""
     fields: list[pa.Field[Any]] = [
         pa.field("landing_id", pa.int64(), nullable=False),
-        pa.field("symbol", pa.string(), nullable=False),
-        pa.field("bar_start_ns", pa.int64(), nullable=False),
+        pa.field("file_date", pa.date32(), nullable=False),
+        pa.field("symbol", pa.string()),
+        pa.field("bar_start_ns", pa.int64()),
     ]
     return pa.schema(fields)
 
@@ -126,11 +129,15 @@ def read_rows(
 
 
 def read_keys(paths: Iterable[Path]) -> pa.Table:
-    """Return landing_id, symbol, bar_start_ns of the rows whose key could be read, each once."""
-    tables = [_read(path).select(keys_schema().names) for path in paths]
+    """Return landing_id, file_date, symbol, bar_start_ns of the rows, each combination once.
+
+    A part of the key that could not be read is null. A blank line is no row and has none.
+    """
+    tables = [_read(path) for path in paths]
     if not tables:
         return keys_schema().empty_table()
-    keys = pa.concat_tables(tables).drop_null()
+    rows = [t.filter(pc.not_equal(t["rule"], pa.scalar(BLANK_LINE))) for t in tables]
+    keys = pa.concat_tables(t.select(keys_schema().names) for t in rows)
     distinct = keys.group_by(keys_schema().names).aggregate([])
     return distinct.select(keys_schema().names).sort_by(_KEY_ORDER).cast(keys_schema())
 

@@ -39,7 +39,7 @@ _VOLUME = (_QUANTITY, Column("transactions", Int64, "Number of trades."))
 _STALE = Column(
     "stale_refused",
     Boolean,
-    "True where the latest version's row was refused, so that the one before still stands.",
+    "True where the latest version refused the row, so that the one before stays in force.",
 )
 _BAR_CHECKS = (
     Check(

@@ -1,7 +1,7 @@
 -- Rows of bronze that break a rule, and losers of conflicting duplicates, on one trade date.
 WITH broken AS (
   SELECT landing_id, row_number, file_date, symbol, bar_start_ns,
-    CASE $first_broken ELSE '$misfiled_rule' END AS rule, $raw AS raw
+    $rule AS rule, $raw AS raw
   FROM ($named) AS named
   WHERE NOT ($checked) OR $misfiled
 ),

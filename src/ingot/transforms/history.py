@@ -1,21 +1,25 @@
 """From one state to a history: the union of all states, collapsed to versions, as SQL text.
 
 A key's version is in force while consecutive states hold an equal row for it; a changed, new or
-vanished row opens or closes an interval `[known_from, known_to)`. A key that a state's files hold
-only as refused rows keeps its row of the state before, marked `stale_refused`, word for word; the
-values around it are made of accepted rows alone.
+vanished row opens or closes an interval `[known_from, known_to)`.
+
+A refused row deletes nothing. A bar that a state's file no longer has, while one of the file's
+refused rows may be that bar, stays as it was in the state before, marked `stale_refused`; it is a
+bar of the state like any other, so that the windows of its neighbours hold it too. A refused row
+may be each bar of its file that agrees with the parts of the key that could be read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from ingot.model.time import FOREVER
 from ingot.transforms.literal import listed, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from ingot.transforms.transform import Transform
@@ -39,15 +43,21 @@ class History:
     states: Sequence[State]
     """Ascending by `known_from`, at least one."""
     texts: Sequence[str]
-    """The transform's text of each state: its rows, without `derived` and known time."""
+    """The accepted bars of each state: `file_date` and `columns`."""
+    columns: tuple[str, ...]
+    finish: Callable[[str, str, tuple[str, ...]], str]
+    """Adds to a text of bars what follows from the bars around them: text, a name that makes its
+    CTEs unique, columns beside `columns` to pass on, the first of which keeps series apart."""
     derived: Mapping[str, str]
-    """Output columns that the texts do not give, as expressions over those that they do."""
-    broken_rows: str
-    """Text that gives landing_id and key of the rows that break a check."""
+    """Output columns that `finish` does not give, as expressions over those that it does."""
+    refusals: str
+    """Text that gives landing_id, file_date and key of all refused rows, null where unreadable."""
     prelude: str = ""
     """CTEs that the texts read, if any."""
+    touched: str = ""
+    """Join that keeps of rows `q` those that may differ between states; all if it is empty."""
     unchanged: str = ""
-    """Text of the rows that are the same in all states, if `texts` leave them out."""
+    """Text of the whole rows that are the same in all states, which `touched` leaves out."""
 
     def __post_init__(self) -> None:
         """Refuse states that are none or out of order."""
@@ -69,7 +79,7 @@ class History:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """All columns that a state gives, the key's first."""
+        """All columns that a state gives, the key's first, without `stale_refused`."""
         output = self.transform.output
         given = {*self.derived, *self.key, _STALE, output.KNOWN_FROM, output.KNOWN_TO}
         return (*self.key, *(n for n in output.column_names if n not in given))
@@ -80,49 +90,120 @@ class History:
             stale="FALSE", first=literal(self.states[0].known_from), until=literal(FOREVER)
         )
         return (
-            f"SELECT {selected}\nFROM (\nSELECT * FROM (\n{self.texts[0]}) AS one"
-            f"\nORDER BY {', '.join(self.key)}\n) AS sorted_rows"
+            f"SELECT {selected}\nFROM (\nSELECT * FROM (\n{self.finish(self.texts[0], '1', ())}"
+            f") AS one\nORDER BY {', '.join(self.key)}\n) AS sorted_rows"
         )
 
     def _many_states(self) -> str:
-        values, key = ", ".join(self.values), ", ".join(self.key)
-        union = "\nUNION ALL\n".join(
-            f"SELECT {number} AS state, {values} FROM (\n{text}) AS state_{number}"
-            for number, text in enumerate(self.texts, start=1)
-        )
-        kinds = [
-            f"SELECT {values}, first_state, end_state, FALSE AS {_STALE} FROM versions",
-            f"SELECT {values}, first_state, end_state, TRUE AS {_STALE} FROM stale",
-        ]
+        values, key = ", ".join((*self.values, _STALE)), ", ".join(self.key)
+        kinds = [f"SELECT {values}, first_state, end_state FROM versions"]
         if self.unchanged:
             kinds.append(
-                f"SELECT {values}, 1 AS first_state, {len(self.states) + 1} AS end_state, "
-                f"FALSE AS {_STALE} FROM (\n{self.unchanged}) AS unchanged"
+                f"SELECT {', '.join(self.values)}, FALSE AS {_STALE}, 1 AS first_state, "
+                f"{len(self.states) + 1} AS end_state FROM (\n{self.unchanged}) AS unchanged"
             )
         selected = self._selected(
             stale=_STALE, first=self._moments("first_state"), until=self._moments("end_state")
         )
         prelude = f"{self.prelude},\n" if self.prelude else ""
         return (
-            f"WITH {prelude}accepted AS (\n{union}\n),\n{self._versions()},\n{self._stale()}\n"
+            f"WITH {prelude}{self._bars()},\n{self._versions()}\n"
             f"SELECT {selected}\nFROM (\nSELECT * FROM (\n"
             + "\nUNION ALL\n".join(kinds)
             + f"\n) AS kinds\nORDER BY {key}, first_state\n) AS sorted_rows"
         )
 
+    def _bars(self) -> str:
+        """Return CTEs that end in `state_bars`: accepted bars, and those that refused rows keep.
+
+        A gap is where a bar is absent after a state that had it, `[first_state, end_state)`. The
+        bar is kept from its first state on, without a break, while a refused row may be it.
+        """
+        columns, key = ", ".join(self.columns), ", ".join(self.key)
+        accepted = "\nUNION ALL\n".join(
+            f"SELECT {number} AS state, file_date, {columns} FROM (\n{text}) AS state_{number}"
+            for number, text in enumerate(self.texts, start=1)
+        )
+        members = ", ".join(
+            f"({number}, {landing_id})"
+            for number, state in enumerate(self.states, start=1)
+            for landing_id in state.landing_ids
+        )
+        return f"""accepted AS (
+{accepted}
+),
+gaps AS (
+SELECT file_date, {columns}, state + 1 AS first_state, next_state AS end_state
+FROM (
+  SELECT state, file_date, {columns},
+    COALESCE(LEAD(state) OVER per_key, {len(self.states) + 1}) AS next_state
+  FROM accepted
+  WINDOW per_key AS (PARTITION BY {key} ORDER BY state)
+) AS followed
+WHERE state + 1 < next_state
+),
+refusals AS (
+SELECT DISTINCT m.state, r.file_date, {self._of("r")}
+FROM ({self.refusals}) AS r
+JOIN (SELECT * FROM (VALUES {members}) AS v(state, landing_id)) AS m
+  ON r.landing_id = m.landing_id
+),
+explained AS (
+{self._explained()}
+),
+kept AS (
+SELECT state, first_state, {key}
+FROM (
+  SELECT state, first_state, {key},
+    ROW_NUMBER() OVER (PARTITION BY {key}, first_state ORDER BY state) AS place
+  FROM explained
+) AS in_order
+WHERE state = first_state + place - 1
+),
+state_bars AS (
+SELECT state, FALSE AS {_STALE}, {columns} FROM accepted
+UNION ALL
+SELECT k.state, TRUE AS {_STALE}, {self._of("g", self.columns)}
+FROM kept AS k
+JOIN gaps AS g ON k.first_state = g.first_state AND {self._all("k.{0} = g.{0}")}
+)"""
+
+    def _explained(self) -> str:
+        """Return the text of the states of gaps in which a refused row may be the bar.
+
+        One join for each way in which a key can be read in part: each has equalities alone.
+        """
+        joins = []
+        for readable in product((True, False), repeat=len(self.key)):
+            parts = [
+                f"r.{name} = g.{name}" if known else f"r.{name} IS NULL"
+                for name, known in zip(self.key, readable, strict=True)
+            ]
+            joins.append(
+                f"SELECT r.state, g.first_state, {self._of('g')}\nFROM gaps AS g\n"
+                "JOIN refusals AS r ON r.file_date = g.file_date AND r.state >= g.first_state "
+                f"AND r.state < g.end_state AND {' AND '.join(parts)}"
+            )
+        return "\nUNION\n".join(joins)
+
     def _versions(self) -> str:
         """Return CTEs that end in `versions`: runs of equal rows, `[first_state, end_state)`."""
         count = len(self.states)
-        values, key = ", ".join(self.values), ", ".join(self.key)
+        names = (*self.values, _STALE)
+        values, key = ", ".join(names), ", ".join(self.key)
         same = " AND ".join(
-            f"LAG({name}) OVER per_key = {name}" for name in self.values if name not in self.key
+            f"LAG({name}) OVER per_key = {name}" for name in names if name not in self.key
         )
+        rows = self.finish("SELECT * FROM state_bars", "all", ("state", _STALE))
         return f"""marked AS (
 SELECT state, {values},
   CASE WHEN LAG(state) OVER per_key = state - 1 AND {same} THEN 0 ELSE 1 END AS starts,
   CASE WHEN state < {count} AND COALESCE(LEAD(state) OVER per_key, 0) <> state + 1
     THEN 1 ELSE 0 END AS vanishes
-FROM accepted
+FROM (
+SELECT {self._of("q", ("state", *names))} FROM (
+{rows}) AS q
+{self.touched}) AS state_rows
 WINDOW per_key AS (PARTITION BY {key} ORDER BY state)
 ),
 edges AS (
@@ -138,46 +219,6 @@ SELECT {values}, state AS first_state,
     WHEN next_starts = 1 THEN next_state ELSE next_state + 1 END AS end_state
 FROM edges
 WHERE starts = 1
-)"""
-
-    def _stale(self) -> str:
-        """Return CTEs that end in `stale`: for how long a refused key keeps the row before."""
-        key = ", ".join(self.key)
-        members = ", ".join(
-            f"({number}, {landing_id})"
-            for number, state in enumerate(self.states, start=1)
-            for landing_id in state.landing_ids
-        )
-        return f"""refused_keys AS (
-SELECT DISTINCT m.state, {self._of("r")}
-FROM (
-  SELECT landing_id, {key} FROM refused WHERE {self._all("{} IS NOT NULL")}
-  UNION ALL
-  SELECT landing_id, {key} FROM ({self.broken_rows}) AS broken
-) AS r
-JOIN (SELECT * FROM (VALUES {members}) AS v(state, landing_id)) AS m
-  ON r.landing_id = m.landing_id
-),
-missing AS (
-SELECT r.state, {self._of("r")}
-FROM refused_keys AS r
-LEFT JOIN versions AS v
-  ON {self._all("r.{0} = v.{0}")} AND v.first_state <= r.state AND r.state < v.end_state
-WHERE v.first_state IS NULL
-),
-islands AS (
-SELECT state, {key}, state - ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY state) AS island
-FROM missing
-),
-spans AS (
-SELECT {key}, MIN(state) AS first_state, MAX(state) + 1 AS end_state
-FROM islands
-GROUP BY {key}, island
-),
-stale AS (
-SELECT {self._of("v", self.values)}, s.first_state, s.end_state
-FROM spans AS s
-JOIN versions AS v ON {self._all("s.{0} = v.{0}")} AND v.end_state = s.first_state
 )"""
 
     def _selected(self, *, stale: str, first: str, until: str) -> str:

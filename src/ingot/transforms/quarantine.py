@@ -60,14 +60,10 @@ def quarantine_sql(
     Columns: landing_id, row_number, rule, raw (the row in the order of the vendor's header),
     symbol, bar_start_ns. For a clean file that is `unique` it costs one scan of the checks.
     """
-    rules = " ".join(
-        f"WHEN NOT ({check.sql}) THEN {literal(check.rule)}" for check in transform.output.checks
-    )
     misfiled = f"(file_date = {literal(trade_date)} AND NOT ({on_date(trade_date)}))"
     good = f"({transform.checked}) AND NOT {misfiled}"
     return Transform("quarantine", transform.output, (), sql_text("bars_quarantine.sql")).fill(
-        first_broken=rules,
-        misfiled_rule=START_IS_ON_FILE_DATE,
+        rule=_rule(transform),
         misfiled=misfiled,
         raw=_raw(),
         named=named,
@@ -84,12 +80,55 @@ def quarantine_sql(
     )
 
 
+def refusals_sql(
+    transform: Transform, *, named: str, key: tuple[str, ...], file_date: date, unique: bool
+) -> str:
+    """Return the text that counts the rows of one landing that a table of silver refuses, by rule.
+
+    Columns: rule, refused; the commonest rule first.
+    """
+    misfiled = f"NOT ({on_date(file_date)})"
+    good = f"({transform.checked}) AND NOT {misfiled}"
+    losers = f"UNION ALL\n  SELECT {literal(DUPLICATE_CONFLICT)} AS rule FROM ({{}}) AS ranked\n"
+    losers += "  WHERE place > 1 AND copy_number = 1"
+    return (
+        "SELECT rule, COUNT(*) AS refused\nFROM (\n"
+        f"  SELECT {_rule(transform)} AS rule\n  FROM ({named}) AS named WHERE NOT ({good})\n"
+        f"  {'' if unique else losers.format(_ranked(named, good, key))}\n) AS refused_rows\n"
+        "GROUP BY rule\nORDER BY refused DESC, rule"
+    )
+
+
 def duplicates_sql(transform: Transform, *, named: str, key: tuple[str, ...]) -> str:
     """Return the text that counts the equal duplicates dropped: landing_id, duplicates."""
     return (
         f"SELECT landing_id, COUNT(*) AS duplicates\nFROM ({_ranked(named, transform.checked, key)}"
         ") AS ranked\nWHERE copy_number > 1\nGROUP BY landing_id\nORDER BY landing_id"
     )
+
+
+def refused_sql(transform: Transform, named: str, trade_date: date, key: tuple[str, ...]) -> str:
+    """Return the text of all refused rows: landing_id, file_date and key, null where unreadable.
+
+    A start that no bar of the file can have counts as unreadable: it is another one's that was
+    spoiled. The text reads `refused`, for the rows refused at bronze.
+    """
+    start = (
+        "CASE WHEN f.file_date IS NULL OR q.bar_start_ns % 60000000000 <> 0 THEN NULL "
+        "ELSE q.bar_start_ns END AS bar_start_ns"
+    )
+    parts = {"symbol": "NULLIF(q.symbol, '') AS symbol", "bar_start_ns": start}
+    return f"""
+SELECT q.landing_id, q.file_date, {", ".join(parts[name] for name in key)}
+FROM (
+  SELECT landing_id, file_date, symbol, bar_start_ns, FALSE AS is_good FROM refused
+  UNION ALL
+  SELECT landing_id, file_date, symbol, bar_start_ns, {transform.checked} AS is_good
+  FROM ({named}) AS named
+) AS q
+LEFT JOIN ({filed_sql(trade_date)}) AS f ON q.file_date = f.file_date
+  AND q.bar_start_ns >= f.start_ns AND q.bar_start_ns < f.end_ns
+WHERE NOT q.is_good OR f.file_date IS NULL"""
 
 
 def _losers(named: str, checked: str, key: tuple[str, ...]) -> str:
@@ -111,6 +150,14 @@ def _ranked(named: str, checked: str, key: tuple[str, ...]) -> str:
         f"ORDER BY row_number DESC) AS copy_number\n"
         f"  FROM ({named}) AS named WHERE {checked}"
     )
+
+
+def _rule(transform: Transform) -> str:
+    """Return the name of the rule that a refused row breaks: the first check, else its date."""
+    rules = " ".join(
+        f"WHEN NOT ({check.sql}) THEN {literal(check.rule)}" for check in transform.output.checks
+    )
+    return f"CASE {rules} ELSE {literal(START_IS_ON_FILE_DATE)} END"
 
 
 def _raw() -> str:

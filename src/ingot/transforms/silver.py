@@ -4,8 +4,8 @@ The text that a function returns reads these relations:
 
 * `bars`: bronze rows of all landings of the states;
 * `sessions`: rows of silver.sessions that cover every file date of the scope (minute bars only);
-* `refused`: landing_id, symbol, bar_start_ns of the rows refused at bronze, maybe none (only a
-  text of several states reads it).
+* `refused`: landing_id, file_date, symbol, bar_start_ns of the rows refused at bronze, null where
+  they could not be read; maybe none (only a text of several states reads it).
 
 A row takes part when it keeps every check of the contract, starts on the New York date under which
 it was filed (so no two files hold one key), and lies on the scope's trade date:
@@ -17,19 +17,29 @@ in one state, that with the greatest transactions, then volume, then row number 
 from __future__ import annotations
 
 from dataclasses import replace
+from string import Template
 from typing import TYPE_CHECKING, Final
 
 from ingot.model.calendar import CLOSED
 from ingot.tables import silver
+from ingot.tables.trailing import BAR_COLUMNS
 from ingot.transforms import zones
 from ingot.transforms.history import History, State, landing_ids
 from ingot.transforms.literal import listed, literal
-from ingot.transforms.quarantine import duplicates_sql, filed_sql, on_date, quarantine_sql
+from ingot.transforms.quarantine import (
+    duplicates_sql,
+    filed_sql,
+    on_date,
+    quarantine_sql,
+    refusals_sql,
+    refused_sql,
+)
 from ingot.transforms.transform import Transform, sql_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ingot.model.landing import Landing
     from ingot.model.work import Scope
     from ingot.tables.contract import Table
 
@@ -38,6 +48,7 @@ MINUTE_BARS: Final = Transform(
     output=silver.MINUTE_BARS,
     inputs=("bars", "sessions", "refused"),
     sql=sql_text("minute_bars.sql"),
+    parameters={"trailing": sql_text("trailing.sql")},
 )
 DAY_BARS: Final = Transform(
     name="silver.day_bars",
@@ -114,45 +125,99 @@ def duplicates_counted_sql(table: Table, states: Sequence[State]) -> str:
     return duplicates_sql(transform, named=_named(states), key=_key(transform))
 
 
+def refusals_counted_sql(table: Table, landing: Landing, *, unique: bool) -> str:
+    """Return the text that counts a landing's rows that the table refuses: rule, refused.
+
+    The commonest rule comes first. It reads `bars`.
+    """
+    transform = transform_of(table)
+    state = State(landing.known_from, (landing.landing_id,))
+    return refusals_sql(
+        transform,
+        named=_named([state]),
+        key=_key(transform),
+        file_date=landing.file_date,
+        unique=unique,
+    )
+
+
+def minute_bars_of_state(scope: Scope, state: State, *, unique: bool) -> str:
+    """Return the text of the bars of a trade date in one state, without trailing values."""
+    return _bars(MINUTE_BARS, scope, 1, state, unique=unique)
+
+
 def _history(
     transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
 ) -> History:
-    key = _key(transform)
-    checked = transform.checked
-    if transform is DAY_BARS:
-        checked = f"{checked} AND ({on_date(scope.start)})"
-
-    def text(number: int, state: State, joined: str = "") -> str:
-        return transform.fill(
-            state=number,
-            landing_ids=listed(state.landing_ids),
-            trade_date=literal(scope.start),
-            checked=checked,
-            place="1" if unique else _place(key),
-            closed=CLOSED,
-            zones=joined,
-            filed=filed_sql(scope.start),
-        )
-
+    minutes = transform is MINUTE_BARS
+    zoned = minutes and 1 < len(states) <= zones.MOST_STATES
     whole = History(
         transform,
         states,
-        tuple(text(number, state) for number, state in enumerate(states, start=1)),
+        tuple(
+            _bars(
+                transform,
+                scope,
+                number,
+                state,
+                unique=unique,
+                joined=zones.CONTEXT_JOIN if zoned else "",
+            )
+            for number, state in enumerate(states, start=1)
+        ),
+        columns=BAR_COLUMNS if minutes else tuple(n for n in BAR_COLUMNS if n != "session"),
+        finish=_with_trailing if minutes else _as_they_are,
         derived=_derived(scope),
-        broken_rows=(f"SELECT * FROM ({_named(states)}) AS named WHERE NOT ({checked})"),
+        refusals=refused_sql(transform, _named(states), scope.start, _key(transform)),
     )
-    if transform is not MINUTE_BARS or not 1 < len(states) <= zones.MOST_STATES:
+    if not zoned:
         return whole
+    first = _with_trailing(_bars(transform, scope, 0, states[0], unique=unique), "0", ())
     values = ", ".join(f"q.{name}" for name in whole.values)
     return replace(
         whole,
-        texts=tuple(
-            f"SELECT {values} FROM {zones.touched(text(number, state, zones.CONTEXT_JOIN))}"
-            for number, state in enumerate(states, start=1)
-        ),
         prelude=zones.zones_sql(states),
-        unchanged=f"SELECT {values} FROM {zones.untouched(text(0, states[0]))}",
+        touched=zones.TOUCHED_JOIN,
+        unchanged=f"SELECT {values} FROM {zones.untouched(first)}",
     )
+
+
+def _bars(
+    transform: Transform,
+    scope: Scope,
+    number: int,
+    state: State,
+    *,
+    unique: bool,
+    joined: str = "",
+) -> str:
+    checked = transform.checked
+    if transform is DAY_BARS:
+        checked = f"{checked} AND ({on_date(scope.start)})"
+    return transform.fill(
+        state=number,
+        landing_ids=listed(state.landing_ids),
+        trade_date=literal(scope.start),
+        checked=checked,
+        place="1" if unique else _place(_key(transform)),
+        closed=CLOSED,
+        zones=joined,
+        filed=filed_sql(scope.start),
+    )
+
+
+def _with_trailing(bars: str, name: str, apart: tuple[str, ...]) -> str:
+    return Template(MINUTE_BARS.parameters["trailing"]).substitute(
+        bars=bars,
+        name=name,
+        columns=", ".join((*apart, *BAR_COLUMNS)),
+        series=", ".join((*apart[:1], "symbol")),
+    )
+
+
+def _as_they_are(bars: str, name: str, apart: tuple[str, ...]) -> str:
+    del name, apart
+    return bars
 
 
 def _derived(scope: Scope) -> dict[str, str]:

@@ -1,27 +1,24 @@
-"""The text of silver.minute_bars cut before its trailing window.
+"""The bars of silver.minute_bars before their trailing window.
 
 DuckDB spends two thirds of a day's refinement in that one window. An engine that has a faster way
-takes the text up to there (`ingot.tables.trailing`); the contract suite holds its rows to those
+takes the bars from here (`ingot.tables.trailing`); the contract suite holds its rows to those
 of the whole text, so that the text stays the only place that says what a bar is.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ingot.model.time import FOREVER
 from ingot.tables import silver
 from ingot.tables.trailing import BAR_COLUMNS, TrailingBars
-from ingot.transforms.silver import minute_bars_sql
+from ingot.transforms.silver import minute_bars_of_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingot.model.work import Scope
     from ingot.transforms.history import State
-
-_BEGIN: Final = "WITH starts_1 AS ("
-_WINDOW: Final = "packed_1 AS ("
 
 
 def minute_bars_trailing(
@@ -33,15 +30,10 @@ def minute_bars_trailing(
     """
     if len(states) != 1:
         return None
-    text = minute_bars_sql(scope, states, unique=unique)
-    before = text[text.index(_BEGIN) : text.index(_WINDOW)]
-    lines = before.splitlines()
-    while lines[-1].startswith("--"):
-        lines.pop()
-    steps = "\n".join(lines).removesuffix(",")
+    bars = minute_bars_of_state(scope, states[0], unique=unique)
     return TrailingBars(
         table=silver.MINUTE_BARS,
-        sql=f"{steps}\nSELECT {', '.join(BAR_COLUMNS)}\nFROM ranked_1\nWHERE place = 1\n"
+        sql=f"SELECT {', '.join(BAR_COLUMNS)}\nFROM (\n{bars}) AS bars_1\n"
         "ORDER BY symbol, bar_start_ns",
         constants={
             "source": scope.source,

@@ -5,6 +5,7 @@ the same 15-minute values in every state, unless a bar that differs lies in the 
 quarter hours counted from 1970, a bar that differs in quarter `q` can change rows of `q` and
 `q + 1` (touched), whose windows reach from `q - 1` to `q + 1` (their context). All other rows are
 one version, in force from the first state on.
+A bar that a refused row keeps is absent from its state's file, so it differs too.
 """
 
 from __future__ import annotations
@@ -29,12 +30,11 @@ CONTEXT_JOIN: Final = (
 """Joins `bars AS b` to the zones that the touched rows need."""
 
 
-def touched(text: str) -> str:
-    """Return a join that keeps the touched ones of the rows that `text` gives, as `q`."""
-    return (
-        f"(\n{text}) AS q\nJOIN touched_zones AS t "
-        f"ON t.symbol = q.symbol AND t.zone = q.bar_start_ns // {QUARTER_HOUR_NS}"
-    )
+TOUCHED_JOIN: Final = (
+    "JOIN touched_zones AS t "
+    f"ON t.symbol = q.symbol AND t.zone = q.bar_start_ns // {QUARTER_HOUR_NS}"
+)
+"""Joins rows `q` to the zones whose rows may differ between states."""
 
 
 def untouched(text: str) -> str:

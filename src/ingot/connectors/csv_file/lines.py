@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import CorruptFileError, SchemaDriftError
+from ingot.model.vendor_files import DEFAULT_LIMITS, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ingot.model.landing import Content
+    from ingot.model.vendor_files import InflateLimits
 
-_GZIP: Final = b"\x1f\x8b"
 _MOST_COLUMNS: Final = 100
 
 
@@ -35,12 +35,11 @@ class Line:
 class CsvFile:
     """A CSV file, plain or gzip, UTF-8; a context that closes it."""
 
-    def __init__(self, content: Content, name: str) -> None:
+    def __init__(self, content: Content, name: str, limits: InflateLimits = DEFAULT_LIMITS) -> None:
         self._name = name
-        data = io.BytesIO(content.read_bytes())
-        packed = data.getvalue().startswith(_GZIP)
-        raw = gzip.GzipFile(fileobj=data) if packed else data
-        self._text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+        packed = io.BufferedReader(io.BytesIO(content.read_bytes()))
+        inflated = unpacked(packed, name, limits)
+        self._text = io.TextIOWrapper(inflated, encoding="utf-8-sig", newline="")
         self._taken: list[str] = []
         self._reader = csv.reader(self._lines(), strict=True)
         try:

@@ -17,6 +17,7 @@ from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_
 from ingot.connectors.reference.source import ReferenceSource
 from ingot.connectors.retry import Backoff
 from ingot.errors import ConfigError, SourceUnavailableError
+from ingot.model.vendor_files import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
+    from ingot.model.vendor_files import InflateLimits
 
 NAME: Final = "csv"
 DATASETS: Final = reference_datasets(ACTIONS, INSTRUMENTS)
@@ -75,14 +77,20 @@ class CsvSource(ReferenceSource):
         return copy_file(self._path, to, advance, listed_etag=remote.etag, backoff=self._backoff)
 
     def read(self, landing: Landing, content: Content) -> Iterator[Good | Bad]:
-        """Yield the rows of a landed file.
+        """Yield the rows of a landed file, as `read_packed` within the default limits."""
+        return self.read_packed(landing, content, DEFAULT_LIMITS)
+
+    def read_packed(
+        self, landing: Landing, content: Content, limits: InflateLimits
+    ) -> Iterator[Good | Bad]:
+        """Yield the rows of a landed file, plain or gzip.
 
         Raises:
             SchemaDriftError: A needed column is missing, or one is unknown.
-            CorruptFileError: The file cannot be read to its end.
+            CorruptFileError: The file cannot be read to its end, or inflates beyond `limits`.
             LookAtDataError: A table of daily prices does not move by its splits.
         """
-        with CsvFile(content, landing.key) as file:
+        with CsvFile(content, landing.key, limits) as file:
             if landing.dataset == INSTRUMENTS:
                 yield from read_instruments(file)
             elif is_daily(file.header):

@@ -17,6 +17,7 @@ from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_
 from ingot.connectors.reference.source import ReferenceSource, deliver
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
 from ingot.model.landing import Content, RemoteObject
+from ingot.model.vendor_files import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -89,12 +90,13 @@ class LeanSource(ReferenceSource):
         Raises:
             NotPublishedError: The file is gone.
             SourceUnavailableError: It cannot be read.
+            LookAtDataError: A link leads out of the folder.
             StorageFullError: The disk is full.
         """
         _, folder, name = remote.key.split("/")
         try:
             files = {
-                path.relative_to(self._root).as_posix(): path.read_bytes()
+                path.relative_to(self._root).as_posix(): inside(self._root, path).read_bytes()
                 for path in self._paths(folder, name)
             }
         except FileNotFoundError as exc:

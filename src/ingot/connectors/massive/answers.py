@@ -14,6 +14,7 @@ from ingot.connectors.rest.bundle import canonical
 from ingot.connectors.rest.client import read_json
 from ingot.connectors.rest.faults import complaint
 from ingot.errors import CorruptFileError, NotPublishedError, SourceUnavailableError
+from ingot.model.vendor_files import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,7 +84,7 @@ class FolderAnswers:
     def _read(self, name: str) -> Any:  # noqa: ANN401 (JSON)
         path = self._folder / name
         try:
-            body = read_json(path.read_bytes())
+            body = read_json(inside(self._folder, path).read_bytes())
         except FileNotFoundError as exc:
             raise NotPublishedError(f"There is no {name} in {self._folder}.") from exc
         except OSError as exc:

@@ -11,6 +11,7 @@ from ingot.connectors.massive.source import MassiveFiles
 from ingot.connectors.massive.tree import SUFFIX, day_of, months
 from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.landing import RemoteObject
+from ingot.model.vendor_files import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,11 +60,11 @@ class FolderSource(MassiveFiles):
         Raises:
             NotPublishedError: The file is gone.
             SourceUnavailableError: It cannot be read, or never stands still.
+            LookAtDataError: A link leads out of the tree.
             StorageFullError: The disk is full.
         """
-        return copy_file(
-            self._root / remote.key, to, advance, listed_etag=remote.etag, backoff=self._backoff
-        )
+        path = inside(self._root, self._root / remote.key)
+        return copy_file(path, to, advance, listed_etag=remote.etag, backoff=self._backoff)
 
     def _month(self, dataset: str, month: str) -> Iterator[RemoteObject]:
         try:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from isal import igzip, igzip_lib
 
 from ingot.errors import CorruptFileError, SchemaDriftError
+from ingot.model.vendor_files import DEFAULT_LIMITS, GZIP, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from io import BufferedIOBase
 
     from ingot.model.landing import Content
+    from ingot.model.vendor_files import InflateLimits
 
 BLOCK_BYTES: Final = 13 << 18
 """3.25 MiB of text: 40,000 to 62,000 rows, one row group."""
 BOM: Final = b"\xef\xbb\xbf"
-_GZIP: Final = b"\x1f\x8b"
 _LONGEST_LINE: Final = 1 << 20
 _BAD_GZIP: Final[Any] = (
     EOFError,
@@ -35,9 +36,11 @@ class Inflated:
     have it); anything else behind the last member, a wrong checksum or an early end is corrupt.
     """
 
-    def __init__(self, stream: BufferedIOBase, what: str) -> None:
+    def __init__(self, stream: BufferedIOBase, what: str, most_bytes: int) -> None:
         self._stream = stream
         self._what = what
+        self.most_bytes = most_bytes
+        """How many bytes of text there can be, header included."""
 
     def header(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Return the names of the first line, which are `columns` in any order.
@@ -93,20 +96,24 @@ class Inflated:
 
 
 @contextmanager
-def inflate(content: Content, what: str) -> Iterator[Inflated]:
+def inflate(
+    content: Content, what: str, limits: InflateLimits = DEFAULT_LIMITS
+) -> Iterator[Inflated]:
     """Open the bytes at `content`, gzip by their first two bytes or else plain text.
 
     Args:
         content: The bytes.
         what: The file's name for messages.
+        limits: How far it may inflate.
     """
+    size = content.stat().st_size
     with content.open("rb") as raw:
-        if raw.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
-            yield Inflated(raw, what)
+        if not raw.peek(len(GZIP)).startswith(GZIP):
+            yield Inflated(raw, what, size)
             return
         stream: Any = igzip.open(raw, "rb")  # type: ignore[no-untyped-call] # isal has half a stub
-        with stream:
-            yield Inflated(stream, what)
+        with limited(stream, raw.tell, what, limits) as inflated:
+            yield Inflated(inflated, what, limits.left(size, 0))
 
 
 @contextmanager

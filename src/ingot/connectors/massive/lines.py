@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
+from ingot.model.work import BLANK_LINE
+
 if TYPE_CHECKING:
     from ingot.model.time import Interval
 
@@ -95,7 +97,7 @@ def _fields(line: bytes) -> list[str]:
     except UnicodeDecodeError:
         raise RuleBrokenError("not_utf8") from None
     if not text.strip():
-        raise RuleBrokenError("blank_line")
+        raise RuleBrokenError(BLANK_LINE)
     if '"' not in text:
         return text.split(",")
     try:

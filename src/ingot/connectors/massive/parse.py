@@ -20,13 +20,14 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from ingot.connectors.base import Parsed
+from ingot.connectors.base import MOST_REFUSED, Parsed
 from ingot.connectors.massive.bronze_file import BronzeFile
 from ingot.connectors.massive.datasets import COLUMNS
 from ingot.connectors.massive.inflate import inflate
-from ingot.connectors.massive.salvage import read_piece
+from ingot.connectors.massive.salvage import SHORTEST_LINE, read_piece
 from ingot.errors import CorruptFileError, QuarantineLimitError
 from ingot.model.time import Interval, to_ns
+from ingot.model.vendor_files import DEFAULT_LIMITS
 from ingot.model.work import RefusedRow
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ingot.connectors.massive.inflate import Inflated
     from ingot.connectors.massive.salvage import BadLine, Piece
     from ingot.model.landing import Content, Landing
+    from ingot.model.vendor_files import InflateLimits
     from ingot.tables.contract import Table
 
 MOST_REFUSED_ROWS: Final = 1_000
@@ -60,10 +62,12 @@ def parse_file(
     *,
     limit_pct: float,
     threads: int = 1,
+    limits: InflateLimits = DEFAULT_LIMITS,
 ) -> Parsed:
     """Parse the bytes of `content` into one Parquet file at `to`, in source order.
 
-    Memory stays below some ten blocks of 3.25 MiB, whatever the file's size.
+    Memory stays below some ten blocks of 3.25 MiB, whatever the file's size. Reading stops as soon
+    as no row that may still come can keep the file within `limit_pct`.
 
     Args:
         landing: The version that the bytes are.
@@ -72,14 +76,18 @@ def parse_file(
         to: Removed again when anything is raised, absent when no row is good.
         limit_pct: Most refused rows that may be, in percent of all.
         threads: How many blocks are parsed at once.
+        limits: How far the file may inflate.
 
     Raises:
         SchemaDriftError: The header is not the contract's.
-        CorruptFileError: The file cannot be read to its end, or holds no row.
+        CorruptFileError: The file cannot be read to its end, holds no row, inflates beyond
+            `limits`, or holds more than 500,000 bad rows whatever the limit.
         QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
         StorageFullError: The disk is full.
     """
-    read = partial(_read, landing, table, content, to, limit_pct=limit_pct, threads=threads)
+    read = partial(
+        _read, landing, table, content, to, limit_pct=limit_pct, threads=threads, limits=limits
+    )
     seen = read(keep=_KEPT_AT_FIRST)
     if seen.refused > len(seen.kept):
         # Rare, and only under a high limit: now that the number is known, keep them all.
@@ -101,33 +109,40 @@ def _read(
     *,
     limit_pct: float,
     threads: int,
+    limits: InflateLimits,
     keep: int,
 ) -> _Seen:
     seen = _Seen(landing, keep)
     with (
-        inflate(content, landing.key) as text,
+        inflate(content, landing.key, limits) as text,
         BronzeFile(to, table, landing) as out,
-        closing(_pieces(text, span_of(landing), threads)) as pieces,
+        closing(_pieces(text, span_of(landing), threads, keep)) as pieces,
     ):
+        left_bytes = text.most_bytes
         for piece in pieces:
             if piece.block is not None:
                 out.append(piece.block.rows, seen.lines + 1, piece.offsets)
             seen.add(piece)
-        seen.check(limit_pct)
+            left_bytes -= piece.size_bytes
+            seen.check(limit_pct, most_to_come=left_bytes // SHORTEST_LINE)
+        seen.check_end(limit_pct)
     return seen
 
 
-def _pieces(text: Inflated, span: Interval, threads: int) -> Generator[Piece]:
+def _pieces(text: Inflated, span: Interval, threads: int, keep: int) -> Generator[Piece]:
     """Yield the file's blocks, read, in order; a few are parsed ahead."""
     columns = text.header(COLUMNS)
-    work: Callable[[bytes], Piece] = partial(read_piece, columns=columns, span=span)
+    work: Callable[[bytes], Piece] = partial(read_piece, columns=columns, span=span, keep=keep)
     blocks = text.blocks()
     with ThreadPoolExecutor(threads, thread_name_prefix="ingot-parse") as pool:
         ahead = deque(pool.submit(work, block) for block in islice(blocks, threads + 1))
-        while ahead:
-            piece = ahead.popleft().result()
-            ahead.extend(pool.submit(work, block) for block in islice(blocks, 1))
-            yield piece
+        try:
+            while ahead:
+                piece = ahead.popleft().result()
+                ahead.extend(pool.submit(work, block) for block in islice(blocks, 1))
+                yield piece
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass
@@ -151,7 +166,7 @@ class _Seen:
     def add(self, piece: Piece) -> None:
         for bad in piece.bad[: max(0, self.keep - len(self.kept))]:
             self.kept.append(self._row(bad))
-        self.refused += len(piece.bad)
+        self.refused += piece.refused
         self.lines += piece.lines
         if (block := piece.block) is not None:
             rises = self._last is None or self._last < block.first
@@ -159,7 +174,24 @@ class _Seen:
             self.symbols.update(block.symbols)
             self._last = block.last
 
-    def check(self, limit_pct: float) -> None:
+    def check(self, limit_pct: float, *, most_to_come: int) -> None:
+        """Refuse a file with too many bad rows, even if all that may still come are good."""
+        if self.refused * _PERCENT > limit_pct * (self.lines + max(0, most_to_come)):
+            raise QuarantineLimitError(
+                self.landing.key,
+                refused=self.refused,
+                rows=self.lines,
+                limit_pct=limit_pct,
+                refused_rows=tuple(self.kept[:MOST_REFUSED_ROWS]),
+                is_whole=most_to_come <= 0,
+            )
+        if self.refused > MOST_REFUSED:
+            raise CorruptFileError(
+                f"{self.landing.key} holds more than {MOST_REFUSED:,} lines that are no rows. "
+                "Nothing of it was loaded; look at its bytes in landing."
+            )
+
+    def check_end(self, limit_pct: float) -> None:
         """Refuse a file without rows, or with too many bad ones."""
         if not self.lines:
             raise CorruptFileError(
@@ -167,14 +199,7 @@ class _Seen:
                 "Nothing was loaded; a version that the vendor puts in its place is loaded as "
                 "usual."
             )
-        if self.refused * _PERCENT > limit_pct * self.lines:
-            raise QuarantineLimitError(
-                self.landing.key,
-                refused=self.refused,
-                rows=self.lines,
-                limit_pct=limit_pct,
-                refused_rows=tuple(self.kept[:MOST_REFUSED_ROWS]),
-            )
+        self.check(limit_pct, most_to_come=0)
 
     def _row(self, bad: BadLine) -> RefusedRow:
         return RefusedRow(

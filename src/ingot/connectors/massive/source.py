@@ -8,6 +8,7 @@ from ingot.config.wording import unknown
 from ingot.connectors.massive import datasets
 from ingot.connectors.massive.datasets import DATASETS, NAME, RULE
 from ingot.errors import ConfigError
+from ingot.model.vendor_files import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ingot.connectors.massive.settings import MassiveSettings
     from ingot.connectors.retry import Backoff
     from ingot.model.landing import Content, Landing
+    from ingot.model.vendor_files import InflateLimits
 
 
 class MassiveFiles:
@@ -56,12 +58,21 @@ class MassiveFiles:
         """Return the instant by which the vendor's rule says that the day's file is out, UTC."""
         return datasets.published_at(file_date)
 
-    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(
+        self,
+        landing: Landing,
+        content: Content,
+        to: Path,
+        *,
+        limit_pct: float,
+        limits: InflateLimits = DEFAULT_LIMITS,
+    ) -> Parsed:
         """Parse the landed bytes into one Parquet file at `to`, in source order.
 
         Raises:
             SchemaDriftError: The header is not the contract's.
-            CorruptFileError: The file cannot be read to its end, or holds no row.
+            CorruptFileError: The file cannot be read to its end, holds no row, or inflates beyond
+                `limits`.
             QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
             StorageFullError: The disk is full.
         """
@@ -69,7 +80,9 @@ class MassiveFiles:
 
         threads = self._settings.parse_threads
         table = self._dataset(landing.dataset).bronze
-        return parse_file(landing, table, content, to, limit_pct=limit_pct, threads=threads)
+        return parse_file(
+            landing, table, content, to, limit_pct=limit_pct, threads=threads, limits=limits
+        )
 
     def _dataset(self, name: str) -> Dataset:
         if name not in DATASETS:

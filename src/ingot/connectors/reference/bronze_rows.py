@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingot.connectors.base import Parsed
+from ingot.connectors.base import MOST_REFUSED, Parsed
 from ingot.connectors.receive import full_disk
 from ingot.connectors.reference.rows import Bad, values
-from ingot.errors import QuarantineLimitError
+from ingot.errors import CorruptFileError, QuarantineLimitError
 from ingot.model.work import RefusedRow
 from ingot.tables.arrow import arrow_schema
 
@@ -36,6 +36,7 @@ def write_rows(
 
     Raises:
         QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
+        CorruptFileError: More than 500,000 were, whatever the limit.
         StorageFullError: The disk is full.
     """
     schema = arrow_schema(table)
@@ -96,6 +97,11 @@ class _Seen:
     refused: list[RefusedRow] = field(default_factory=list)
 
     def refuse(self, bad: Bad) -> None:
+        if len(self.refused) == MOST_REFUSED:
+            raise CorruptFileError(
+                f"{self.landing.key} holds more than {MOST_REFUSED:,} lines that are no rows. "
+                "Nothing of it was loaded; look at its bytes in landing."
+            )
         self.refused.append(
             RefusedRow(
                 source=self.landing.source,

@@ -12,6 +12,7 @@ from ingot.connectors.receive import Receiver
 from ingot.connectors.reference import datasets as reference
 from ingot.errors import ConfigError
 from ingot.model.landing import Content, RemoteObject
+from ingot.model.vendor_files import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ingot.connectors.copying import Stamp
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing
+    from ingot.model.vendor_files import InflateLimits
 
 
 class ReferenceSource(ABC):
@@ -60,7 +62,15 @@ class ReferenceSource(ABC):
         """Return the end of `file_date`, UTC."""
         return reference.published_at(file_date)
 
-    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(
+        self,
+        landing: Landing,
+        content: Content,
+        to: Path,
+        *,
+        limit_pct: float,
+        limits: InflateLimits = DEFAULT_LIMITS,
+    ) -> Parsed:
         """Parse the landed bytes into one Parquet file at `to`, in source order.
 
         Raises:
@@ -75,7 +85,8 @@ class ReferenceSource(ABC):
         )
 
         table = self.dataset(landing.dataset).bronze
-        return write_rows(landing, table, self.read(landing, content), to, limit_pct=limit_pct)
+        rows = self.read_packed(landing, content, limits)
+        return write_rows(landing, table, rows, to, limit_pct=limit_pct)
 
     @abstractmethod
     def list(self, dataset: str, start: date, end: date) -> Sequence[RemoteObject]:
@@ -88,6 +99,17 @@ class ReferenceSource(ABC):
     @abstractmethod
     def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the rows of the landed bytes, good and bad, in source order."""
+
+    def read_packed(
+        self, landing: Landing, content: Content, limits: InflateLimits
+    ) -> Iterable[Good | Bad]:
+        """Return the rows of bytes that may be packed; a source whose bytes never are reads them.
+
+        Raises:
+            CorruptFileError: They inflate beyond `limits`.
+        """
+        del limits
+        return self.read(landing, content)
 
     def dataset(self, name: str) -> Dataset:
         """Return the dataset called `name`.

@@ -17,6 +17,7 @@ from ingot.connectors.sessions.text import parse, render
 from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.landing import Content, RemoteObject
 from ingot.model.time import new_york
+from ingot.model.vendor_files import DEFAULT_LIMITS
 from ingot.tables.silver import SESSIONS
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing
     from ingot.model.time import Clock
+    from ingot.model.vendor_files import InflateLimits
 
 NAME: Final = "sessions"
 
@@ -102,14 +104,22 @@ class SessionsSource:
         advance(len(content))
         return Fetched(sha256(content).hexdigest(), len(content))
 
-    def parse(self, landing: Landing, content: Content, to: Path, *, limit_pct: float) -> Parsed:
+    def parse(
+        self,
+        landing: Landing,
+        content: Content,
+        to: Path,
+        *,
+        limit_pct: float,
+        limits: InflateLimits = DEFAULT_LIMITS,
+    ) -> Parsed:
         """Write the landed sessions to one Parquet file of silver.sessions at `to`.
 
         Raises:
             SchemaDriftError: The header is not the one of sessions.
             CorruptFileError: A row cannot be read; nothing is refused by row.
         """
-        del landing, limit_pct
+        del landing, limit_pct, limits
         calendar = parse(content.read_bytes())
         _write_parquet(calendar, to)
         return Parsed(to, rows=len(calendar.sessions), symbols=0, in_order=True, refused=())
