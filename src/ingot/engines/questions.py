@@ -15,7 +15,7 @@ import duckdb
 
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
-from ingot.engines.screen import nearest, screen
+from ingot.engines.screen import nearest, relation_names, screen
 from ingot.errors import QueryError
 from ingot.tables.view import HISTORY, literal, name
 
@@ -39,6 +39,7 @@ class Questions:
         """Open the instance; `warehouse` is the only folder that it may ever read."""
         self._limits = limits
         self._connection = duckdb.connect(":memory:")
+        self._reserved = relation_names(self._connection)
         for setting, value in _settings(warehouse.absolute(), limits).items():
             self._connection.execute(f"SET GLOBAL {setting} = {value}")
 
@@ -48,7 +49,7 @@ class Questions:
         Raises:
             QueryError: It is not one allowed SELECT.
         """
-        return screen(self._connection, sql)
+        return screen(self._connection, sql, self._reserved)
 
     def ask(self, sql: str, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
         """Yield the answer's schema, then its batches as the engine makes them.
