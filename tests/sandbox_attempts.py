@@ -148,8 +148,9 @@ def attempts(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _shadows(relations: list[str]) -> Iterator[str]:
-    for relation, spell in zip(relations, cycle((str, str.upper, '"{}"'.format)), strict=False):
-        yield from (shape.format(n=spell(relation)) for shape in _SHADOWS)
+    for number, relation in enumerate(relations):
+        spelled = (relation, relation.upper(), f'"{relation}"')[number % 3]
+        yield from (shape.format(n=spelled) for shape in _SHADOWS)
 
 
 def _named() -> Iterator[str]:
