@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from ingot.engines.bound import in_memory, select
-from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
+from ingot.engines.limits import Size, out_of_memory, out_of_time
 from ingot.engines.screen import nearest, relation_names, screen
 from ingot.errors import QueryError
 from ingot.tables.view import HISTORY, literal, name
@@ -80,13 +80,11 @@ class Questions:
     def _answer(
         self, cursor: duckdb.DuckDBPyConnection, sql: str
     ) -> Iterator[pa.Schema | pa.RecordBatch]:
-        rows = 0
+        size = Size(self._limits)
         with cursor.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
             yield reader.schema
             for batch in reader:
-                rows += batch.num_rows
-                if rows > self._limits.max_rows:
-                    raise too_many_rows(self._limits)
+                size.add(batch)
                 yield batch
 
     def _translated(self, error: Exception, views: Mapping[str, View], *, late: bool) -> QueryError:
