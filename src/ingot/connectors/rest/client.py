@@ -209,9 +209,12 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 (JSON)
     """Return the JSON value of a body; numbers with a point are Decimals.
 
     Raises:
-        ValueError: It is none: torn, not UTF-8, or with NaN or Infinity.
+        ValueError: It is none: torn, not UTF-8, with half a surrogate pair, NaN or Infinity.
     """
-    return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    value = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    if b"\\u" in body or b"\xed" in body:
+        json.dumps(value, default=str, ensure_ascii=False).encode()  # half a pair has no bytes
+    return value
 
 
 def _no_number(text: str) -> None:
