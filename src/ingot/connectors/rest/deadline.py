@@ -54,8 +54,8 @@ class Deadline:
     def _end(self) -> None:
         self.is_over = True
         if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # below TLS, whose own method is not for another thread
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def handlers(deadline: Deadline) -> tuple[BaseHandler, ...]:
