@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from ingot.escaping import escaped_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -45,6 +47,10 @@ class IngotError(Exception):
     """The root of every error raised on purpose."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message; what a vendor's text in it could do to a terminal is escaped."""
+        return escaped_lines(super().__str__())
 
 
 class FixRequestError(IngotError):

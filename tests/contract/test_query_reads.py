@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -150,6 +151,14 @@ def test_too_many_rows_are_refused_on_both_ways(files: tuple[str, ...]) -> None:
             view, plan = narrowed(files, CORRECTED, **words)
             with pytest.raises(QueryError, match="setting query_max_rows"):
                 reads.rows(view, plan.columns, plan.order)
+
+
+def test_too_many_bytes_are_refused_where_rows_are_few() -> None:
+    with (
+        Reads(replace(LIMITS, max_answer_mb=1)) as reads,
+        pytest.raises(QueryError, match="setting query_max_answer_mb"),
+    ):
+        reads.run("SELECT repeat('x', 10000) AS x FROM range(200)", {})
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 not parquet PAR1"])

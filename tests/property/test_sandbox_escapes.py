@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import random
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingot.engines.allowed import SPECIAL_NAMES
 from ingot.engines.sandbox import Sandbox
+from ingot.engines.screen import relation_names, screen
 from ingot.errors import QueryError
 from ingot.tables.relation import FileRelation
 from ingot.tables.view import Condition, View
+from tests.sandbox_attempts import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +121,94 @@ def test_no_attempt_gets_out(world: World, sandbox: Sandbox, attempt: str) -> No
 def test_a_name_that_is_not_bound_is_refused(world: World, sandbox: Sandbox) -> None:
     with pytest.raises(QueryError, match=r"ops\.landings were not bound"):
         sandbox.ask("SELECT * FROM ops.landings", world.views)
+
+
+@pytest.fixture(scope="module")
+def engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+def test_the_installed_duckdb_gives_a_thousand_attempts(engine: duckdb.DuckDBPyConnection) -> None:
+    assert len(attempts(engine)) >= 1_000
+
+
+def test_a_thousand_attempts_are_refused_by_the_screen(
+    world: World, engine: duckdb.DuckDBPyConnection
+) -> None:
+    made = random.sample(attempts(engine), 1_000)
+    assert passed_by(engine, [world.fill(attempt) for attempt in made]) == []
+
+
+@pytest.mark.services
+def test_every_attempt_is_refused_by_the_screen(
+    world: World, engine: duckdb.DuckDBPyConnection
+) -> None:
+    assert passed_by(engine, [world.fill(attempt) for attempt in attempts(engine)]) == []
+
+
+def passed_by(engine: duckdb.DuckDBPyConnection, texts: list[str]) -> list[str]:
+    reserved, passed = relation_names(engine), []
+    for text in texts:
+        try:
+            screen(engine, text, reserved)
+        except QueryError:
+            continue
+        passed.append(text)
+    return passed
+
+
+def test_a_sample_of_the_attempts_is_refused_by_the_real_sandbox(
+    world: World, sandbox: Sandbox, engine: duckdb.DuckDBPyConnection
+) -> None:
+    before = world.fingerprint()
+    for attempt in random.sample(attempts(engine), 60):
+        with pytest.raises(QueryError, match=r"\S"):
+            sandbox.ask(world.fill(attempt), world.views)
+    assert world.fingerprint() == before
+
+
+@pytest.mark.parametrize("name", ["duckdb_views", "pg_settings", "sqlite_master"])
+def test_the_anchor_of_a_recursion_does_not_see_its_own_name(sandbox: Sandbox, name: str) -> None:
+    rows = f"SELECT * FROM {name} UNION ALL SELECT * FROM {name} WHERE false"
+    with pytest.raises(QueryError, match=f"There is no table {name}"):
+        sandbox.tables_of(f"WITH RECURSIVE {name} AS ({rows}) SELECT * FROM {name}")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH pg_settings AS (SELECT 1) FROM pg_settings",
+        "WITH DUCKDB_VIEWS AS (SELECT 1) FROM duckdb_views",
+        "WITH read_text AS (SELECT 1) FROM read_text",
+        "SELECT * FROM silver.minute_bars AS sqlite_master",
+        "SELECT * FROM (SELECT 1) AS query_table",
+    ],
+)
+def test_a_name_of_the_engines_catalog_is_refused_as_a_name(sandbox: Sandbox, sql: str) -> None:
+    with pytest.raises(QueryError, match="is a relation of the engine"):
+        sandbox.tables_of(sql)
+
+
+def test_a_recursion_over_its_own_rows_is_answered(world: World, sandbox: Sandbox) -> None:
+    sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 4) FROM n"
+    assert sandbox.ask(sql, world.views)["x"].to_pylist() == [1, 2, 3, 4]
+
+
+def test_every_bare_word_that_the_engine_calls_is_known(engine: duckdb.DuckDBPyConnection) -> None:
+    rows = engine.execute(
+        "SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
+        "WHERE regexp_full_match(function_name, '[A-Za-z_]+') UNION SELECT keyword_name "
+        "FROM duckdb_keywords() WHERE keyword_name NOT IN ('true', 'false', 'null')"
+    ).fetchall()
+    assert {word for (word,) in rows if is_called(engine, word)} <= SPECIAL_NAMES
+
+
+def is_called(engine: duckdb.DuckDBPyConnection, word: str) -> bool:
+    try:
+        engine.execute(f"EXPLAIN SELECT {word}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 PIECES = st.sampled_from(

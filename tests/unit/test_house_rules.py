@@ -130,6 +130,18 @@ def test_the_rule_lets_lists_be_lists(code: str) -> None:
     assert commits_in(ast.parse(code)) == []
 
 
+def test_one_module_of_the_command_line_writes_text_to_the_terminal() -> None:
+    found = [
+        place(path, node)
+        for path in python_files(SOURCE / "cli")
+        if path.name != "terminal.py"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node) in {"sys.stderr.write", "sys.stdout.write"}
+    ]
+    assert found == []
+
+
 def test_no_file_is_longer_than_a_person_reads() -> None:
     long = {
         str(path.relative_to(ROOT)): lines

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from ingot.connectors.rest import bundle, faults, wire
 from ingot.connectors.rest.bundle import Query
-from ingot.connectors.rest.client import RestClient, RestOptions
+from ingot.connectors.rest.client import RestClient, RestOptions, read_json
 from ingot.connectors.rest.faults import Fault, fault_of
 from ingot.connectors.rest.pages import rows_of
 from ingot.connectors.rest.quota import Gate, Quota
@@ -220,6 +220,13 @@ def test_each_refusal_says_what_to_do(fault: Fault, kind: type[Exception]) -> No
     error = faults.explain(fault, "GET x", "said", key_setting="the_key", retry_after_s=7.0)
     assert type(error) is kind
     assert "said" in str(error)
+
+
+@pytest.mark.parametrize("body", [b'{"a": "\\ud800"}', b'{"a": "\xed\xa0\x80"}', b'["\\uDC00x"]'])
+def test_half_a_surrogate_pair_is_no_json(body: bytes) -> None:
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        read_json(body)
+    assert read_json('["\\ud83d\\ude42", "한"]'.encode()) == ["\U0001f642", "한"]
 
 
 class Pages:

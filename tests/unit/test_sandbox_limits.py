@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, date, datetime
@@ -93,6 +97,15 @@ def test_an_answer_with_too_many_rows_is_refused(sandbox: Sandbox) -> None:
     assert sandbox.ask("SELECT * FROM range(100)", VIEWS).num_rows == 100
 
 
+def test_an_answer_with_too_many_bytes_is_refused(tmp_path: Path) -> None:
+    limits = {"memory_mb": 200, "threads": 1, "timeout_s": 20, "max_rows": 1000}
+    wide = "SELECT repeat('x', 10000) AS x FROM range({})"  # 10,000 bytes a row
+    with Sandbox(tmp_path, max_answer_mb=1, **limits) as sandbox:
+        message = refusal(sandbox, wide.format(200))
+        assert "more than 1 MB (setting query_max_answer_mb)" in message
+        assert sandbox.ask(wide.format(90), {}).num_rows == 90  # the process goes on
+
+
 def test_a_text_that_would_crash_the_parser_is_refused(sandbox: Sandbox) -> None:
     depth = 6000
     nested = "SELECT * FROM (" * depth + "SELECT 1" + ")" * depth
@@ -119,6 +132,50 @@ def test_a_sandbox_that_nobody_closes_leaves_no_process(tmp_path: Path) -> None:
     del sandbox
     gc.collect()
     assert process.wait(timeout=10) is not None
+
+
+CALLER = """
+import os, sys, time
+from pathlib import Path
+from threading import Timer
+from ingot.engines.sandbox import Sandbox
+
+sandbox = Sandbox(Path(sys.argv[1]), memory_mb=200, threads=1, timeout_s=600, max_rows=10)
+sandbox.ask("SELECT 1", {})
+if sys.argv[2] == "forked" and os.fork() == 0:
+    time.sleep(60)  # holds the other end of the process's pipe
+    os._exit(0)
+(cell,) = sandbox._free
+Timer(0.5, lambda: print(cell._process.pid, flush=True)).start()
+sandbox.ask("SELECT sum(a.range * b.range) FROM range(10000000) AS a, range(1000000) AS b", {})
+"""
+
+
+@pytest.mark.parametrize("how", ["alone", "forked"])
+def test_a_query_ends_when_its_caller_is_killed(tmp_path: Path, how: str) -> None:
+    caller = subprocess.Popen(
+        [sys.executable, "-c", CALLER, str(tmp_path), how],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert caller.stdout is not None
+    query = int(caller.stdout.readline())
+    assert is_running(query)
+    caller.kill()
+    caller.wait()
+    try:
+        while is_running(query):  # pytest-timeout ends a wait without end
+            time.sleep(0.1)
+    finally:
+        caller.stdout.close()
+        if how == "forked":
+            os.killpg(caller.pid, signal.SIGKILL)
+
+
+def is_running(process: int) -> bool:
+    command = ["ps", "-o", "stat=", "-p", str(process)]
+    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return bool(state) and not state.startswith("Z")
 
 
 def test_questions_at_once_see_their_own_moment(tmp_path: Path) -> None:

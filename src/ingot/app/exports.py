@@ -195,7 +195,7 @@ def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
         asked = made.question["asked"]
         if made.question["kind"] != "bars":
             raise QueryError("LEAN takes bars, not the rows of a SELECT: ingot export bars")
-        rounded = lean.write(answer.data, folder, interval=asked["interval"])
+        rounded = lean.write(answer.data, folder, interval=asked.get("interval"))
         return (f"{rounded} prices had more than 4 decimals and were rounded",) if rounded else ()
     path = folder / f"data.{made.form}"
     if made.form == CSV:

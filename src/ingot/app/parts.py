@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ def open_parts(
 
 
 def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
-    """Make a lake at `path`; return False when it was one already.
+    """Make a lake at `path`, private to its user; return False when it was one already.
 
     Raises:
         ConfigError: The folder holds something that is not a lake.
@@ -142,6 +143,8 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
     TableStore.create(root, boundary=boundary)
     if (root / MARKER).is_file():
         return False
+    with suppress(PermissionError):  # the folder belongs to another user, who decides
+        root.chmod(0o700)
     store = LandingStore(root / "landing", boundary=boundary)
     try:
         return write_once(

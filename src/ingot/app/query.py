@@ -73,6 +73,7 @@ class Reader:
             threads=machine.cores,
             timeout_s=self._parts.settings.query_timeout_s,
             max_rows=self._parts.settings.query_max_rows,
+            max_answer_mb=self._parts.settings.query_max_answer_mb,
         )
 
     @cached_property
@@ -88,6 +89,7 @@ class Reader:
             threads=limits.threads,
             timeout_s=limits.timeout_s,
             max_rows=limits.max_rows,
+            max_answer_mb=limits.max_answer_mb,
         )
 
     def close(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from ingot.app import exports
 from ingot.app.digests import transform_digests
-from ingot.app.evidence import writer_versions
+from ingot.app.evidence import SHAPING, writer_versions
 from ingot.app.pinned import Pin, PinnedParts, PinnedReader, Pins
-from ingot.errors import DamagedFileError, NotReplayableError, QueryError
+from ingot.config.wording import explain
+from ingot.errors import CorruptFileError, DamagedFileError, NotReplayableError, QueryError
 from ingot.export import manifest, question
 from ingot.model.time import Interval
 from ingot.quality.content import content_hash
@@ -20,7 +23,7 @@ from ingot.tables.catalog import table as contract
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from ingot.query.answer import Answer
 
 _SHOWN = 5
+_OF_SQL: Final[Mapping[str, Any]] = {"basis": str, "strict": bool, "known_basis": str | None}
+"""Parameters of a SELECT, with their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +110,11 @@ def _read(path: Path) -> Manifest:
 def _gone(parts: Parts, made: Manifest) -> Iterator[str]:
     """Yield what the replay needs and the lake no longer has."""
     for read in made.tables:
+        table = contract(read.name)
         if read.snapshot_id is None:
             continue
-        if read.snapshot_id not in parts.tables.snapshots(contract(read.name)):
-            pinned = made.tag in parts.tables.pins(contract(read.name))
+        if read.snapshot_id not in parts.tables.snapshots(table):
+            pinned = made.tag in parts.tables.pins(table)
             yield (
                 f"snapshot {read.snapshot_id} of {read.name}: it has expired"
                 f"{'' if pinned else ' (the export is not pinned in this lake)'}"
@@ -176,17 +182,43 @@ def _pins(parts: Parts, made: Manifest) -> Pins:
 
 
 def _settings(parts: Parts, made: Manifest) -> Settings:
-    """Return the lake's settings with those of then that shape answers."""
-    known = {n: v for n, v in made.settings.items() if n in type(parts.settings).model_fields}
-    then = type(parts.settings).model_validate_json(json.dumps(known))
-    return parts.settings.model_copy(update={name: getattr(then, name) for name in known})
+    """Return the lake's settings with those of then that shape answers; no others are taken.
+
+    Raises:
+        CorruptFileError: The manifest has another setting, or a wrong value.
+    """
+    if others := sorted(made.settings.keys() - set(SHAPING)):
+        raise CorruptFileError(
+            f"The manifest sets {', '.join(others)}. Only {', '.join(SHAPING)} shape an answer; "
+            "replay a manifest that Ingot wrote."
+        )
+    try:
+        then = type(parts.settings).model_validate_json(json.dumps(dict(made.settings)))
+    except ValidationError as exc:
+        raise CorruptFileError(
+            f"A setting of the manifest is wrong: {explain(exc, {}, shown=made.settings)}"
+        ) from exc
+    return parts.settings.model_copy(update={n: getattr(then, n) for n in made.settings})
 
 
 def _asked(reader: PinnedReader, made: Manifest) -> Answer:
     kinds: dict[str, type[Any]] = {"BarsRequest": BarsRequest, "Interval": Interval}
-    what = question.decoded(made.question["asked"], kinds)
-    others = {name: question.decoded(v, kinds) for name, v in made.question["others"].items()}
+    what = question.decoded(made.question.get("asked"), kinds)
     known_at = None if made.is_now else made.known_at
     if isinstance(what, BarsRequest):
-        return reader.bars(what, known_at, **others)
-    return reader.sql(str(what), known_at, **others)
+        return reader.bars(what, known_at, **_others(made, {}))
+    return reader.sql(question.typed(what, str, "question"), known_at, **_others(made, _OF_SQL))
+
+
+def _others(made: Manifest, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters beside the question, each of its type.
+
+    Raises:
+        CorruptFileError: There are others.
+    """
+    named = made.question.get("others", {})
+    if not isinstance(named, dict) or (named.keys() - kinds.keys()):
+        raise CorruptFileError(
+            f"The manifest asks with {named!r}. Replay a manifest that Ingot wrote."
+        )
+    return {n: question.typed(question.decoded(v, {}), kinds[n], n) for n, v in named.items()}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import sys
 from dataclasses import dataclass
+from io import BytesIO
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Final
 
 from ingot.cli.choices import Format
+from ingot.cli.terminal import show, tell
 from ingot.errors import QueryError, StorageFullError
 
 if TYPE_CHECKING:
@@ -70,7 +72,12 @@ class Destination:
 
     def _print(self, answer: Answer) -> None:
         try:
-            answer.write(sys.stdout.buffer, self.form.value)
+            if sys.stdout.isatty():
+                text = BytesIO()
+                answer.write(text, self.form.value)
+                show(text.getvalue().decode(errors="backslashreplace"))
+            else:
+                answer.write(sys.stdout.buffer, self.form.value)
             sys.stdout.flush()
         except BrokenPipeError:
             raise
@@ -83,7 +90,7 @@ class Destination:
 
 def notice(text: str) -> None:
     """Tell a person something that is no part of the answer."""
-    sys.stderr.write(f"note: {text}\n")
+    tell(f"note: {text}")
 
 
 def counted(count: int) -> str:

@@ -26,6 +26,7 @@ from ingot.cli.read import (
     Window,
 )
 from ingot.cli.state import State, trade_dates
+from ingot.cli.terminal import show
 from ingot.errors import QueryError
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def replay(
         "content": "the same rows; the files differ, as another library version wrote them",
     }
     notice(f"{counted(found.manifest.rows)} written to {out}: {kept[found.kept]}")
-    sys.stdout.write(f"{found.kept}\n")
+    show(f"{found.kept}\n")
 
 
 def list_exports(context: typer.Context, form: AsFormat = None, out: Out = None) -> None:
@@ -207,4 +208,4 @@ def _export(lake: Lake, out: Path, *symbols: str, **asked: Any) -> None:  # noqa
         notice(text)
     written = made.manifest
     notice(f"{counted(written.rows)} known at {written.known_at.isoformat()} written to {out}")
-    sys.stdout.write(f"{written.export_id}\n")
+    show(f"{written.export_id}\n")

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from ingot.cli import exports, load, operate, quality, quality_coverage, read, revisions
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
+from ingot.cli.terminal import tell
 from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
 from ingot.version import __version__
 
@@ -104,7 +105,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _tell(message: str) -> None:
-    sys.stderr.write(message if message.startswith("Usage: ") else f"ingot: {message}\n")
+    tell(message.rstrip("\n") if message.startswith("Usage: ") else f"ingot: {message}")
 
 
 def _explained(error: TyperException) -> str:

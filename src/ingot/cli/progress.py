@@ -9,6 +9,8 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from ingot.cli.terminal import tell
+from ingot.escaping import escaped, escaped_lines
 from ingot.model.progress import Notice, StepAdvanced, StepEnded, StepStarted
 
 if TYPE_CHECKING:
@@ -30,10 +32,10 @@ def shown() -> Iterator[Progress]:
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[done]}"),
-        TextColumn("{task.fields[label]}"),
+        TextColumn("{task.fields[label]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -43,16 +45,17 @@ def shown() -> Iterator[Progress]:
             match event:
                 case StepStarted(name, total, unit):
                     step = _Step(total, unit)
-                    task = bars.add_task(name, total=total, label="", done=step.text)
+                    task = bars.add_task(escaped(name), total=total, label="", done=step.text)
                     tasks[name] = task, step
                 case StepAdvanced(name, count, label):
                     task, step = tasks[name]
                     step.done += count
-                    bars.update(task, advance=count, label=label, done=step.text)
+                    bars.update(task, advance=count, label=escaped(label), done=step.text)
                 case StepEnded(name):
                     bars.update(tasks[name][0], label="")
                 case Notice(text):
-                    bars.console.print(f"note: {text}", markup=False, highlight=False)
+                    note = escaped_lines(f"note: {text}")
+                    bars.console.print(note, markup=False, highlight=False)
 
         yield receive
 
@@ -124,6 +127,6 @@ class _Lines:
         if not self._read:
             return
         try:
-            sys.stderr.write(text + "\n")
+            tell(text)
         except BrokenPipeError:
             self._read = False  # work goes on where nobody watches it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -11,6 +10,7 @@ import typer
 from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
 from ingot.cli.destination import Destination
 from ingot.cli.state import State, trade_date, trade_dates
+from ingot.cli.terminal import show
 from ingot.errors import LookAtDataError, QueryError
 
 _LOOK: Final = LookAtDataError.exit_code
@@ -127,7 +127,7 @@ def reconcile(
     )
     found = compare(parts, request)
     if form is None and out is None:
-        sys.stdout.write(found.text)
+        show(found.text)
     else:
         to.take(found.answer)
     if not found.is_clean:

@@ -12,6 +12,7 @@ from ingot.cli.choices import AsFormat, Format, From, KnownAt, Out, To
 from ingot.cli.destination import Destination, notice
 from ingot.cli.state import State, trade_dates
 from ingot.errors import QueryError
+from ingot.escaping import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -93,7 +94,7 @@ def _show(found: Coverage, symbols: list[str]) -> None:
     console = _console()
     rows = found.rows.to_arrow().to_pylist()
     for title, states in _calendars(found.days.to_arrow().to_pylist(), rows, symbols):
-        console.print(_calendar(title, states))
+        console.print(_calendar(escaped(title), states))
     console.print(
         "  ".join(f"[{style}]{mark}[/] {name}" for name, (mark, style) in _MARKS.items()),
         soft_wrap=True,
@@ -101,15 +102,17 @@ def _show(found: Coverage, symbols: list[str]) -> None:
     alerts = [r for r in rows if r["state"] in {"hole", "refused", "unknown"}]
     for row in alerts[:_MOST]:
         console.print(
-            f"{row['state']}: {row['symbol']} {row['trade_date']}{_minutes(row)} "
-            f"({row['dataset']}): {row['evidence']}",
+            escaped(
+                f"{row['state']}: {row['symbol']} {row['trade_date']}{_minutes(row)} "
+                f"({row['dataset']}): {row['evidence']}"
+            ),
             markup=False,
             soft_wrap=True,
         )
     if len(alerts) > _MOST:
         console.print(f"... and {len(alerts) - _MOST} more; see them with --format csv")
     for row in found.plan.to_arrow().to_pylist():
-        console.print(_todo(row), markup=False, soft_wrap=True)
+        console.print(escaped(_todo(row)), markup=False, soft_wrap=True)
 
 
 def _todo(row: dict[str, Any]) -> str:
@@ -168,7 +171,9 @@ def _calendar(title: str, states: dict[date, str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), show_header=False)
+    table = Table(
+        title=Text(title), title_justify="left", box=None, padding=(0, 1), show_header=False
+    )
     table.add_row("", "1...5....10...15...20...25...30")
     for month in sorted({day.replace(day=1) for day in states}):
         line = Text()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ingot.app.report import Result
 from ingot.cli.destination import counted, notice
+from ingot.cli.terminal import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,15 +44,15 @@ def _report(parts: Parts, found: LoadReport, to: Destination | None) -> None:
             table, _ = table.fitting(get_terminal_size().columns)
         table.write(sys.stderr.buffer)
     elif not found.errors:
-        sys.stderr.write("nothing new, changed or stale\n")
+        tell("nothing new, changed or stale")
     for text in found.notices:
         notice(text)
     for text in dict.fromkeys(str(error) for error in found.errors):
-        sys.stderr.write(f"error: {text}\n")
+        tell(f"error: {text}")
     for line in _troubles(found.days):
-        sys.stderr.write(f"{line}\n")
+        tell(line)
     written = f"{counted(found.rows)} written in " if found.rows else ""
-    sys.stderr.write(f"run {found.run}: {written}{found.seconds:.1f} s\n")
+    tell(f"run {found.run}: {written}{found.seconds:.1f} s")
 
 
 def _troubles(days: tuple[DayResult, ...]) -> Iterator[str]:

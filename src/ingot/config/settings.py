@@ -191,6 +191,9 @@ class Settings(BaseModel):
     query_max_rows: int = Field(
         default=5_000_000, ge=1, description="Rows that an answer may have."
     )
+    query_max_answer_mb: int = Field(
+        default=2048, ge=1, description="Bytes that an answer may have, MiB."
+    )
     query_timeout_s: float = Field(
         default=300.0, gt=0, description="Time that a question may take, seconds."
     )

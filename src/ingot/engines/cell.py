@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Final
@@ -19,6 +21,7 @@ from ingot.engines.questions import Questions
 from ingot.errors import DamagedFileError, QueryError
 
 _MIB: Final = 1024 * 1024
+_SECOND_MS: Final = 1000
 _HEADROOM_MIB: Final = 768
 """Address space for thread stacks and allocator arenas, beyond twice the engine's limit."""
 
@@ -29,6 +32,9 @@ def main() -> None:
     _, payload = receive(requests)
     opened = json.loads(payload)
     limits = Limits(**opened["limits"])
+    watch = threading.Thread(target=_end_with, args=[opened["owner"], requests.fileno()])
+    watch.daemon = True
+    watch.start()
     questions = Questions(Path(opened["warehouse"]), limits)
     _confine(limits.memory_mb)
     send(replies, Tag.DONE, b"")
@@ -49,6 +55,19 @@ def main() -> None:
             send(replies, Tag.DAMAGED, json.dumps(parts).encode(errors="replace"))
         except MemoryError:
             send(replies, Tag.REFUSED, str(out_of_memory(limits)).encode())
+
+
+def _end_with(owner: int, requests: int) -> None:
+    """End this process when the one that started it is gone, even in the middle of a query.
+
+    The pipe says so at once, unless a fork of the owner holds its other end; hence the second look
+    once a second. PR_SET_PDEATHSIG would follow the owner's thread, not its process.
+    """
+    pipe = select.poll()
+    pipe.register(requests, 0)  # POLLHUP is always reported
+    while not pipe.poll(_SECOND_MS) and os.getppid() == owner:
+        pass
+    os._exit(0)
 
 
 def _screen(questions: Questions, payload: bytes, replies: IO[bytes]) -> None:

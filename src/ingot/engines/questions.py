@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from ingot.engines.bound import in_memory, select
-from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
-from ingot.engines.screen import nearest, screen
+from ingot.engines.limits import Size, out_of_memory, out_of_time
+from ingot.engines.screen import nearest, relation_names, screen
 from ingot.errors import QueryError
 from ingot.tables.relation import unreadable
 from ingot.tables.view import HISTORY, literal, name
@@ -41,6 +41,7 @@ class Questions:
         """Open the instance; `warehouse` is the only folder that it may ever read."""
         self._limits = limits
         self._connection = duckdb.connect(":memory:")
+        self._reserved = relation_names(self._connection)
         for setting, value in _settings(warehouse.absolute(), limits).items():
             self._connection.execute(f"SET GLOBAL {setting} = {value}")
 
@@ -50,7 +51,7 @@ class Questions:
         Raises:
             QueryError: It is not one allowed SELECT.
         """
-        return screen(self._connection, sql)
+        return screen(self._connection, sql, self._reserved)
 
     def ask(self, sql: str, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
         """Yield the answer's schema, then its batches as the engine makes them.
@@ -81,13 +82,11 @@ class Questions:
     def _answer(
         self, cursor: duckdb.DuckDBPyConnection, sql: str
     ) -> Iterator[pa.Schema | pa.RecordBatch]:
-        rows = 0
+        size = Size(self._limits)
         with cursor.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
             yield reader.schema
             for batch in reader:
-                rows += batch.num_rows
-                if rows > self._limits.max_rows:
-                    raise too_many_rows(self._limits)
+                size.add(batch)
                 yield batch
 
     def _translated(self, error: Exception, views: Mapping[str, View], *, late: bool) -> IngotError:

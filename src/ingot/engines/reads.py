@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingot.engines.bound import in_memory, select
-from ingot.engines.limits import Limits, out_of_memory, out_of_time, too_many_rows
+from ingot.engines.limits import Limits, Size, out_of_memory, out_of_time
 from ingot.errors import DamagedFileError, QueryError
 from ingot.tables.relation import FileRelation, paths_of, table_of, unreadable
 from ingot.tables.view import name
@@ -101,8 +101,7 @@ class Reads:
                 raise damaged from exc
             raise QueryError(f"The data could not be read. {exc}") from exc
         if found is not None:
-            if found.num_rows > self._limits.max_rows:
-                raise too_many_rows(self._limits)
+            Size(self._limits).add(found)
             return found
         shown, by = (", ".join(map(name, names)) for names in (columns, order))
         return self.run(f"SELECT {shown} FROM {view.name} ORDER BY {by}", {view.name: view})
@@ -125,11 +124,9 @@ class Reads:
         self.close()
 
     def _collected(self, reader: pa.RecordBatchReader) -> pa.Table:
-        batches, rows = [], 0
+        batches, size = [], Size(self._limits)
         for batch in reader:
-            rows += batch.num_rows
-            if rows > self._limits.max_rows:
-                raise too_many_rows(self._limits)
+            size.add(batch)
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
 

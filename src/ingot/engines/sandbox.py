@@ -52,6 +52,7 @@ class Sandbox:
         threads: int,
         timeout_s: float,
         max_rows: int,
+        max_answer_mb: int = 2048,
         parallel: int = 2,
     ) -> None:
         """Remember the limits; a process starts with the first question.
@@ -62,9 +63,10 @@ class Sandbox:
             threads: Threads of one question.
             timeout_s: Longest time of one question (setting query_timeout_s).
             max_rows: Most rows of one answer (setting query_max_rows).
+            max_answer_mb: Most bytes of one answer, MiB (setting query_max_answer_mb).
             parallel: Questions that run at once; others wait for their turn.
         """
-        self._limits = Limits(memory_mb, threads, timeout_s, max_rows)
+        self._limits = Limits(memory_mb, threads, timeout_s, max_rows, max_answer_mb)
         self._warehouse = warehouse.absolute()
         self._free: list[_Cell] = []
         self._guard = threading.Lock()
@@ -178,7 +180,7 @@ class _Cell:
             start_new_session=True,
         )
         self._finalizer = weakref.finalize(self, _end, self._process, self.owner)
-        opened = {"warehouse": str(warehouse), "limits": asdict(limits)}
+        opened = {"owner": self.owner, "warehouse": str(warehouse), "limits": asdict(limits)}
         with suppress(OSError):
             send(self._requests, Tag.OPEN, json.dumps(opened).encode())
 

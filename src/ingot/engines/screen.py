@@ -102,17 +102,32 @@ def nearest(name: str, known: Iterator[str] | frozenset[str] | list[str]) -> str
     return f" Did you mean {found[0]}?" if found else ""
 
 
-def screen(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:
+def relation_names(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Return the names of every view, table and table function of this DuckDB, in lower case.
+
+    They are read from the catalog of the installed version, so a new version needs no new list.
+    """
+    rows = connection.execute(
+        "SELECT view_name FROM duckdb_views() UNION SELECT table_name FROM duckdb_tables() UNION "
+        "SELECT function_name FROM duckdb_functions() WHERE function_type LIKE 'table%'"
+    ).fetchall()
+    return frozenset(str(name).lower() for (name,) in rows)
+
+
+def screen(
+    connection: duckdb.DuckDBPyConnection, sql: str, reserved: frozenset[str]
+) -> frozenset[str]:
     """Return the names of the lake's tables that `sql` reads.
 
     Args:
         connection: Any DuckDB connection; only its parser is used.
         sql: The question as its author wrote it.
+        reserved: What `relation_names` returns: no common table and no alias may have such a name.
 
     Raises:
         QueryError: The text is not one SELECT made of allowed parts; the message says which part.
     """
-    return _Screen(_parse(connection, sql)).tables
+    return _Screen(_parse(connection, sql), reserved).tables
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
@@ -152,8 +167,9 @@ def _refused_statement(tree: Node) -> str:
 class _Screen:
     """Walks one tree; `tables` are the lake's tables named in it."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, reserved: frozenset[str]) -> None:
         self._found: set[str] = set()
+        self._reserved = reserved
         self._known = known_names()
         try:
             self._visit(root, frozenset())
@@ -185,18 +201,41 @@ class _Screen:
             raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a question.")
         for key, value in node.items():
             if key not in {"cte_map", "literal", "qualified_name"}:
-                self._visit(value, names)
+                inner = names
+                if kind == "RECURSIVE_CTE_NODE" and key == "right":
+                    inner |= {self._defined(node["cte_name"])}
+                self._visit(value, inner)
 
     def _with(self, node: Node, names: frozenset[str]) -> frozenset[str]:
-        """Visit the common tables of a query; return the names that its body may use."""
-        if node["type"] == "RECURSIVE_CTE_NODE":
-            names |= {_defined(node["cte_name"])}
+        """Visit the common tables of a query; return the names that its body may use.
+
+        Names resolve as in DuckDB: a common table sees those before it, and itself only in the
+        right branch of a recursion. In its anchor the same name is a relation of the catalog.
+        """
         for entry in node.get("cte_map", {}).get("map", ()):
             self._visit(entry["value"], names)
-            names |= {_defined(entry["key"])}
+            names |= {self._defined(entry["key"])}
         return names
 
+    def _defined(self, name: str) -> str:
+        """Return the name of a common table, in lower case."""
+        if not _IDENTIFIER.match(name):
+            raise QueryError(
+                f"The WITH name {name!r} was refused: use letters, digits and underscores."
+            )
+        return self._free(name.lower())
+
+    def _free(self, name: str) -> str:
+        """Return a name in lower case that the engine itself gives to no relation."""
+        if name in self._reserved:
+            raise QueryError(
+                f"{name} is a relation of the engine and cannot be a WITH name or an alias. "
+                "Choose another name."
+            )
+        return name
+
     def _table(self, node: Node, names: frozenset[str]) -> None:
+        self._free(str(node.get("alias", "")).lower())
         if node["type"] == "BASE_TABLE":
             self._base_table(node, names)
         elif node["type"] == "TABLE_FUNCTION":
@@ -232,15 +271,6 @@ def _check_expression(node: Node) -> None:
         raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a question.")
     if check := _CHECKS.get(kind):
         check(node)
-
-
-def _defined(name: str) -> str:
-    """Return the name of a common table, in lower case."""
-    if not _IDENTIFIER.match(name):
-        raise QueryError(
-            f"The WITH name {name!r} was refused: use letters, digits and underscores."
-        )
-    return name.lower()
 
 
 def _name_of(call: Node) -> str:

@@ -3,36 +3,81 @@
     {"id": ..., "question": ..., "known_at": ..., "tables": [...], "files": [...], ...}
 
 Nothing in it tells when or where it was written, so that the same export has the same manifest.
+
+A manifest may come from anybody: each field is held to its type and form, unknown ones are refused.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping  # noqa: TC003 (pydantic reads it at run time)
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import PurePosixPath
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from ingot.errors import CorruptFileError, QueryError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FILE: Final = "manifest.json"
 VERSION: Final = 1
 _ID_DIGITS: Final = 16
+_SHOWN: Final = 3
+_EXACT: Final = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _inside(name: str) -> str:
+    """Return a name that stays in the folder it is put into."""
+    parts = PurePosixPath(name).parts
+    if not parts or name != "/".join(parts) or not name.isprintable():
+        raise ValueError("it should be the path of a file, relative to the manifest")
+    if "\\" in name or any(part in {"..", "/"} for part in parts):
+        raise ValueError("it should stay in the manifest's folder")
+    return name
+
+
+def _asked(question: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a question that is one: bars by an object, or a SELECT by its text."""
+    if question.keys() != {"kind", "asked", "others"}:
+        raise ValueError("it should have kind, asked and others")
+    kind = dict if question["kind"] == "bars" else str
+    if str(question["kind"]) not in {"bars", "sql"} or not isinstance(question["asked"], kind):
+        raise ValueError("it should be bars or sql, as asked says")
+    return question
+
+
+_Form = Annotated[str, StringConstraints(pattern=r"^(parquet|csv|arrow|lean)\z")]
+_Bound = Annotated[str, StringConstraints(pattern=r"^(in_force|history)\z")]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
+_Sha256OrNone = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?\z")]
+_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,200}\z")]
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+_Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 @dataclass(frozen=True, slots=True)
 class TableRead:
     """One table that the answer read, at the state that it read."""
 
-    name: str
-    snapshot_id: int | None
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    name: _Word
+    snapshot_id: _Id | None
     """None where the table was empty."""
     manifest_list: str
     """Location of the snapshot's own metadata file, which lives as long as the snapshot."""
-    columns: int
+    columns: _Count
     """How many columns the table had then."""
 
 
@@ -40,22 +85,26 @@ class TableRead:
 class LandingRead:
     """One version of a vendor's object that was in force and that the answer rests on."""
 
-    landing_id: int
-    source: str
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    landing_id: _Id
+    source: _Word
     dataset: str
     file_date: date
     key: str
-    ordinal: int
-    sha256: str
+    ordinal: _Count
+    sha256: _Sha256
 
 
 @dataclass(frozen=True, slots=True)
 class SessionsRead:
     """The calendar that named the sessions."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
     calendar: str
     digest: str
-    sha256: str
+    sha256: _Sha256OrNone
     """Of the landed object; empty while none has landed."""
 
 
@@ -63,20 +112,24 @@ class SessionsRead:
 class FileWritten:
     """One file of the export."""
 
-    name: str
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    name: Annotated[str, AfterValidator(_inside)]
     """Relative to the manifest's folder, with forward slashes."""
-    sha256: str
-    size_bytes: int
+    sha256: _Sha256
+    size_bytes: _Count
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """One export: the question, all that its answer depends on, and what was written."""
 
-    question: Mapping[str, Any]
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    question: Annotated[Mapping[str, Any], AfterValidator(_asked)]
     """What was asked, with every parameter, as JSON."""
-    form: str
-    known_at: datetime
+    form: _Form
+    known_at: AwareDatetime
     """The moment whose knowledge was used, UTC."""
     is_now: bool
     """True when no moment was named and `known_at` is when it was asked."""
@@ -84,12 +137,12 @@ class Manifest:
     settled: bool
     tables: tuple[TableRead, ...]
     landings: tuple[LandingRead, ...]
-    bound: Mapping[str, tuple[int, ...]]
+    bound: Mapping[_Bound, tuple[_Id, ...]]
     """Landings whose bronze rows were shown: `in_force`, and `history` where it was read."""
     sessions: SessionsRead
     known_rules: tuple[str, ...]
     """Ids of the rules that fixed the known times of the landings."""
-    sources: tuple[str, ...]
+    sources: tuple[_Word, ...]
     """Connectors that had rows."""
     settings: Mapping[str, Any]
     """Settings that shape answers."""
@@ -98,7 +151,7 @@ class Manifest:
     code_version: str
     writers: Mapping[str, str]
     """Versions of the libraries that decide the bytes."""
-    rows: int
+    rows: _Count
     columns: tuple[tuple[str, str], ...]
     """Name and Arrow type of each column."""
     content_hash: str
@@ -136,23 +189,44 @@ def from_text(text: str | bytes, what: object) -> Manifest:
     """
     try:
         body = json.loads(text)
-        named = body.pop("id")
-        version = body.pop("manifest_version")
-        if version != VERSION:
-            raise QueryError(
-                f"{what} is a manifest of version {version}; this Ingot reads version {VERSION}. "
-                "Replay it with the Ingot that wrote it, or with a later one."
-            )
-        manifest = _manifest(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        named, version = body.pop("id"), body.pop("manifest_version")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise CorruptFileError(f"{what} is no manifest ({type(exc).__name__}: {exc}).") from exc
-    if manifest.export_id != named:
+    if version != VERSION:
+        raise QueryError(
+            f"{what} is a manifest of version {version}; this Ingot reads version {VERSION}. "
+            "Replay it with the Ingot that wrote it, or with a later one."
+        )
+    try:
+        manifest = _adapter().validate_json(json.dumps(body))
+        found = manifest.export_id
+    except ValidationError as exc:
+        raise CorruptFileError(f"{what} is no manifest: {_faults(exc)}. {_COPY}") from exc
+    except (ValueError, OverflowError, RecursionError) as exc:
+        raise CorruptFileError(f"{what} is no manifest ({exc}). {_COPY}") from exc
+    if found != named:
         raise CorruptFileError(
-            f"{what} was changed after it was written: its values give the id "
-            f"{manifest.export_id}, not {named}. Take the copy that the lake keeps: "
-            f"ingot exports list"
+            f"{what} was changed after it was written: its values give the id {found}, not "
+            f"{named}. {_COPY}"
         )
     return manifest
+
+
+_COPY: Final = "Take the copy that the lake keeps: ingot exports list"
+
+
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
+
+
+def _faults(error: ValidationError) -> str:
+    """Return where the first fields that are wrong are, and what is wrong with each."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {fault['msg']}"
+        for fault in faults[:_SHOWN]
+    )
 
 
 def _body(manifest: Manifest) -> dict[str, Any]:
@@ -172,19 +246,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of JSON
     if hasattr(value, "items"):
         return {key: _plain(value[key]) for key in sorted(value)}
     return value
-
-
-def _manifest(body: dict[str, Any]) -> Manifest:
-    body["known_at"] = datetime.fromisoformat(body["known_at"])
-    body["tables"] = tuple(TableRead(**row) for row in body["tables"])
-    body["landings"] = tuple(
-        LandingRead(**{**row, "file_date": date.fromisoformat(row["file_date"])})
-        for row in body["landings"]
-    )
-    body["bound"] = {name: tuple(ids) for name, ids in body["bound"].items()}
-    body["sessions"] = SessionsRead(**body["sessions"])
-    body["columns"] = tuple((name, kind) for name, kind in body["columns"])
-    body["files"] = tuple(FileWritten(**row) for row in body["files"])
-    for name in ("known_rules", "sources"):
-        body[name] = tuple(body[name])
-    return Manifest(**body)

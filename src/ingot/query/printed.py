@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from ingot.escaping import escaped
 from ingot.query.texts import is_number, texts
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 20
 """Rows of a longer answer that `brief` and `html` show."""
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _GAP: Final = "…"
 
 
@@ -40,8 +39,8 @@ def fitting(data: pa.Table, width: int) -> int:
     """Return how many leading columns, one at least, `printed` fits into `width` characters."""
     used = 0
     for position, (name, column) in enumerate(zip(data.column_names, data.columns, strict=True)):
-        cells = (len(_safe(text or "")) for text in texts(column))
-        used += max([len(_safe(name)), *cells]) + (2 if position else 0)
+        cells = (len(escaped(text or "")) for text in texts(column))
+        used += max([len(escaped(name)), *cells]) + (2 if position else 0)
         if used > width:
             return max(position, 1)
     return int(data.num_columns)
@@ -49,7 +48,7 @@ def fitting(data: pa.Table, width: int) -> int:
 
 def html(data: pa.Table) -> str:
     """Return the first rows as an HTML table, and how many there are."""
-    names = "".join(f"<th>{escape(name)}</th>" for name in data.column_names)
+    names = "".join(f"<th>{escape(escaped(name))}</th>" for name in data.column_names)
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in _cells(data.slice(0, _SHOWN))
@@ -66,17 +65,12 @@ def _size(data: pa.Table) -> str:
 
 
 def _cells(data: pa.Table) -> list[list[str]]:
-    columns = [[_safe(text or "") for text in texts(column)] for column in data.columns]
+    columns = [[escaped(text or "") for text in texts(column)] for column in data.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _safe(text: str) -> str:
-    """Return text in which nothing can steer a terminal."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
 def _aligned(data: pa.Table, rows: Sequence[Sequence[str]]) -> str:
-    names = [_safe(name) for name in data.column_names]
+    names = [escaped(name) for name in data.column_names]
     widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
     right = [is_number(field.type) for field in data.schema]
     rule = ["-" * width for width in widths]

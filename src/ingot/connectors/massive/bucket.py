@@ -6,6 +6,7 @@ Listing works on every prefix even without entitlement, reading gives 403 outsid
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ from ingot.connectors.massive.datasets import NAME
 from ingot.connectors.massive.replies import Reply, explain, reply_of, words_of
 from ingot.connectors.massive.source import MassiveFiles
 from ingot.connectors.massive.tree import day_of, key_of
+from ingot.connectors.pace import WINDOW_S, Pace
+from ingot.connectors.privacy import require_private
 from ingot.connectors.receive import Receiver
 from ingot.errors import ConfigError
 from ingot.model.landing import RemoteObject
@@ -34,8 +37,9 @@ if TYPE_CHECKING:
     from ingot.connectors.retry import Backoff
 
 _PAGE: Final = 1_000
-_PIECE_BYTES: Final = 1 << 16
-"""Smaller than this, what arrived just before a break is lost and asked for again."""
+_PIECE_BYTES: Final = 1
+"""Every piece as it arrives: a break loses nothing, and a drip of bytes is noticed."""
+_DEAD_TRIES: Final = 2
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -53,6 +57,7 @@ def open_bucket(place: str, settings: MassiveSettings, backoff: Backoff) -> Buck
         )
     bucket, _, prefix = place.strip("/").partition("/")
     bucket = bucket or settings.bucket
+    require_private(settings.endpoint, allow_http=settings.allow_http)
     store = S3Store(
         bucket,
         prefix=prefix or None,
@@ -86,9 +91,16 @@ class BucketSource(MassiveFiles):
     """Objects of one bucket, at the vendor's own keys below an optional prefix."""
 
     def __init__(
-        self, location: str, store: S3Store, settings: MassiveSettings, backoff: Backoff
+        self,
+        location: str,
+        store: S3Store,
+        settings: MassiveSettings,
+        backoff: Backoff,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(location, settings, backoff)
+        self._now = now
         self._store = store
 
     def list(self, dataset: str, start: date, end: date) -> Sequence[RemoteObject]:
@@ -134,7 +146,8 @@ class BucketSource(MassiveFiles):
         """
         failures = 0
         with Receiver(to, advance) as receiver:
-            transfer = _Transfer(self._store, remote.key, receiver)
+            least = self._settings.least_bytes_per_s
+            transfer = _Transfer(self._store, remote.key, receiver, least, self._now)
             while not transfer.is_complete:
                 try:
                     transfer.go_on()
@@ -153,7 +166,8 @@ class BucketSource(MassiveFiles):
     def _wait_or_raise(self, exc: Exception, doing: str, failures: int) -> None:
         """Wait before the next try, or raise what the failure means for the caller."""
         reply = reply_of(exc)
-        if reply.is_final or self._backoff.is_spent(failures):
+        dead = reply is Reply.UNREACHABLE and failures >= _DEAD_TRIES
+        if reply.is_final or dead or self._backoff.is_spent(failures):
             secrets = (self._settings.access_key_id, self._settings.secret_access_key)
             words = words_of(exc, secrets)
             # Not chained: the library's own text may repeat a key that the endpoint sent back.
@@ -194,7 +208,16 @@ class _BrokenOffError(Exception):
 class _Transfer:
     """One object on its way, over as many requests as it takes."""
 
-    def __init__(self, store: S3Store, key: str, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        store: S3Store,
+        key: str,
+        receiver: Receiver,
+        least_bytes_per_s: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._least = least_bytes_per_s
+        self._now = now
         self._store = store
         self._key = key
         self._receiver = receiver
@@ -217,8 +240,14 @@ class _Transfer:
             self._begin_anew()
             raise _BrokenOffError("The object changed between two requests.")
         self._meta = reply.meta
+        pace = Pace(self._least, now=self._now)
         for piece in reply.stream(min_chunk_size=_PIECE_BYTES):
             self._receiver.write(memoryview(piece))
+            if pace.is_too_slow(len(piece)):
+                raise _BrokenOffError(
+                    f"Fewer than {self._least} bytes a second arrived for {WINDOW_S:g} s, the "
+                    "least that the setting least_bytes_per_s takes."
+                )
         if not self.is_complete:
             raise _BrokenOffError(
                 f"{self._receiver.size_bytes} of {reply.meta['size']} bytes arrived."

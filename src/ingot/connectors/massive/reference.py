@@ -281,6 +281,8 @@ def _host(location: str, settings: MassiveSettings, backoff: Backoff, clock: Clo
             key_setting="rest_api_key",
             aliases=_HOSTS,
             timeout_s=settings.read_timeout_s,
+            deadline_s=settings.call_deadline_s,
+            allow_http=settings.allow_http,
         )
     )
     return HostReference(client, location, settings, clock)

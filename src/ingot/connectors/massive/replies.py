@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _STATUS: Final = re.compile(r"non-2xx status code: (\d{3})\b")
 _SLOW_DOWN: Final = re.compile(r"<Code>(SlowDown|RequestLimitExceeded)</Code>")
 _NO_PART: Final = "non-partial response"
+_NO_CONNECTION: Final = "kind: Connect,"
 _MOST_WORDS: Final = 300
 
 
@@ -43,6 +44,8 @@ class Reply(Enum):
     CHANGED = "changed"
     """The version is gone, or cannot be had in parts: asking for the whole helps at once."""
     FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    """The host is unknown, or nothing answers there."""
 
     @property
     def is_final(self) -> bool:
@@ -63,6 +66,8 @@ def reply_of(exc: Exception) -> Reply:
     status = _STATUS.search(text)
     if status and status[1] in _STATUSES:
         return _STATUSES[status[1]]
+    if _NO_CONNECTION in text:
+        return Reply.UNREACHABLE
     if _NO_PART in text:
         return Reply.CHANGED
     return Reply.SLOW_DOWN if _SLOW_DOWN.search(text) else Reply.FAILED

@@ -68,6 +68,22 @@ class MassiveSettings(BaseModel):
     read_timeout_s: float = Field(
         default=60.0, gt=0, description="Wait for the next bytes of a reply, in seconds."
     )
+    call_deadline_s: float = Field(
+        default=180.0,
+        gt=0,
+        description="Time for the whole replies of one REST call, retries included, in seconds.",
+    )
+    least_bytes_per_s: int = Field(
+        default=1000,
+        ge=0,
+        description="A download that is slower for a minute is broken off and goes on with a new "
+        "request, bytes per second.",
+    )
+    allow_http: bool = Field(
+        default=False,
+        description="Whether an address with http:// on another machine is asked: what is sent "
+        "and answered can be read and changed on the way.",
+    )
     parse_threads: int = Field(
         default=2, ge=1, le=16, description="Threads that parse one file at once."
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from ingot.connectors.privacy import require_private
 from ingot.connectors.rest import faults, wire
 from ingot.connectors.rest.faults import Fault
 from ingot.connectors.rest.quota import Gate
@@ -17,12 +19,14 @@ from ingot.errors import ConfigError, CorruptFileError, SourceUnavailableError
 from ingot.model.time import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ingot.model.time import Clock
 
 _FIRST_ERROR: Final = 400
 _KEYS: Final = frozenset({"apikey", "api_key", "token", "access_token", "crumb"})
+_DEAD_TRIES: Final = 2
+_SLOW_S: Final = 8.0
 _SCHEMES: Final = frozenset({"http", "https"})
 
 
@@ -41,6 +45,12 @@ class RestOptions:
     aliases: frozenset[str] = frozenset()
     """Other hosts of the vendor: a next page there is asked for at `base_url`."""
     timeout_s: float = 60.0
+    deadline_s: float = 180.0
+    """Time that the requests of one call may take together; waits between them do not count."""
+    allow_http: bool = False
+    """Whether to ask another machine in clear text."""
+    now: Callable[[], float] = time.monotonic
+    """Seconds on a clock that never goes back."""
     most_bytes: int = 256 << 20
     longest_retry_s: float = 120.0
     """A Retry-After above it is an error, not a wait."""
@@ -56,7 +66,9 @@ class RestClient:
                 f"{options.redactor.text(options.base_url)!r} is no address to ask. It should be "
                 "like https://api.example.com, without a user name or a key."
             )
+        require_private(options.base_url, allow_http=options.allow_http)
         self._options = options
+        self._unreachable: _Refusal | None = None
         self._base = options.base_url.rstrip("/")
 
     def __repr__(self) -> str:
@@ -99,17 +111,36 @@ class RestClient:
     def _ask(self, url: str) -> Any:  # noqa: ANN401 (JSON)
         options = self._options
         doing = options.redactor.text(f"GET {url}")
-        failures = 0
+        failures, left_s = 0, options.deadline_s
         while True:
+            if self._unreachable:
+                raise self._error(self._unreachable, doing)
             options.gate.wait(doing)
-            outcome = self._try(url)
+            began = options.now()
+            outcome = self._try(url, left_s)
+            left_s -= options.now() - began
             if not isinstance(outcome, _Refusal):
                 return outcome
             failures += 1
-            long = (outcome.retry_after_s or 0) > options.longest_retry_s
-            if not outcome.fault.may_pass or long or options.backoff.is_spent(failures):
+            if outcome.is_unreachable:
+                options.gate.give_back()
+            if self._is_final(outcome, failures, left_s):
+                self._unreachable = outcome if outcome.is_unreachable else None
                 raise self._error(outcome, doing)
             self._wait(failures, outcome.retry_after_s)
+
+    def _is_final(self, refusal: _Refusal, failures: int, left_s: float) -> bool:
+        """Return True if asking again is no use, or the call has had its tries or its time.
+
+        An address at which nobody answers is tried twice, and once where that took long.
+        """
+        options = self._options
+        if refusal.is_unreachable:
+            slow = left_s < options.deadline_s - _SLOW_S
+            return slow or failures >= min(_DEAD_TRIES, options.backoff.attempts)
+        long = (refusal.retry_after_s or 0) > options.longest_retry_s
+        spent = options.backoff.is_spent(failures) or left_s <= 0
+        return not refusal.fault.may_pass or long or spent
 
     def _wait(self, failures: int, retry_after_s: float | None) -> None:
         """Wait as the vendor asks, with a little jitter on top; else as the backoff says."""
@@ -119,14 +150,19 @@ class RestClient:
         else:
             backoff.sleep(retry_after_s + backoff.first_s * backoff.jitter())
 
-    def _try(self, url: str) -> Any:  # noqa: ANN401 (JSON, or a refusal)
+    def _try(self, url: str, within_s: float) -> Any:  # noqa: ANN401 (JSON, or a refusal)
         options = self._options
         try:
             reply = wire.ask(
-                url, options.headers, timeout_s=options.timeout_s, most_bytes=options.most_bytes
+                url,
+                options.headers,
+                timeout_s=options.timeout_s,
+                within_s=within_s,
+                most_bytes=options.most_bytes,
             )
         except wire.NoReplyError as exc:
-            return _Refusal(Fault.FAILED, options.redactor.text(str(exc)))
+            words = options.redactor.text(str(exc))
+            return _Refusal(Fault.FAILED, words, is_unreachable=exc.is_unreachable)
         retry_s = wire.retry_after_s(reply.retry_after, options.clock.now())
         body, is_json = _json(reply.body)
         fault = faults.fault_of(reply.status, body)
@@ -158,6 +194,7 @@ class _Refusal:
     words: str
     retry_after_s: float | None = None
     torn: bool = False
+    is_unreachable: bool = False
 
 
 def _json(body: bytes) -> tuple[Any, bool]:
@@ -172,9 +209,12 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 (JSON)
     """Return the JSON value of a body; numbers with a point are Decimals.
 
     Raises:
-        ValueError: It is none: torn, not UTF-8, or with NaN or Infinity.
+        ValueError: It is none: torn, not UTF-8, with half a surrogate pair, NaN or Infinity.
     """
-    return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    value = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    if b"\\u" in body or b"\xed" in body:
+        json.dumps(value, default=str, ensure_ascii=False).encode()  # half a pair has no bytes
+    return value
 
 
 def _no_number(text: str) -> None:

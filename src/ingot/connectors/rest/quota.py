@@ -67,6 +67,13 @@ class Gate:
             for _, calls in self._windows:
                 calls.append(self._now())
 
+    def give_back(self) -> None:
+        """Forget the last call: it reached nobody."""
+        with self._lock:
+            for _, calls in self._windows:
+                if calls:
+                    calls.pop()
+
     def _wait_s(self) -> float:
         now = self._now()
         longest = 0.0

@@ -12,6 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from ingot.connectors.rest.deadline import Deadline, handlers, is_unreachable
 from ingot.errors import CorruptFileError
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ _LONGEST_RETRY_S: Final = 7 * 86_400.0
 
 class NoReplyError(Exception):
     """No whole reply arrived; asking again may help."""
+
+    def __init__(self, message: str, *, is_unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.is_unreachable = is_unreachable
+        """Nothing was sent: the host is unknown, or nothing listens there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +47,51 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or default
 
 
-def ask(url: str, headers: Mapping[str, str], *, timeout_s: float, most_bytes: int) -> Reply:
+def ask(
+    url: str, headers: Mapping[str, str], *, timeout_s: float, within_s: float, most_bytes: int
+) -> Reply:
     """Return the reply to a GET; a redirect is followed on the same host only.
 
+    Args:
+        url: What is asked for.
+        headers: Of the request.
+        timeout_s: Longest wait for the next bytes.
+        within_s: Time for the whole reply.
+        most_bytes: Largest body.
+
     Raises:
-        NoReplyError: No connection, or it broke before the body's end.
+        NoReplyError: No connection, it broke before the body's end, or the time was over.
         CorruptFileError: The body is larger than `most_bytes`, packed or not.
     """
     request = Request(url, headers={**headers, "Accept-Encoding": "gzip"})  # noqa: S310 (checked)
+    with Deadline(within_s) as deadline:
+        try:
+            reply = _reply(request, deadline, timeout_s, most_bytes)
+        except (URLError, OSError, http.client.HTTPException, NoReplyError) as exc:
+            if deadline.is_over:
+                raise NoReplyError(_late(within_s)) from exc
+            if isinstance(exc, NoReplyError):
+                raise
+            reason = getattr(exc, "reason", None) or exc
+            message = f"{type(exc).__name__}: {reason}"
+            raise NoReplyError(message, is_unreachable=is_unreachable(exc)) from exc
+        if deadline.is_over:  # a body of unknown length looks whole when it is cut
+            raise NoReplyError(_late(within_s))
+        return reply
+
+
+def _reply(request: Request, deadline: Deadline, timeout_s: float, most_bytes: int) -> Reply:
+    opener = build_opener(_SameHost, *handlers(deadline))
     try:
-        with _OPENER.open(request, timeout=timeout_s) as reply:
+        with opener.open(request, timeout=timeout_s) as reply:
             return _read(reply, reply.status, most_bytes)
     except HTTPError as exc:
         with exc:
             return _read(exc, exc.code, most_bytes)
-    except (URLError, OSError, http.client.HTTPException) as exc:
-        reason = getattr(exc, "reason", None) or exc
-        raise NoReplyError(f"{type(exc).__name__}: {reason}") from exc
+
+
+def _late(within_s: float) -> str:
+    return f"no whole reply within {within_s:g} s, what the setting call_deadline_s leaves"
 
 
 def retry_after_s(text: str | None, now: datetime) -> float | None:
@@ -125,6 +159,3 @@ class _SameHost(HTTPRedirectHandler):
         if origin(newurl) != origin(req.full_url):
             raise URLError(f"it was redirected to another host, {origin(newurl)[1]}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_OPENER: Final = build_opener(_SameHost)

@@ -39,3 +39,13 @@ class YahooSettings(BaseModel):
     timeout_s: float = Field(
         default=30.0, gt=0, description="Wait for the next bytes of a reply, in seconds."
     )
+    call_deadline_s: float = Field(
+        default=180.0,
+        gt=0,
+        description="Time for the whole replies of one call, retries included, in seconds.",
+    )
+    allow_http: bool = Field(
+        default=False,
+        description="Whether an address with http:// on another machine is asked: what is sent "
+        "and answered can be read and changed on the way.",
+    )

@@ -169,6 +169,8 @@ class YahooConnector:
                 clock=now,
                 key_setting="base_url of yahoo",
                 timeout_s=own.timeout_s,
+                deadline_s=own.call_deadline_s,
+                allow_http=own.allow_http,
             )
         )
         return YahooSource(client, symbols, now)

@@ -1,0 +1,37 @@
+"""Whether a request can be read on its way."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from ingot.errors import ConfigError
+
+
+def require_private(url: str, *, allow_http: bool) -> None:
+    """Refuse to ask another machine in clear text: a key, and the data, could be read or changed.
+
+    Args:
+        url: The address; it holds no user name and no key.
+        allow_http: What the vendor's setting allow_http says.
+
+    Raises:
+        ConfigError: The address begins with http:// and is not this machine.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or allow_http or _is_this_machine(host):
+        return
+    raise ConfigError(
+        f"{parts.scheme}://{host} is not encrypted, so a key or the data could be read or changed "
+        "on the way. Use https, or set allow_http of the vendor if the way is your own."
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
