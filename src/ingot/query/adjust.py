@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import QueryError
+from ingot.model.currency import DOLLAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +38,7 @@ _NAMED: Final = 5
 FORMULAS: Final = ("standard", "wiki")
 SCALING: Final = frozenset({"split", "stock_dividend"})
 CASH: Final = "cash_dividend"
-CURRENCY: Final = "USD"
+CURRENCY: Final = DOLLAR
 _NEAR_DAYS: Final = 7
 """How far from a rename an action may still name the other symbol."""
 
@@ -104,6 +105,8 @@ class Closes:
     """Close of the last session with a bar before a date, over the segments of an instrument."""
     on: Callable[[Sequence[Segment], date], Decimal | None]
     """Close of the date itself."""
+    currency: Callable[[Sequence[Segment], date], str] = lambda *_: CURRENCY
+    """Currency of the closes before a date, in which cash must be to be applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +224,15 @@ def _paid(
     formula: str,
 ) -> tuple[float, tuple[Action, ...]]:
     """Return what cash of one ex-date multiplies earlier prices by, and what is not applied."""
-    cash = [a for a in actions if a.kind == CASH and (a.currency or CURRENCY) == CURRENCY]
+    day = actions[0].ex_date
+    cash = [a for a in actions if a.kind == CASH]
+    if cash:
+        currency = closes.currency(segments, day)
+        cash = [a for a in cash if (a.currency or CURRENCY) == currency]
     others = [a for a in actions if a.kind not in SCALING and a not in cash]
     if not cash:
         return 1.0, tuple(others)
     total = sum((Fraction(a.cash or 0) for a in cash), Fraction(0))
-    day = actions[0].ex_date
     close = closes.on(segments, day) if formula == "wiki" else closes.before(segments, day)
     if not close:
         return 1.0, (*others, *cash)

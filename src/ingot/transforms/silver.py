@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ingot.model.calendar import CLOSED
+from ingot.model.currency import DOLLAR
 from ingot.tables import silver
 from ingot.transforms import zones
 from ingot.transforms.history import History, State, landing_ids
@@ -138,7 +139,7 @@ def _history(
         transform,
         states,
         tuple(text(number, state) for number, state in enumerate(states, start=1)),
-        derived=_derived(scope),
+        derived=_derived(scope, transform),
         broken_rows=(f"SELECT * FROM ({_named(states)}) AS named WHERE NOT ({checked})"),
     )
     if transform is not MINUTE_BARS or not 1 < len(states) <= zones.MOST_STATES:
@@ -155,8 +156,9 @@ def _history(
     )
 
 
-def _derived(scope: Scope) -> dict[str, str]:
-    return {
+def _derived(scope: Scope, transform: Transform) -> dict[str, str]:
+    currency = {"currency": literal(DOLLAR)} if transform is DAY_BARS else {}
+    return currency | {
         "source": literal(scope.source),
         "dataset": literal(scope.dataset),
         "trade_date": literal(scope.start),
