@@ -154,6 +154,7 @@ def test_a_five_minute_bar_is_first_highest_lowest_last_and_sums(reads: Reads) -
             "transactions": 14,
             "bars": 2,
             "source": "massive",
+            "currency": None,
         }
     ]
 

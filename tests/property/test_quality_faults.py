@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -294,7 +295,7 @@ def test_equal_sides_in_other_units_and_another_order_have_no_finding() -> None:
         got = compare(
             engine.run,
             side_of(market.frame(**whole), "side.a"),
-            side_of(other.reverse(), "side.b", Side(unit="lots", scale=0.01)),
+            side_of(other.reverse(), "side.b", Side(unit="lots", scale=Decimal("0.01"))),
             Context(),
         )
     assert got.findings.num_rows == 0

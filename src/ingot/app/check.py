@@ -18,7 +18,9 @@ from ingot.errors import QueryError
 from ingot.model.landing import Outcome
 from ingot.quality.alone import alone
 from ingot.quality.compare import of_file
+from ingot.quality.findings import SCHEMA
 from ingot.quality.readers import observed_columns, read
+from ingot.quality.refusals import refused_findings
 from ingot.quality.rules import chosen
 from ingot.quality.schemas import Change, Field, Schema, Verdict, changes, type_name, verdict
 from ingot.quality.sides import described, parse
@@ -94,9 +96,10 @@ def check_file(parts: Parts, text: str) -> Judged:
     given = of_file(named, file)
     reader = Reader(parts)
     try:
-        rows = reader.run(alone(given), {given.rows.name: given.view})
+        found = reader.run(alone(given), {given.rows.name: given.view})
     finally:
         reader.close()
+    rows = pa.concat_tables([refused_findings(given.refused, given.side, None), found.cast(SCHEMA)])
     return Judged(Answer(data=rows, known_at=parts.clock.now()), not rows.num_rows)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app.listed import as_table
+from ingot.model.currency import DOLLAR
 from ingot.query.adjust import Closes
 from ingot.tables import gold, silver
 from ingot.tables.relation import ArrowRelation, FileRelation
@@ -34,6 +35,7 @@ _WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
 Series = tuple[list[date], list["Decimal"]]
 """Trade dates, ascending, and the close of each."""
 _ONE_DAY: Final = timedelta(days=1)
+_CLOSED: Final = ("source", "symbol", "trade_date", "close", "currency")
 
 
 class Closings:
@@ -43,6 +45,7 @@ class Closings:
         self._parts = parts
         self._reads = reads
         self._views = views
+        self._currencies: dict[str, str] = {}
 
     def measured(self, moment: AsOf, cash: set[tuple[str, date]]) -> Closes:
         """Return the closes for dividends of these symbols and ex-dates, read at first use."""
@@ -51,16 +54,14 @@ class Closings:
     def bars(
         self, table: Table, symbols: Collection[str], start: date, end: date, moment: AsOf
     ) -> list[dict[str, Any]]:
-        """Return source, symbol, trade date and close of the bars known at a moment."""
+        """Return source, symbol, trade date, close and currency of the bars known at a moment."""
         conditions = (
             Condition("trade_date", ">=", start),
             Condition("trade_date", "<", end),
             Condition("symbol", "in", tuple(sorted(symbols))),
         )
         view = self._views.view(table.name, moment, conditions)
-        columns = ("source", "symbol", "trade_date", "close")
-        rows = self._reads.rows(view, columns, ("symbol", "trade_date"))
-        return [row for row in rows.to_pylist() if row["close"] is not None]
+        return self._closed(view)
 
     def traded(self, windows: Collection[Window], moment: AsOf) -> list[tuple[str, date]]:
         """Return each symbol and trade date within the windows that has a bar, ascending."""
@@ -91,13 +92,19 @@ class Closings:
             view = self._views.view(table.name, moment, (Condition("trade_date", "=", min(days)),))
             view = _over(view, self._parts.tables.plan, table, sorted(days))
             view = view.narrowed(Condition("symbol", "in", tuple(sorted(symbols))))
-            rows = self._reads.rows(
-                view, ("source", "symbol", "trade_date", "close"), ("symbol", "trade_date")
-            ).to_pylist()
-            for row in sorted(rows, key=self._preferred, reverse=True):
-                if row["close"] is not None:
-                    found[row["symbol"], row["trade_date"]] = row["close"]
+            for row in sorted(self._closed(view), key=self._preferred, reverse=True):
+                found[row["symbol"], row["trade_date"]] = row["close"]
         return found
+
+    def currency(self, symbol: str) -> str:
+        """Return the currency of the bars read of a symbol, which keeps it."""
+        return self._currencies.get(symbol, DOLLAR)
+
+    def _closed(self, view: View) -> list[dict[str, Any]]:
+        named = tuple(c for c in _CLOSED if c in view.columns)
+        rows = self._reads.rows(view, named, ("symbol", "trade_date")).to_pylist()
+        self._currencies |= {r["symbol"]: r["currency"] for r in rows if r.get("currency")}
+        return [row for row in rows if row["close"] is not None]
 
     def series(self, symbols: Collection[str], before: date, moment: AsOf) -> Mapping[str, Series]:
         """Return all closes of these symbols before a date, ascending; one a date, as in `rows`."""
@@ -139,7 +146,7 @@ class _Measured:
         self._found: Mapping[tuple[str, date], Decimal] | None = None
 
     def closes(self) -> Closes:
-        return Closes(self._before, self._on)
+        return Closes(self._before, self._on, self._currency)
 
     def _rows(self) -> Mapping[tuple[str, date], Decimal]:
         if self._found is None:
@@ -181,6 +188,11 @@ class _Measured:
             return {}
         symbols, days = {s for s, _ in missing}, {d for _, d in missing}
         return self._closings.series(symbols, max(days), self._moment)
+
+    def _currency(self, segments: Sequence[Segment], day: date) -> str:
+        self._before(segments, day)  # reads the bars that name it
+        held = [s.symbol for s in segments if s.start < day]
+        return self._closings.currency(held[-1] if held else "")
 
     def _on(self, segments: Sequence[Segment], day: date) -> Decimal | None:
         return self._at(segments, day)

@@ -17,7 +17,7 @@ from ingot.model.landing import ALL_BASES
 from ingot.model.time import FOREVER, as_of
 from ingot.query.adjust import RAW, counted
 from ingot.query.adjusted import PERSPECTIVE
-from ingot.query.answer import Answer, sources_in, to_wide
+from ingot.query.answer import Answer, in_currencies, sources_in, to_wide
 from ingot.query.bars import BarsRequest, plan_bars, seen
 from ingot.query.bind import table_of
 from ingot.query.cache import Cache, Key
@@ -123,10 +123,13 @@ class Reader:
         read = self._as_traded if perspective.is_plain else partial(self._seen, perspective)
         rows = read(request, moment)
         absent = _absent(request, rows, moment)
+        rows, currencies = in_currencies(rows)
         if request.form == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
         return _told(
-            self._answer(rows, moment, (*perspective.notices, *absent)), request.basis, perspective
+            self._answer(rows, moment, (*perspective.notices, *currencies, *absent)),
+            request.basis,
+            perspective,
         )
 
     def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:

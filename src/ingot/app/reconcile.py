@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -13,12 +14,14 @@ from ingot.app.query import Reader
 from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
 from ingot.errors import QueryError
+from ingot.model.currency import DOLLAR
 from ingot.model.time import FOREVER, as_of
 from ingot.quality.align import Rows
 from ingot.quality.compare import Compared, Context, Input, compare, of_file, shown
 from ingot.quality.drift import Tolerance
 from ingot.quality.findings import schema_findings
 from ingot.quality.readers import read
+from ingot.quality.refusals import narrowed
 from ingot.quality.report import report
 from ingot.quality.schemas import changes
 from ingot.quality.sides import Named, described, parse
@@ -146,7 +149,8 @@ def _open(
             file = files[named.text]
             given = of_file(named, file)
             view = given.view.narrowed(*_conditions(request, "trade_date", "symbol"))
-            narrow = replace(given, view=view)
+            refused = narrowed(given.refused, request.start, request.end, request.symbols)
+            narrow = replace(given, view=view, refused=refused)
             opened.append(_Opened(named, narrow, file.registered, file.observed))
         else:
             given = _table(parts, reader, request, named, described(named))
@@ -270,14 +274,15 @@ def _context(
     a, b = (side.given.side for side in opened)
     if not parts.calendar.sessions and a.is_intraday != b.is_intraday:
         ensure_sessions(parts)
+    tick = Decimal(str(settings.reconcile_tick))
     tolerance = Tolerance(
-        price_pct=settings.reconcile_price_pct,
-        volume_pct=settings.reconcile_volume_pct,
-        tick=max(settings.reconcile_tick, 0.0),
+        price_pct=Decimal(str(settings.reconcile_price_pct)),
+        volume_pct=Decimal(str(settings.reconcile_volume_pct)),
+        ticks=(tick, tick) if tick else (a.tick, b.tick),
     )
     return Context(
         sessions=_sessions(parts, request),
-        actions=_actions(parts, reader, request),
+        actions=_actions(parts, reader, request, opened),
         tolerance=tolerance,
         earlier=_earlier(parts, request, opened),
     )
@@ -314,8 +319,13 @@ def _sessions(parts: Parts, request: ReconcileRequest) -> pa.Table:
     )
 
 
-def _actions(parts: Parts, reader: Reader, request: ReconcileRequest) -> pa.Table:
-    """Return the actions that count as known: symbol, ex-date, ratio (1 for cash), cash in USD."""
+def _actions(
+    parts: Parts, reader: Reader, request: ReconcileRequest, opened: list[_Opened]
+) -> pa.Table:
+    """Return the actions that count as known: symbol, ex-date, ratio (1 for cash), cash.
+
+    Cash counts in the currency of the symbol's bars alone.
+    """
     name = silver.CORPORATE_ACTIONS.name + HISTORY
     conditions: tuple[Condition, ...] = (Condition("ex_date", ">", request.start),)
     if request.symbols:
@@ -323,15 +333,35 @@ def _actions(parts: Parts, reader: Reader, request: ReconcileRequest) -> pa.Tabl
     view = reader.view(name, request.known_at, conditions)
     versions = reader.run(f"SELECT {view.select_list} FROM {name}", {name: view})
     counting = shown("quality.versions", chosen(versions, parts.settings.action_sources))
+    currencies = _currencies(reader, opened)
     moment = literal(as_of(request.known_at, parts.clock).known_at)
     text = (
         "SELECT symbol, ex_date, "
-        "max(CAST(coalesce(ratio_to / nullif(ratio_from, 0), 1) AS DECIMAL(18,9))) AS ratio, "
-        "CAST(sum(CASE WHEN coalesce(currency, 'USD') = 'USD' THEN coalesce(cash, 0) ELSE 0 END) "
-        f"AS DECIMAL(18,9)) AS cash FROM {counting.name} WHERE known_to > {moment} "
+        "max(CAST(coalesce(ratio_to / nullif(ratio_from, 0), 1) AS DECIMAL(38,18))) AS ratio, "
+        f"CAST(sum(CASE WHEN coalesce(a.currency, {literal(DOLLAR)}) = coalesce(c.currency, "
+        f"{literal(DOLLAR)}) THEN coalesce(cash, 0) ELSE 0 END) AS DECIMAL(38,9)) AS cash "
+        f"FROM {counting.name} AS a LEFT JOIN {currencies.name} AS c USING (symbol) "
+        f"WHERE known_to > {moment} "
         "AND kind IN ('split', 'stock_dividend', 'cash_dividend') GROUP BY symbol, ex_date"
     )
-    return reader.run(text, {counting.name: counting})
+    return reader.run(text, {counting.name: counting, currencies.name: currencies})
+
+
+def _currencies(reader: Reader, opened: list[_Opened]) -> View:
+    """Return the currency of each symbol whose bars name one: symbol, currency."""
+    views = {
+        side.given.view.name: side.given.view
+        for side in opened
+        if "currency" in side.given.view.columns
+    }
+    rows = " UNION ALL ".join(
+        (
+            "SELECT '' AS symbol, '' AS currency",
+            *(f"SELECT symbol, currency FROM {n}" for n in views),
+        )
+    )
+    text = f"SELECT symbol, max(currency) AS currency FROM ({rows}) GROUP BY symbol"
+    return shown("quality.currencies", reader.run(text, views))
 
 
 def _notices(compared: Compared) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SIX: Final = "DECIMAL(18,6)"
 _SUM: Final = "DECIMAL(24,6)"
+_WIDE: Final = "DECIMAL(19,6)"
+"""A type whose products DuckDB computes in 128 bits: those of DECIMAL(18,6) may overflow."""
 CELLS: Final = {
     "symbol": "VARCHAR",
     "trade_date": "DATE",
@@ -140,13 +142,13 @@ def _picked(rows: Rows) -> dict[str, str]:
 def _scaled(picked: dict[str, str], side: Side) -> dict[str, str]:
     """Bring prices to the other side's unit and volumes to shares."""
     scaled = dict(picked)
-    if side.scale != 1.0:
+    if side.scale != 1:
+        factor = f"CAST('{side.scale:f}' AS DECIMAL(18,8))"
         for name in (*_SCALED, *_EXTRAS[:6]):
             if name in picked:
-                factor = f"CAST({side.scale!r} AS DECIMAL(18,8))"
-                scaled[name] = f"CAST({picked[name]} * {factor} AS {_SIX})"
+                scaled[name] = f"TRY_CAST(CAST({picked[name]} AS {_WIDE}) * {factor} AS {_SIX})"
     if side.unit == "lots":
-        scaled["volume"] = f"{picked['volume']} * {SHARES_PER_LOT}"
+        scaled["volume"] = f"CAST({picked['volume']} AS {_SUM}) * {SHARES_PER_LOT}"
     return scaled
 
 
@@ -234,11 +236,8 @@ def _with_nulls(text: str) -> str:
 
 def _adjusted(text: str, *, dividends: bool) -> str:
     """Bring raw prices and volumes to the scale after every action that follows their date."""
-    cash = (
-        "coalesce(1 - CAST(x.cash AS DOUBLE) / nullif(CAST(x.close_before AS DOUBLE), 0), 1)"
-        if dividends
-        else "CAST(1 AS DOUBLE)"
-    )
+    paid = "CAST(x.cash AS DOUBLE) * x.ratio / x.close_before"  # cash is per new share
+    cash = f"(CASE WHEN {paid} < 1 THEN 1 - {paid} ELSE 1 END)" if dividends else "1"
     before = (
         f"(SELECT a.*, (SELECT arg_max(r.close, r.start_ns) FROM bars AS r "
         "WHERE r.symbol = a.symbol AND r.trade_date < a.ex_date) AS close_before "
@@ -247,7 +246,7 @@ def _adjusted(text: str, *, dividends: bool) -> str:
         else ACTIONS
     )
     prices = ", ".join(
-        f"CAST(CAST(b.{n} AS DOUBLE) * f.price_factor AS {_SIX}) AS {n}"
+        f"TRY_CAST(CAST(b.{n} AS DOUBLE) * f.price_factor AS {_SIX}) AS {n}"
         for n in ("open", "high", "low", "close")
     )
     return (
@@ -256,7 +255,7 @@ def _adjusted(text: str, *, dividends: bool) -> str:
         "product(CAST(x.ratio AS DOUBLE)) AS volume_factor "
         f"FROM (SELECT DISTINCT symbol, trade_date FROM bars) AS b JOIN {before} AS x "
         "ON x.symbol = b.symbol AND x.ex_date > b.trade_date GROUP BY b.symbol, b.trade_date) "
-        f"SELECT b.* REPLACE ({prices}, CAST(CAST(b.volume AS DOUBLE) * f.volume_factor "
+        f"SELECT b.* REPLACE ({prices}, TRY_CAST(CAST(b.volume AS DOUBLE) * f.volume_factor "
         f"AS {_SUM}) AS volume) FROM bars AS b JOIN factors AS f USING (symbol, trade_date) "
         "UNION ALL SELECT b.* REPLACE "
         f"(CAST(b.open AS {_SIX}) AS open, CAST(b.high AS {_SIX}) AS high, "

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     BASIS_MISMATCH = "BASIS_MISMATCH"
     IDENTITY_MISMATCH = "IDENTITY_MISMATCH"
     SCHEMA_DRIFT = "SCHEMA_DRIFT"
+    REFUSED = "REFUSED"
 
 
 class Cause(StrEnum):
@@ -41,6 +42,7 @@ class Cause(StrEnum):
     ODD_LOTS = "odd_lots"
     NOT_PUBLISHED = "not_published"
     SCHEMA_CHANGE = "schema_change"
+    UNREADABLE = "unreadable"
     UNEXPLAINED = "unexplained"
 
     @property

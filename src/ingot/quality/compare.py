@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.errors import QueryError
-from ingot.quality import counting, drift, hours, ratios, shifts, versions
+from ingot.quality import cells, counting, drift, hours, ratios, shifts, versions
 from ingot.quality.align import ACTIONS, SESSIONS, Rows, aligned
 from ingot.quality.causes import PAIRS
 from ingot.quality.drift import Tolerance
 from ingot.quality.findings import NAMED, SCHEMA, findings
+from ingot.quality.refusals import REFUSED, not_compared, refused_findings
 from ingot.quality.sides import BASES, INTERVALS, MINUTE_NS, Side
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import View
@@ -61,13 +62,16 @@ class Input:
     """Reads the side as it was first known; None where nothing was known later."""
     is_file: bool = False
     """True where the labels are as a file has them, so that they may be in another zone."""
+    refused: pa.Table = field(default_factory=cells.REFUSED.empty_table)
+    """Rows that cannot be read (`cells.REFUSED`): listed, and not compared."""
 
 
 def of_file(named: Named, read: Read) -> Input:
     """Return a file that was read as a side."""
     name = f"side.{named.reader}"
     rows = Rows(name, tuple(read.rows.column_names), unique=False)
-    return Input(read.side, rows, shown(name, read.rows), is_file=True)
+    view = shown(name, read.rows)
+    return Input(read.side, rows, view, is_file=True, refused=read.refused)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,11 @@ def compare(run: Run, a: Input, b: Input, context: Context) -> Compared:
     tables = {name: steps.align(i) for name, i in ((drift.A, a), (drift.B, b))}
     steps.keep(tables)
     steps.keep({drift.ENDS: steps.run(drift.ends())})
-    joined = f"SELECT * FROM ({drift.joined(context.tolerance)}) WHERE {drift.within()}"
+    refused = pa.concat_tables(
+        [refused_findings(i.refused, i.side, which) for which, i in (("a", a), ("b", b))]
+    )
+    steps.keep({REFUSED: refused})
+    joined = f"{not_compared(drift.joined(context.tolerance))} WHERE {drift.within()}"
     suspect = f"SELECT DISTINCT symbol FROM j WHERE {drift.suspects()}"
     pairs = steps.run(
         f"WITH j AS MATERIALIZED ({joined}) SELECT * FROM j WHERE symbol IN ({suspect})"
@@ -127,7 +135,7 @@ def compare(run: Run, a: Input, b: Input, context: Context) -> Compared:
     steps.keep({PAIRS: pairs})
     found = steps.run(_explained(steps, a, b)) if pairs.num_rows else SCHEMA.empty_table()
     return Compared(
-        findings=found.cast(SCHEMA),
+        findings=pa.concat_tables([refused, found.cast(SCHEMA)]),
         bars_a=tables[drift.A].num_rows,
         bars_b=tables[drift.B].num_rows,
         interval=target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ingot.quality.causes import PAIRS, Cause, evidence, number
-from ingot.quality.drift import A, B, Tolerance
+from ingot.quality.drift import A, B, Tolerance, decimal
 from ingot.quality.sides import SHARES_PER_LOT
 
 _SHARE: Final = 0.9
@@ -60,7 +60,8 @@ def _lots(lots: str, shares: str) -> str:
 def _round_lots(rounds: str, odds: str) -> str:
     """One side counts round lots only: whole hundreds, never more than the other."""
     whole = f"volume_{rounds} % {SHARES_PER_LOT} = 0"
-    fits = f"({whole} AND volume_{rounds} < volume_{odds})"
+    some = f"(volume_{rounds} > 0 OR volume_{odds} < {SHARES_PER_LOT})"
+    fits = f"({whole} AND {some} AND volume_{rounds} < volume_{odds})"
     return (
         f"SELECT d.symbol, d.start_ns, 'volume', '{Cause.ODD_LOTS}', false, "
         + evidence(
@@ -113,9 +114,9 @@ def _outside(made: str, stated: str, tolerance: Tolerance) -> str:
             ratio=number(f"volume_{stated} / nullif(volume_{made}, 0)"),
         )
         + f" FROM {PAIRS} WHERE volume_differs AND volume_regular_{made} IS NOT NULL "
-        f"AND volume_{stated} >= volume_regular_{made} * {1 - share!r} "
+        f"AND volume_{stated} >= volume_regular_{made} * {decimal(1 - share)} "
         f"AND volume_{stated} > 0 "
-        f"AND (volume_{stated} <= volume_{made} * {1 + share!r} OR ({none} AND "
+        f"AND (volume_{stated} <= volume_{made} * {decimal(1 + share)} OR ({none} AND "
         f"volume_{stated} > volume_{made} AND volume_{made} >= {_MOST_ODD} * volume_{stated}))"
     )
 
@@ -123,7 +124,7 @@ def _outside(made: str, stated: str, tolerance: Tolerance) -> str:
 def _odd_in_days(made: str, stated: str, tolerance: Tolerance) -> str:
     """Days count more than all their minutes: odd lots do not show in minutes."""
     more = (
-        f"(volume_{stated} > volume_{made} * {1 + tolerance.volume_pct / 100!r} "
+        f"(volume_{stated} > volume_{made} * {decimal(1 + tolerance.volume_pct / 100)} "
         f"AND volume_{stated} - volume_{made} <= {_MOST_ODD} * volume_{stated})"
     )
     pattern = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _REACH_DAYS: Final = 4
 PRICES: Final = ("open", "high", "low", "close")
 STATED: Final = ("adj_close", "dividend", "split")
 """Values that only some sources state; compared where both do."""
+_STATED_TICK: Final = Decimal("0.00005")
 EXTRAS: Final = (
     "all_open",
     "all_high",
@@ -38,45 +40,53 @@ EXTRAS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far two values may lie apart and still be the same."""
+    """How far two values may lie apart and still be the same; the same from either side."""
 
-    price_pct: float = 0.01
+    price_pct: Decimal = Decimal("0.01")
     """Percent of the larger price."""
-    volume_pct: float = 0.01
+    volume_pct: Decimal = Decimal("0.01")
     """Percent of the larger volume."""
-    tick: float = 0.0
-    """Smallest price step; half of it is no drift. 0: 0.01, and 0.0001 below 1 (Rule 612)."""
+    ticks: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+    """Smallest price step of each side; half the larger one is no drift. 0: 0.01, and 0.0001 below
+    1 (Rule 612)."""
 
-    def tick_of(self, price: str) -> str:
-        """Return the SQL of the tick at a price."""
-        if self.tick > 0:
-            return repr(self.tick)
-        return f"CASE WHEN abs({price}) < 1 THEN 0.0001 ELSE 0.01 END"
+    def half_tick_of(self, price: str) -> str:
+        """Return the SQL of half the larger tick at a price."""
+        by_price = f"CASE WHEN abs({price}) < 1 THEN 0.00005 ELSE 0.005 END"
+        halves = [decimal(tick / 2) if tick > 0 else by_price for tick in self.ticks]
+        return f"greatest({', '.join(halves)})"
 
     def price_differs(self, a: str, b: str) -> str:
-        """Return the SQL that is true where two prices are not the same; never null."""
-        return self._differs(a, b, self.price_pct, f"({self.tick_of(a)}) / 2")
+        """Return the SQL that is true where two prices, decimals, are not the same; never null."""
+        return _differs(a, b, self.price_pct, self.half_tick_of(_larger(a, b)))
 
     def volume_differs(self, a: str, b: str) -> str:
-        """Return the SQL that is true where two volumes are not the same; never null."""
-        return self._differs(a, b, self.volume_pct, "0")
+        """Return the SQL that is true where two volumes, decimals, are not the same; never null."""
+        return _differs(a, b, self.volume_pct, "0")
 
-    @staticmethod
-    def _differs(a: str, b: str, percent: float, least: str) -> str:
-        share = percent / 100
-        return (
-            f"(({a} IS NULL) <> ({b} IS NULL) OR coalesce(({a} = 0) <> ({b} = 0), false) OR "
-            f"coalesce(abs({a} - {b}) > "
-            f"greatest({share!r} * greatest(abs({a}), abs({b})), {least}), false))"
-        )
+
+def _differs(a: str, b: str, percent: Decimal, least: str) -> str:
+    share, larger = decimal(percent / 100), f"CAST({_larger(a, b)} AS DECIMAL(24,6))"
+    return (
+        f"(({a} IS NULL) <> ({b} IS NULL) OR coalesce(({a} = 0) <> ({b} = 0), false) OR "
+        f"coalesce(abs({a} - {b}) > greatest({share} * {larger}, {least}), false))"
+    )
+
+
+def _larger(a: str, b: str) -> str:
+    return f"greatest(abs({a}), abs({b}))"
+
+
+def decimal(value: Decimal) -> str:
+    """Return a literal that a value of DECIMAL(24,6) can be multiplied by, exactly."""
+    return f"CAST('{value:.10f}' AS DECIMAL(14,10))"
 
 
 def joined(tolerance: Tolerance) -> str:
     """Return the text of every key of either side with the values of both, and what differs.
 
-    Values are doubles, for they are compared and divided, never added. `price`, `volume`,
-    `adj_close`, `dividend` and `split` say whether the values differ; a key that only one side
-    has differs in none. Prices of a day made of minutes may also be the closing auction's.
+    Values are decimals. `price_differs`, `volume_differs`, `adj_close_differs`, `dividend_differs`
+    and `split_differs` say whether they differ; a key that only one side has differs in none.
     """
     both = "a.symbol IS NOT NULL AND b.symbol IS NOT NULL"
     values = (*PRICES, "volume", "transactions", *STATED)
@@ -86,11 +96,9 @@ def joined(tolerance: Tolerance) -> str:
         "coalesce(a.start_ns, b.start_ns) AS start_ns",
         "a.symbol IS NOT NULL AS in_a",
         "b.symbol IS NOT NULL AS in_b",
-        *(f"CAST({s}.{v} AS DOUBLE) AS {v}_{s}" for v in values for s in "ab"),
-        *(f"{s}.{v} AS {v}_{s}" for v in EXTRAS for s in "ab"),
-        *(f"{both} AND {_price(tolerance, n)} AS {n}_differs" for n in PRICES),
-        f"{both} AND {_volume(tolerance)} AS volume_differs",
-        *(f"{both} AND {_stated(tolerance, n)} AS {n}_differs" for n in STATED),
+        *(f"{s}.{v} AS {v}_{s}" for v in (*values, *EXTRAS) for s in "ab"),
+        *(f"{both} AND {_differing(tolerance, n)} AS {n}_differs" for n in (*PRICES, *STATED)),
+        f"{both} AND {tolerance.volume_differs('a.volume', 'b.volume')} AS volume_differs",
     ]
     text = (
         f"SELECT {', '.join(columns)} FROM {A} AS a FULL JOIN {B} AS b "
@@ -100,17 +108,11 @@ def joined(tolerance: Tolerance) -> str:
     return f"SELECT *, {any_price} AS price_differs FROM ({text})"
 
 
-def _price(tolerance: Tolerance, name: str) -> str:
-    return tolerance.price_differs(*(f"CAST({s}.{name} AS DOUBLE)" for s in "ab"))
-
-
-def _volume(tolerance: Tolerance) -> str:
-    return tolerance.volume_differs(*(f"CAST({s}.volume AS DOUBLE)" for s in "ab"))
-
-
-def _stated(tolerance: Tolerance, name: str) -> str:
-    a, b = (f"CAST({s}.{name} AS DOUBLE)" for s in "ab")
-    fine = Tolerance(tolerance.price_pct, tolerance.volume_pct, 0.00005)
+def _differing(tolerance: Tolerance, name: str) -> str:
+    a, b = f"a.{name}", f"b.{name}"
+    if name in PRICES:
+        return tolerance.price_differs(a, b)
+    fine = replace(tolerance, ticks=(_STATED_TICK, _STATED_TICK))
     return f"({a} IS NOT NULL AND {b} IS NOT NULL AND {fine.price_differs(a, b)})"
 
 

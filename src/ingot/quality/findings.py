@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from ingot.quality.causes import PAIRS, Cause, Kind
+from ingot.quality.causes import PAIRS, Cause, Kind, evidence, number
 from ingot.quality.drift import PRICES, STATED, first_date, last_date
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def findings(named: Sequence[str], *, earlier: str = "") -> str:
     causes = " UNION ALL ".join(
         f"SELECT symbol, start_ns, measure, cause, basis, evidence FROM {n}" for n in named
     )
+    unexplained = evidence(
+        field="f.field",
+        ratio=number("f.value_b / nullif(f.value_a, 0)"),
+        bars="count(*) OVER (PARTITION BY f.symbol, f.field)",
+    )
     order = " ".join(f"WHEN '{cause}' THEN {i}" for i, cause in enumerate(Cause))
     return (
         f"WITH found AS ({' UNION ALL '.join(_found(earlier))}), "
@@ -53,7 +58,7 @@ def findings(named: Sequence[str], *, earlier: str = "") -> str:
         "QUALIFY row_number() OVER (PARTITION BY symbol, start_ns, measure ORDER BY place, "
         "evidence) = 1), "
         f"told AS (SELECT f.*, coalesce(c.cause, '{Cause.UNEXPLAINED}') AS cause, "
-        "coalesce(c.basis, false) AS basis, c.evidence AS evidence, "
+        f"coalesce(c.basis, false) AS basis, coalesce(c.evidence, {unexplained}) AS evidence, "
         f"CASE WHEN c.cause = '{Cause.RENAMED}' THEN '{Kind.IDENTITY_MISMATCH}' "
         f"WHEN c.basis THEN '{Kind.BASIS_MISMATCH}' ELSE f.kind_found END AS kind "
         "FROM found AS f LEFT JOIN chosen AS c USING (symbol, start_ns, measure) "
@@ -64,7 +69,7 @@ def findings(named: Sequence[str], *, earlier: str = "") -> str:
         "arg_max(value_a, abs(coalesce(difference_pct, 0))) AS value_a, "
         "arg_max(value_b, abs(coalesce(difference_pct, 0))) AS value_b, "
         "round(arg_max(difference_pct, abs(coalesce(difference_pct, 0))), 6) AS difference_pct, "
-        "coalesce(min(evidence), '{}') AS evidence FROM told "
+        "min(evidence) AS evidence FROM told "
         "GROUP BY kind, cause, symbol, trade_date, start_ns, side "
         "ORDER BY legal, kind, cause, symbol, start_ns, side"
     )
@@ -121,7 +126,7 @@ def _drift(field: str, measure: str, nth: int) -> str:
     return (
         f"SELECT symbol, trade_date, start_ns, '{measure}', '{Kind.VALUE_DRIFT}', "
         f"CAST(NULL AS VARCHAR), '{field}', {nth}, {a}, {b}, "
-        f"({b} - {a}) / nullif(greatest(abs({a}), abs({b})), 0) * 100 "
+        f"({b} - {a}) / nullif(abs({a}), 0) * 100 "
         f"FROM {PAIRS} WHERE {field}_differs"
     )
 

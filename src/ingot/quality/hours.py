@@ -38,9 +38,10 @@ def _auction(made: str, stated: str, tolerance: Tolerance) -> str:
 
     A symbol that only the auction traded has no regular prices at all.
     """
+    half = tolerance.half_tick_of(f"auction_low_{made}")
     fits = [
-        f"(NOT {n}_differs OR ({n}_{stated} BETWEEN auction_low_{made} - {_half(tolerance, made)} "
-        f"AND auction_high_{made} + {_half(tolerance, made)}"
+        f"(NOT {n}_differs OR ({n}_{stated} BETWEEN auction_low_{made} - {half} "
+        f"AND auction_high_{made} + {half}"
         + (f" AND open_{made} IS NULL" if n == "open" else "")
         + "))"
         for n in PRICES
@@ -50,8 +51,8 @@ def _auction(made: str, stated: str, tolerance: Tolerance) -> str:
         "false AS basis, "
         + evidence(
             last_regular=f"close_{made}",
-            auction_low=f"CAST(auction_low_{made} AS DOUBLE)",
-            auction_high=f"CAST(auction_high_{made} AS DOUBLE)",
+            auction_low=f"auction_low_{made}",
+            auction_high=f"auction_high_{made}",
             day_close=f"close_{stated}",
         )
         + f" AS evidence FROM {PAIRS} WHERE price_differs AND auction_low_{made} IS NOT NULL "
@@ -59,15 +60,11 @@ def _auction(made: str, stated: str, tolerance: Tolerance) -> str:
     )
 
 
-def _half(tolerance: Tolerance, made: str) -> str:
-    return f"({tolerance.tick_of(f'auction_low_{made}')}) / 2"
-
-
 def _all_sessions(made: str, stated: str, tolerance: Tolerance) -> str:
     """Each price that differs is that of all sessions together."""
     fits = [
         f"(NOT {n}_differs OR NOT "
-        + tolerance.price_differs(f"CAST(all_{n}_{made} AS DOUBLE)", f"{n}_{stated}")
+        + tolerance.price_differs(f"all_{n}_{made}", f"{n}_{stated}")
         + ")"
         for n in PRICES
     ]
@@ -76,8 +73,8 @@ def _all_sessions(made: str, stated: str, tolerance: Tolerance) -> str:
         + evidence(
             regular_high=f"high_{made}",
             regular_low=f"low_{made}",
-            all_high=f"CAST(all_high_{made} AS DOUBLE)",
-            all_low=f"CAST(all_low_{made} AS DOUBLE)",
+            all_high=f"all_high_{made}",
+            all_low=f"all_low_{made}",
         )
         + f" FROM {PAIRS} WHERE price_differs AND all_close_{made} IS NOT NULL "
         f"AND {' AND '.join(fits)}"
@@ -118,7 +115,7 @@ def _absent_date(has: str, lacks: str) -> str:
 def _partial(part: str, whole: str) -> str:
     """The first or last week of a side lies within the other's and trades less."""
     within = (
-        f"volume_{part} < volume_{whole} AND high_{part} <= high_{whole} "
+        f"volume_{part} > 0 AND volume_{part} < volume_{whole} AND high_{part} <= high_{whole} "
         f"AND low_{part} >= low_{whole}"
     )
     ends = (

@@ -13,37 +13,36 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-import pyarrow as pa
 
 from ingot.errors import CorruptFileError, QueryError
 from ingot.model.vendor_files import inside, limited
+from ingot.quality import cells
 from ingot.quality.schemas import Field, Schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from ingot.model.vendor_files import InflateLimits
 
-_SCALE: Final = 10_000
+_PRICE_UNIT: Final = pl.lit("0.0001").cast(cells.SIX)
+_DAY_MS: Final = 86_400_000
 _MINUTES: Final = re.compile(r"(\d{8})_trade\.zip")
 _COLUMNS: Final = ("time", "open", "high", "low", "close", "volume")
+_KEYS: Final = ("symbol", "trade_date", "bar_start_ns")
 _ZONE: Final = "America/New_York"
 _MOST_BYTES: Final = 64 << 20
 _UNREADABLE: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    IndexError,
-    NotImplementedError,  # packed in a way that zipfile does not know
-    OSError,
-    RuntimeError,  # encrypted
-    pl.exceptions.PolarsError,
+    *(zipfile.BadZipFile, zlib.error, EOFError, IndexError, OSError),
+    *(RuntimeError, NotImplementedError, pl.exceptions.PolarsError),
 )
+"""What an archive raises that is torn, empty, encrypted, packed in an unknown way, or no table."""
 REGISTERED: Final = Schema("lean", tuple(Field(n, "number") for n in _COLUMNS))
 
 
-def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Table]:
-    """Return the width of a folder's bars and the bars, of every symbol below it.
+def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Table, pa.Table]:
+    """Return the width of a folder's bars, the bars of every symbol below it, and rows refused.
 
     Args:
         folder: LEAN's `minute` or `daily` folder, one of a symbol, or one archive.
@@ -62,9 +61,9 @@ def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Ta
     minutes = [p for p in archives if _MINUTES.fullmatch(p.name)]
     days = [p for p in archives if "_" not in p.name]
     if interval in {"", "1m"} and minutes and not (days and not interval):
-        return "1m", _stacked([_minutes(p, limits) for p in minutes])
+        return "1m", *_stacked([_minutes(p, limits) for p in minutes])
     if interval in {"", "1d"} and days and not (minutes and not interval):
-        return "1d", _stacked([_days(p, limits) for p in days])
+        return "1d", *_stacked([_days(p, limits) for p in days])
     both = bool(minutes and days)
     raise QueryError(
         f"{folder} holds archives of minutes and of days: add ?interval=1m or ?interval=1d."
@@ -74,35 +73,32 @@ def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Ta
     )
 
 
-def plain(frame: pl.DataFrame) -> pa.Table:
-    """Return a frame as Arrow with strings as other libraries have them."""
-    rows = frame.to_arrow()
-    wide = {pa.large_string(), pa.string_view()}
-    fields = [f.with_type(pa.string()) if f.type in wide else f for f in rows.schema]
-    return rows.cast(pa.schema(fields))
-
-
-def _stacked(frames: list[pl.DataFrame]) -> pa.Table:
-    return plain(pl.concat(frames))
+def _stacked(frames: list[pl.DataFrame]) -> tuple[pa.Table, pa.Table]:
+    """Return the bars of archives, prices divided by 10,000, and their rows that cannot be read."""
+    good, refused = cells.divided(pl.concat(frames), _COLUMNS[1:], _KEYS)
+    prices = [(pl.col(n) * _PRICE_UNIT).cast(cells.SIX).alias(n) for n in _COLUMNS[1:5]]
+    return cells.plain(good.select(*_KEYS, *_COLUMNS[1:]).with_columns(prices)), refused
 
 
 def _minutes(path: Path, limits: InflateLimits) -> pl.DataFrame:
     found = _MINUTES.fullmatch(path.name)
-    day = pl.lit(found[1] if found else "").str.to_date("%Y%m%d")
+    day = pl.lit(found[1] if found else "").str.to_date("%Y%m%d", strict=False)
     midnight = day.cast(pl.Datetime("ms")).dt.replace_time_zone(_ZONE)
-    start = (midnight.dt.epoch("ms") + pl.col("time").cast(pl.Int64)) * 1_000_000
-    rows = _rows(path, limits).with_columns(
+    clock = pl.col("time").cast(pl.Int64, strict=False)
+    clock = pl.when(clock.is_between(0, _DAY_MS)).then(clock)
+    start = (midnight.dt.epoch("ms") + clock) * 1_000_000
+    return _rows(path, limits).with_columns(
         symbol=pl.lit(path.parent.name.upper()), trade_date=day, bar_start_ns=start
     )
-    return rows.select("symbol", "trade_date", "bar_start_ns", *_COLUMNS[1:])
 
 
 def _days(path: Path, limits: InflateLimits) -> pl.DataFrame:
-    rows = _rows(path, limits).with_columns(
+    day = pl.col("time").str.slice(0, 8).str.to_date("%Y%m%d", strict=False)
+    return _rows(path, limits).with_columns(
         symbol=pl.lit(path.stem.upper()),
-        trade_date=pl.col("time").str.slice(0, 8).str.to_date("%Y%m%d"),
+        trade_date=day,
+        bar_start_ns=day.cast(pl.Datetime("ns")).dt.epoch("ns"),
     )
-    return rows.select("symbol", "trade_date", *_COLUMNS[1:])
 
 
 def _rows(path: Path, limits: InflateLimits) -> pl.DataFrame:
@@ -116,10 +112,6 @@ def _rows(path: Path, limits: InflateLimits) -> pl.DataFrame:
         rows = pl.read_csv(
             io.BytesIO(text), has_header=False, new_columns=list(_COLUMNS), infer_schema=False
         )
-        prices = [
-            (pl.col(n).cast(pl.Int64) / _SCALE).round(6).cast(pl.Decimal(18, 6))
-            for n in _COLUMNS[1:5]
-        ]
-        return rows.with_columns(*prices, pl.col("volume").cast(pl.Decimal(18, 6)))
+        return rows.select(_COLUMNS).with_row_index(cells.ROW, 1)
     except _UNREADABLE as exc:
         raise CorruptFileError(f"{path} is no LEAN archive of trades: {exc}") from exc

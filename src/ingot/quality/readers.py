@@ -17,7 +17,7 @@ import polars as pl
 
 from ingot.errors import CorruptFileError, QueryError
 from ingot.model.vendor_files import DEFAULT_LIMITS, GZIP, opened
-from ingot.quality import lean
+from ingot.quality import cells, lean
 from ingot.quality.schemas import Field, Schema
 from ingot.quality.sides import INTERVALS, Named, Side
 
@@ -103,6 +103,8 @@ class Read:
     rows: pa.Table
     observed: Schema
     registered: Schema
+    refused: pa.Table
+    """Rows that cannot be read: `cells.REFUSED`."""
 
 
 def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Read:
@@ -122,21 +124,22 @@ def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Re
     if not path.exists():
         raise QueryError(f"There is no file {named.path} (side {named.text}).")
     if named.reader == "lean":
-        interval, rows = lean.read(path, named.options.get("interval", ""), limits)
+        interval, rows, refused = lean.read(path, named.options.get("interval", ""), limits)
         schema = lean.REGISTERED
-        return Read(replace(side, interval=interval), rows, schema, schema)
+        return Read(replace(side, interval=interval), rows, schema, schema, refused)
     try:
         text = pl.read_csv(_text(path, limits), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as exc:
-        raise CorruptFileError(f"{named.path} cannot be read as CSV: {exc}") from exc
+        why = (str(exc).splitlines() or [type(exc).__name__])[0]
+        raise CorruptFileError(f"{named.path} cannot be read as CSV: {why}") from exc
     frame = _renamed(text)
     registered = REGISTERED[named.reader]
     observed = Schema(named.reader, tuple(_observed(frame, n) for n in frame.columns))
     if any(f.name not in frame.columns for f in registered.fields if not f.optional):
-        return Read(side, _nothing(), observed, registered)
-    bars = _bars(frame, path, named, side)
+        return Read(side, _nothing(), observed, registered, cells.REFUSED.empty_table())
+    bars, refused = _bars(frame, path, named, side)
     width = named.options.get("interval") or _interval(bars, named.path)
-    return Read(replace(side, interval=width), _arrow(bars, width), observed, registered)
+    return Read(replace(side, interval=width), _arrow(bars, width), observed, registered, refused)
 
 
 def observed_columns(text: bytes) -> tuple[Field, ...]:
@@ -199,17 +202,21 @@ def _observed(frame: pl.DataFrame, name: str) -> Field:
     return Field(name, "integer" if whole else "number", optional=optional)
 
 
-def _bars(frame: pl.DataFrame, path: Path, named: Named, side: Side) -> pl.DataFrame:
+def _bars(
+    frame: pl.DataFrame, path: Path, named: Named, side: Side
+) -> tuple[pl.DataFrame, pa.Table]:
+    """Return a file's bars in order, and its rows that cannot be read."""
+    numbers = [n for n in _NUMBERS if n in frame.columns]
+    is_blank = pl.all_horizontal(pl.col("time", *numbers).is_null())
     if "symbol" not in frame.columns or side.symbol:
         frame = frame.with_columns(symbol=pl.lit(side.symbol or _symbol(path, named)))
-    numbers = [n for n in _NUMBERS if n in frame.columns]
-    numbered = [pl.col(n).cast(pl.Float64, strict=False).fill_nan(None).round(6) for n in numbers]
-    times = _times(frame["time"], side.zone, named.path)
-    made = frame.with_columns(*numbered, bar_start_ns=times[0], trade_date=times[1])
-    made = made.filter(pl.any_horizontal(pl.col("open", "high", "low", "close").is_not_null()))
-    return made.select("symbol", "trade_date", "bar_start_ns", *numbers).sort(
-        "symbol", "bar_start_ns"
-    )
+    used = frame.select("symbol", "time", *numbers).with_row_index(cells.ROW, 1).filter(~is_blank)
+    ns, dates = _times(used["time"], side.zone, named.path)
+    keys = ("symbol", "trade_date", "bar_start_ns")
+    rows = used.with_columns(bar_start_ns=ns, trade_date=dates)
+    good, refused = cells.divided(rows, numbers, keys)
+    made = good.filter(pl.any_horizontal(pl.col("open", "high", "low", "close").is_not_null()))
+    return made.select(*keys, *numbers).sort("symbol", "bar_start_ns"), refused
 
 
 def _times(labels: pl.Series, zone: str, path: str) -> tuple[pl.Series, pl.Series]:
@@ -263,18 +270,17 @@ def _interval(bars: pl.DataFrame, path: str) -> str:
 
 def _arrow(bars: pl.DataFrame, interval: str) -> pa.Table:
     """Return bars as Arrow: decimals and plain strings; daily ones need no instant."""
-    six = [pl.col(n).cast(pl.Decimal(18, 6)) for n in _NUMBERS[:-1] if n in bars.columns]
     whole = [pl.col("transactions").cast(pl.Int64)] if "transactions" in bars.columns else []
-    made = bars.with_columns(*six, *whole)
+    made = bars.with_columns(*whole)
     if INTERVALS[interval] >= INTERVALS["1d"]:
         made = made.drop("bar_start_ns")
-    return lean.plain(made)
+    return cells.plain(made)
 
 
 def _nothing() -> pa.Table:
     names = ("open", "high", "low", "close", "volume")
     schema = {"symbol": pl.String(), "trade_date": pl.Date(), "bar_start_ns": pl.Int64()}
-    return lean.plain(pl.DataFrame(schema=schema | {n: pl.Decimal(18, 6) for n in names}))
+    return cells.plain(pl.DataFrame(schema=schema | dict.fromkeys(names, cells.SIX)))
 
 
 def _symbol(path: Path, named: Named) -> str:

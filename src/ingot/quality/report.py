@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from ingot.quality.causes import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -68,6 +70,8 @@ def _where(row: dict[str, Any]) -> str:
 def _values(row: dict[str, Any]) -> str:
     if row["side"] and row["fields"] == "bar":
         return f"not in {row['side']}"
+    if row["kind"] == Kind.REFUSED:
+        return f"{row['fields']} cannot be read in {row['side']}"
     if row["side"]:
         return f"more than once in {row['side']}"
     a, b = (f"{v:g}" if v is not None else "nothing" for v in (row["value_a"], row["value_b"]))

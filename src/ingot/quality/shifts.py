@@ -141,13 +141,11 @@ def shifted(
     own_minutes = own.width_ns // MINUTE_NS
     cause = Cause.END_LABELLED_BARS if abs(minutes) == own_minutes else Cause.TIME_ZONE
     other = "b" if which == "a" else "a"
-    differs = " OR ".join(
-        tolerance.price_differs(f"CAST(s.{n} AS DOUBLE)", f"p.{n}_{other}") for n in PRICES
-    )
+    differs = " OR ".join(tolerance.price_differs(f"s.{n}", f"p.{n}_{other}") for n in PRICES)
     differ = "NOT in_a OR NOT in_b OR price_differs"
     if into.is_intraday:
         differ = _UNMATCHED
-        volume = tolerance.volume_differs("CAST(s.volume AS DOUBLE)", f"p.volume_{other}")
+        volume = tolerance.volume_differs("s.volume", f"p.volume_{other}")
         differs = f"{differs} OR {volume}"
     return (
         f"WITH lost AS (SELECT * FROM {PAIRS} WHERE {differ}), "

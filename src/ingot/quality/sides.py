@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import QueryError
+from ingot.model.number import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ BASES: Final = ("raw", "split", "total_return")
 UNITS: Final = ("shares", "lots")
 SESSION_SETS: Final = ("all", "regular")
 SHARES_PER_LOT: Final = 100
+_STEP: Final = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Side:
     """shares, or lots of 100."""
     sessions: str = "all"
     """all or regular: the sessions that day bars made of its minutes take prices from, if all."""
-    tick: float = 0.0
+    tick: Decimal = Decimal(0)
     """Smallest step of its prices; 0 for the exchange's: 0.01, and 0.0001 below 1."""
-    scale: float = 1.0
+    scale: Decimal = Decimal(1)
     """What its prices are multiplied by to be in the other side's currency unit."""
     symbol: str = ""
     """The symbol of a file that names none."""
@@ -75,7 +78,7 @@ class Side:
         for key, text in options.items():
             if key not in known:
                 raise QueryError(_unknown("option", key, tuple(known)))
-            values[key] = _number(key, text) if known[key] == "float" else text
+            values[key] = _number(key, text) if known[key] == "Decimal" else text
         told = replace(self, **values)  # type: ignore[arg-type]  # each of its field's type
         for key, words in _WORDS.items():
             if getattr(told, key) not in words:
@@ -170,9 +173,9 @@ TABLE_SIDES: Final[Mapping[str, Side]] = {
 }
 READER_SIDES: Final[Mapping[str, Side]] = {
     "csv": Side(),
-    "lean": Side(zone="America/New_York", tick=0.0001),
-    "alphavantage": Side(label="end", zone="America/New_York", tick=0.0001),
-    "yahoo": Side(basis="split", zone="America/New_York", tick=0.0001),
+    "lean": Side(zone="America/New_York"),
+    "alphavantage": Side(label="end", zone="America/New_York"),
+    "yahoo": Side(basis="split", zone="America/New_York"),
 }
 """What each kind of file is unless told otherwise."""
 
@@ -190,11 +193,11 @@ def described(named: Named) -> Side:
     return TABLE_SIDES[named.table].told(named.options)
 
 
-def _number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as exc:
-        raise QueryError(f"{key} was {text!r}: write a number.") from exc
+def _number(key: str, text: str) -> Decimal:
+    found = number(text)
+    if found is None or not _STEP <= found <= 1 / _STEP:
+        raise QueryError(f"{key} was {text!r}: write a number from {_STEP} to {1 / _STEP:.0f}.")
+    return found
 
 
 def _unknown(what: str, text: str, known: tuple[str, ...]) -> str:

@@ -15,17 +15,15 @@ def republished(name: str, which: str, tolerance: Tolerance) -> str:
         tolerance: What still agrees.
     """
     other = "b" if which == "a" else "a"
-    prices = " OR ".join(
-        tolerance.price_differs(f"CAST(f.{n} AS DOUBLE)", f"p.{n}_{other}") for n in PRICES
-    )
-    volume = tolerance.volume_differs("CAST(f.volume AS DOUBLE)", f"p.volume_{other}")
+    prices = " OR ".join(tolerance.price_differs(f"f.{n}", f"p.{n}_{other}") for n in PRICES)
+    volume = tolerance.volume_differs("f.volume", f"p.volume_{other}")
     return (
         f"SELECT p.symbol, p.start_ns, m.measure, '{Cause.REPUBLISHED}' AS cause, false AS basis, "
         + evidence(
             side=f"'{which}'",
-            first_close="CAST(f.close AS DOUBLE)",
+            first_close="f.close",
             now_close=f"p.close_{which}",
-            first_volume="CAST(f.volume AS DOUBLE)",
+            first_volume="f.volume",
             now_volume=f"p.volume_{which}",
             known_from=f"CAST(p.known_from_{which} AS VARCHAR)",
         )

@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import QueryError
+from ingot.model.currency import DOLLAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +38,7 @@ _NAMED: Final = 5
 FORMULAS: Final = ("standard", "wiki")
 SCALING: Final = frozenset({"split", "stock_dividend"})
 CASH: Final = "cash_dividend"
-CURRENCY: Final = "USD"
+CURRENCY: Final = DOLLAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class Closes:
     """Close of the last session with a bar before a date, over the segments of an instrument."""
     on: Callable[[Sequence[Segment], date], Decimal | None]
     """Close of the date itself."""
+    currency: Callable[[Sequence[Segment], date], str] = lambda *_: CURRENCY
+    """Currency of the closes before a date, in which cash must be to be applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,7 @@ def ratio_of(actions: Iterable[Action]) -> Fraction:
 
 
 def paying(
-    actions: Sequence[Action], before: Decimal | None
+    actions: Sequence[Action], before: Decimal | None, currency: str = CURRENCY
 ) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
     """Return the cash dividends of one ex-date that can be applied, and what cannot be.
 
@@ -211,8 +214,9 @@ def paying(
     Args:
         actions: Those of one instrument that count (see `applying`).
         before: Close as traded of the last session with a bar before the ex-date.
+        currency: Of that close.
     """
-    cash = tuple(a for a in actions if a.kind == CASH and (a.currency or CURRENCY) == CURRENCY)
+    cash = tuple(a for a in actions if a.kind == CASH and (a.currency or CURRENCY) == currency)
     others = tuple(a for a in actions if a.kind not in SCALING and a not in cash)
     if not before or total_of(cash) * ratio_of(actions) >= Fraction(before):
         return (), (*others, *cash)
@@ -232,7 +236,7 @@ def _paid(
         return 1.0, ()
     day = actions[0].ex_date
     before = closes.before(segments, day)
-    cash, left = paying(actions, before)
+    cash, left = paying(actions, before, closes.currency(segments, day))
     close = before if formula != "wiki" else closes.on(segments, day)
     if not cash or not close:
         return 1.0, (*left, *cash)

@@ -7,7 +7,9 @@ from itertools import count
 from typing import IO, TYPE_CHECKING
 
 from ingot.errors import QueryError
+from ingot.model.currency import DOLLAR
 from ingot.query import formats, frames
+from ingot.query.bars import CURRENCY
 from ingot.query.printed import brief, fitting, html
 
 if TYPE_CHECKING:
@@ -115,6 +117,19 @@ def sources_in(data: pa.Table) -> tuple[str, ...]:
     if "source" not in data.column_names:
         return ()
     return tuple(sorted(value for value in data["source"].unique().to_pylist() if value))
+
+
+def in_currencies(data: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return bars without their currency where all are in USD, and what to say where one is not.
+
+    A currency that is not named is USD.
+    """
+    if CURRENCY not in data.column_names:
+        return data, ()
+    others = [c for c in data[CURRENCY].unique().to_pylist() if c not in {None, DOLLAR}]
+    if not others:
+        return data.drop_columns([CURRENCY]), ()
+    return data, (f"not all prices are in {DOLLAR}: {', '.join(sorted(others))}",)
 
 
 def to_wide(data: pa.Table, value: str, *, symbols: Sequence[str] = ()) -> pa.Table:

@@ -38,6 +38,8 @@ VALUES: Final = ("open", "high", "low", "close", "volume", "transactions")
 """What a wide answer can show, one column per symbol."""
 OPTION: Final = "O:"
 """How the symbol of an option begins."""
+CURRENCY: Final = "currency"
+"""A column of the vendor's day bars; an answer shows it where a price is not in USD."""
 _OHLCV: Final = ("open", "high", "low", "close", "volume", "transactions")
 _LABEL: Final = ("symbol", "trade_date", "session")
 _DAILY: Final = (
@@ -200,8 +202,8 @@ def plan_bars(
     table = request.table
     if table is MINUTE_BARS:
         return _minutes(request, sessions, rank)
-    shown = _DAILY if table is DAILY_BARS else _OHLCV
-    columns = ("symbol", "trade_date", *shown, "source")
+    shown = (*_DAILY, "source") if table is DAILY_BARS else (*_OHLCV, "source", CURRENCY)
+    columns = ("symbol", "trade_date", *shown)
     order = ("symbol", "trade_date")
     body = f"SELECT {_list(columns)} FROM {_chosen(table, rank)}"
     if request.fill == "previous":

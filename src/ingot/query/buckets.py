@@ -78,7 +78,8 @@ def fill_previous(
 ) -> str:
     """Return `body` with absent bars between a first and a last one filled.
 
-    Prices are the close before, volume and counts 0, all else null; the source is the one before.
+    Prices are the close before, volume and counts 0, all else null; source and currency are those
+    before.
 
     Args:
         body: SELECT of bars.
@@ -107,7 +108,7 @@ def _filled(column: str, step: str, within: Sequence[str]) -> str:
     if column in _PRICES:
         carried = "last_value(found.close IGNORE NULLS) OVER before"
         return f"coalesce(found.{column}, {carried}) AS {column}"
-    if column in {"source", "source_symbol"}:
+    if column in {"source", "source_symbol", "currency"}:
         return f"last_value(found.{column} IGNORE NULLS) OVER before AS {column}"
     if column in _COUNTS:
         return f"coalesce(found.{column}, 0) AS {column}"

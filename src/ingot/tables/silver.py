@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ingot.tables.bronze import ACTION, DESCRIPTION
 from ingot.tables.contract import (
     Binding,
@@ -28,6 +30,8 @@ KNOWN_TIME = (
     Column("known_from", TimestampUs, "From when anyone could have known this version."),
     Column("known_to", TimestampUs, "Until when it was the latest; 9999-12-31 while it is."),
 )
+IN_CURRENCY = "`currency`"
+"""Unit of prices in the currency that their row names."""
 _OHLC = (
     Column("open", Price, "First eligible trade; not adjusted.", unit="USD"),
     Column("high", Price, "Highest eligible trade; not adjusted.", unit="USD"),
@@ -149,11 +153,17 @@ DAY_BARS = Table(
             "bar_start", TimestampUs, "The vendor's label: midnight New York of the trade date."
         ),
         Column("bar_start_ns", Int64, "The same in nanoseconds since 1970 UTC.", unit="ns"),
-        *_OHLC,
+        *(replace(price, unit=IN_CURRENCY) for price in _OHLC),
         _QUANTITY,
         Column("transactions", Int64, "Number of trades; null if not told.", nullable=True),
         _STALE,
         *KNOWN_TIME,
+        Column(
+            "currency",
+            String,
+            "ISO 4217 code of the prices: minor units such as pence are converted. Null: USD.",
+            nullable=True,
+        ),
     ),
     key=("source", "dataset", "symbol", "trade_date", "known_from"),
     binding=Binding.INTERVAL,

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ingot.model.currency import MINOR
 from ingot.model.time import FOREVER
 from ingot.tables import silver
 from ingot.transforms.history import versions_of_moments
@@ -109,7 +110,11 @@ def _parts(transform: Transform, scope: Scope) -> dict[str, str]:
         return parts
     parts |= {"start": literal(scope.start), "end": literal(scope.end)}
     ratio = "CAST(splits_to AS DOUBLE) / CAST(splits_from AS DOUBLE)"
+    codes = " ".join(f"WHEN {literal(u)} THEN {literal(code)}" for u, (code, _) in MINOR.items())
+    units = " ".join(f"WHEN {literal(u)} THEN {units}" for u, (_, units) in MINOR.items())
+    parts["currency"] = f"CASE currency {codes} ELSE NULLIF(currency, '') END"
     for price in ("open", "high", "low", "close"):
-        parts[price] = f"CAST(ROUND({price} * ({ratio}), 6) AS DECIMAL(18, 6))"
+        traded = f"{price} * ({ratio}) / (CASE currency {units} ELSE 1 END)"
+        parts[price] = f"CAST(ROUND({traded}, 6) AS DECIMAL(18, 6))"
     parts["volume"] = f"CAST(ROUND(volume / ({ratio}), 6) AS DECIMAL(18, 6))"
     return parts

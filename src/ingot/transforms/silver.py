@@ -21,6 +21,7 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from ingot.model.calendar import CLOSED
+from ingot.model.currency import DOLLAR
 from ingot.tables import silver
 from ingot.tables.trailing import BAR_COLUMNS
 from ingot.transforms import zones
@@ -167,7 +168,7 @@ def _history(
         ),
         columns=BAR_COLUMNS if minutes else tuple(n for n in BAR_COLUMNS if n != "session"),
         finish=_with_trailing if minutes else _as_they_are,
-        derived=_derived(scope),
+        derived=_derived(scope, transform),
         refusals=refused_sql(transform, _named(states), scope.start, _key(transform)),
     )
     if not zoned:
@@ -220,8 +221,9 @@ def _as_they_are(bars: str, name: str, apart: tuple[str, ...]) -> str:
     return bars
 
 
-def _derived(scope: Scope) -> dict[str, str]:
-    return {
+def _derived(scope: Scope, transform: Transform) -> dict[str, str]:
+    currency = {"currency": literal(DOLLAR)} if transform is DAY_BARS else {}
+    return currency | {
         "source": literal(scope.source),
         "dataset": literal(scope.dataset),
         "trade_date": literal(scope.start),

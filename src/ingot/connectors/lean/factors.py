@@ -15,7 +15,6 @@ actions never drifts away from the file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -176,7 +175,6 @@ def _actions(change: _Change, symbol: str, ex_date: date, ids: ActionIds) -> Ite
     if change.cash:
         # The close is per old share, the dividend of a split's ex-date per new one.
         cash = change.cash / change.ratio
-        value = Decimal(cash.numerator) / Decimal(cash.denominator)
         yield Good(
             None,
             ActionRow(
@@ -184,7 +182,7 @@ def _actions(change: _Change, symbol: str, ex_date: date, ids: ActionIds) -> Ite
                 symbol=symbol,
                 ex_date=ex_date,
                 kind=fields.CASH_DIVIDEND,
-                cash=fields.fitted(value, "cash", digits=fields.CASH_DIGITS),
+                cash=fields.fitted(cash, "cash", digits=fields.CASH_DIGITS),
                 currency=_DOLLARS,
                 raw=line.raw,
             ),

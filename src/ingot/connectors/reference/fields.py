@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from ingot.model import number as foreign
 from ingot.model.time import new_york
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ BY_RATIO: Final = frozenset({SPLIT, STOCK_DIVIDEND})
 
 _T = TypeVar("_T")
 RATIO_DIGITS: Final = 6
+PRICE_DIGITS: Final = 6
 CASH_DIGITS: Final = 9
 _INTEGER_DIGITS: Final = {RATIO_DIGITS: 12, CASH_DIGITS: 9}
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _FIRST_YEAR: Final = 1800
 _LAST_YEAR: Final = 2200
@@ -92,14 +93,23 @@ def number(text: str, rule: str) -> Decimal:
     """Return the decimal of a text, exactly.
 
     Raises:
-        FaultError: It is no finite number.
+        FaultError: It is no number, or 1e12 and beyond.
     """
-    if not _NUMBER.fullmatch(text):
+    found = foreign.number(text)
+    if found is None:
         raise FaultError(rule)
-    try:
-        return Decimal(text)
-    except InvalidOperation as exc:
-        raise FaultError(rule) from exc
+    return found
+
+
+def json_number(value: object, rule: str) -> Decimal:
+    """Return the decimal of a JSON number, exactly.
+
+    Raises:
+        FaultError: It is no number, or 1e12 and beyond.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise FaultError(rule)
+    return number(str(value), rule)
 
 
 def positive(text: str, rule: str, *, digits: int) -> Decimal:
@@ -111,18 +121,18 @@ def positive(text: str, rule: str, *, digits: int) -> Decimal:
     return fitted(number(text, rule), rule, digits=digits, exact=True)
 
 
-def fitted(value: Decimal, rule: str, *, digits: int, exact: bool = False) -> Decimal:
+def fitted(value: Decimal | Fraction, rule: str, *, digits: int, exact: bool = False) -> Decimal:
     """Return a value above zero at `digits` decimals, rounded half to even unless `exact`.
 
     Raises:
         FaultError: It is not above zero after rounding, too large, or not exact.
     """
-    if not value.is_finite() or value <= 0 or value.adjusted() >= _INTEGER_DIGITS[digits]:
+    if isinstance(value, Fraction):
+        value = Decimal(value.numerator) / Decimal(value.denominator)
+    found = foreign.rounded(value, digits, digits=_INTEGER_DIGITS[digits])
+    if found is None or found <= 0 or (exact and found != value):
         raise FaultError(rule)
-    rounded = value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
-    if rounded <= 0 or (exact and rounded != value):
-        raise FaultError(rule)
-    return rounded
+    return found
 
 
 def currency(text: str) -> str:
@@ -161,8 +171,7 @@ def exact_terms(ratio: Fraction) -> tuple[Decimal, Decimal]:
         raise FaultError("ratio")
     if max(ratio.numerator, ratio.denominator) < _LARGEST:
         return Decimal(ratio.denominator), Decimal(ratio.numerator)
-    new = Decimal(ratio.numerator) / Decimal(ratio.denominator)
-    return Decimal(1), fitted(new, "ratio", digits=RATIO_DIGITS)
+    return Decimal(1), fitted(ratio, "ratio", digits=RATIO_DIGITS)
 
 
 def simplest(ratio: Fraction, within: Fraction) -> Fraction | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ingot.connectors.reference import fields
+from ingot.connectors.reference.fields import FaultError
 from ingot.errors import CorruptFileError, QueryError
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 _META: Final = ("currency", "symbol", "exchangeTimezoneName", "exchangeName", "instrumentType")
 """What of a body's head does not change from minute to minute."""
-_PRICES: Final = ("open", "high", "low", "close")
+PRICES: Final = ("open", "high", "low", "close")
+_ODD: Final = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, OSError),
+    FaultError,
+)
+"""What a body raises whose parts are of other kinds or sizes than a chart's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +70,32 @@ def read_chart(body: Any, symbol: str) -> Chart:  # noqa: ANN401 (JSON)
     if not results:
         raise no_chart(symbol)
     try:
-        return _chart(results[0], symbol)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as exc:
-        raise _not_a_chart(symbol, f"{type(exc).__name__}: {exc}") from exc
+        chart = _chart(results[0], symbol)
+        events = (*chart.dividends, *chart.splits)
+        for stamp in (*chart.timestamps, *(_seconds(e["date"]) for e in events)):
+            chart.date_of(stamp)
     except ZoneInfoNotFoundError as exc:
         raise _not_a_chart(symbol, f"its time zone is unknown: {exc}") from exc
+    except _ODD as exc:
+        raise _not_a_chart(symbol, f"{type(exc).__name__}: {exc}") from exc
+    return chart
 
 
 def _chart(result: Mapping[str, Any], symbol: str) -> Chart:
     head = result["meta"]
-    stamps = tuple(int(stamp) for stamp in result.get("timestamp") or ())
+    named = str(head.get("symbol") or symbol)
+    stamps = tuple(_seconds(stamp) for stamp in result.get("timestamp") or ())
     indicators = result.get("indicators") or {}
     quote = (indicators.get("quote") or [{}])[0]
     adjusted = (indicators.get("adjclose") or [{}])[0].get("adjclose")
-    series = {name: tuple(quote.get(name) or ()) for name in (*_PRICES, "volume")}
+    series = {name: tuple(quote.get(name) or ()) for name in (*PRICES, "volume")}
     series["adjclose"] = tuple(adjusted or (None,) * len(stamps))
     if any(len(values) != len(stamps) for values in series.values()):
         raise ValueError("its columns differ in length")
     events = result.get("events") or {}
     return Chart(
-        symbol=str(head.get("symbol") or symbol),
-        meta={name: head[name] for name in _META if name in head},
+        symbol=named,
+        meta={name: head[name] for name in _META if name in head} | {"symbol": named},
         zone=ZoneInfo(head["exchangeTimezoneName"]),
         timestamps=stamps,
         series=series,
@@ -97,23 +108,27 @@ def _chart(result: Mapping[str, Any], symbol: str) -> Chart:
 def _events(found: Mapping[str, Any] | None, names: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
     """Return events by date, without what repeats it in other words."""
     kept = [{n: event[n] for n in names if n in event} for event in (found or {}).values()]
-    return tuple(sorted(kept, key=lambda event: int(event["date"])))
+    return tuple(sorted(kept, key=lambda event: _seconds(event["date"])))
+
+
+def _seconds(value: object) -> int:
+    return int(fields.json_number(value, "seconds since 1970"))
 
 
 def _live(head: Mapping[str, Any], stamps: tuple[int, ...]) -> int | None:
     """Return the last label when it is the last trade's time, or when its session runs on."""
     if not stamps:
         return None
-    last_trade = int(head.get("regularMarketTime") or 0)
+    last_trade = _seconds(head.get("regularMarketTime") or 0)
     regular = (head.get("currentTradingPeriod") or {}).get("regular") or {}
-    start, end = int(regular.get("start") or 0), int(regular.get("end") or 0)
+    start, end = (_seconds(regular.get(name) or 0) for name in ("start", "end"))
     runs = start <= stamps[-1] < end and last_trade < end
     return stamps[-1] if runs or stamps[-1] == last_trade else None
 
 
 def is_whole(values: Mapping[str, Any]) -> bool:
-    """Say whether a bar has its four prices; Yahoo leaves null where nothing was traded."""
-    return all(isinstance(values[name], int | Decimal) for name in _PRICES)
+    """Return True if no price is missing; Yahoo leaves null where nothing was traded."""
+    return all(values[name] is not None for name in PRICES)
 
 
 def _not_a_chart(symbol: str, why: str) -> CorruptFileError:

@@ -7,7 +7,6 @@ old, which each bar carries; a dividend is multiplied by the splits after its ex
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,9 @@ from ingot.connectors.reference.fields import FaultError
 from ingot.connectors.reference.rows import ActionIds, ActionRow, Bad, DayBarRow, Good
 from ingot.connectors.rest.bundle import canonical
 from ingot.connectors.yahoo import landed
+from ingot.connectors.yahoo.chart import PRICES
 from ingot.errors import CorruptFileError
+from ingot.model.currency import major
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from ingot.connectors.rest.bundle import Query
 
 PRICE_BASIS: Final = "split_adjusted"
-_MINOR: Final = {"GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ILA": "ILS"}
-"""Minor units, a hundredth of the currency."""
-_PENNIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def read_actions(queries: Sequence[Query]) -> Iterator[Good | Bad]:
             yield Bad(0, fault.rule, canonical(split.raw), symbol)
     for number, row in enumerate(by_name[landed.DIVIDENDS], start=1):
         try:
-            yield Good(None, _dividend(row, symbol, str(meta.get("currency", "")), splits, ids))
+            yield Good(None, _dividend(row, symbol, _unit(meta), splits, ids))
         except FaultError as fault:
             yield Bad(number, fault.rule, canonical(row), symbol)
     yield from (Bad(number, "ratio", canonical(row), symbol) for number, row in bad)
@@ -83,11 +81,13 @@ def read_bars(queries: Sequence[Query]) -> Iterator[Good | Bad]:
 
 def _meta(by_name: Mapping[str, tuple[Mapping[str, Any], ...]]) -> Mapping[str, Any]:
     try:
-        return by_name[landed.META][0]
+        meta = by_name[landed.META][0]
+        _ = meta["symbol"]
     except (KeyError, IndexError) as exc:
         raise CorruptFileError(
             "A landed chart has no head. Nothing was loaded; fetch it again."
         ) from exc
+    return meta
 
 
 def _splits(
@@ -138,42 +138,38 @@ def _dividend(
 ) -> ActionRow:
     ex_date = fields.day(str(row.get("ex_date", "")), "ex_date")
     unit = str(row.get("currency") or unit)
+    code, units = major(unit)
     amount = Fraction(fields.number(str(row.get("amount", "")), "cash"))
-    cash = amount * _since(splits, ex_date) / (_PENNIES if unit in _MINOR else 1)
-    value = Decimal(cash.numerator) / Decimal(cash.denominator)
+    cash = amount * _since(splits, ex_date) / units
     return ActionRow(
         action_id=ids.next(symbol, ex_date, fields.CASH_DIVIDEND),
         symbol=symbol,
         ex_date=ex_date,
         kind=fields.CASH_DIVIDEND,
-        cash=fields.fitted(value, "cash", digits=fields.CASH_DIGITS),
-        currency=fields.currency(_MINOR.get(unit, unit)),
+        cash=fields.fitted(cash, "cash", digits=fields.CASH_DIGITS),
+        currency=fields.currency(code),
         raw=canonical(row),
     )
 
 
 def _bar(row: Mapping[str, Any], meta: Mapping[str, Any], splits: Sequence[_Split]) -> DayBarRow:
     day = fields.day(str(row.get("trade_date", "")), "trade_date")
-    prices = [_real(row, name) for name in ("open", "high", "low", "close")]
-    if any(price is None or price <= 0 for price in prices):
-        raise FaultError("price_not_positive")
-    volume = _real(row, "volume")
-    if volume is not None and volume < 0:
-        raise FaultError("negative_volume")
-    old, new = fields.exact_terms(_since(splits, day))
+    ratio = _since(splits, day)
+    old, new = fields.exact_terms(ratio)
+    unit = _unit(meta)
+    if unit:
+        fields.currency(major(unit)[0])
+    adjusted = row.get("adjclose")
     return DayBarRow(
         symbol=str(meta["symbol"]),
         trade_date=day,
-        bar_start=int(row["timestamp"]),
+        bar_start=int(fields.json_number(row.get("timestamp"), "timestamp")),
         range_start=fields.day(str(meta["range_start"]), "range_start"),
         range_end=fields.day(str(meta["range_end"]), "range_end"),
-        open=prices[0] or 0.0,
-        high=prices[1] or 0.0,
-        low=prices[2] or 0.0,
-        close=prices[3] or 0.0,
-        adjusted_close=_real(row, "adjclose"),
-        volume=volume or 0.0,
-        currency=str(meta.get("currency", "")),
+        **{name: _price(row.get(name), ratio / major(unit)[1]) for name in PRICES},
+        adjusted_close=None if adjusted is None else _real(adjusted, "adjusted_close"),
+        volume=_volume(row.get("volume"), ratio),
+        currency=unit,
         time_zone=str(meta["exchangeTimezoneName"]),
         price_basis=PRICE_BASIS,
         splits_from=old,
@@ -181,6 +177,29 @@ def _bar(row: Mapping[str, Any], meta: Mapping[str, Any], splits: Sequence[_Spli
     )
 
 
-def _real(row: Mapping[str, Any], name: str) -> float | None:
-    value = row.get(name)
-    return float(value) if isinstance(value, int | Decimal) else None
+def _unit(meta: Mapping[str, Any]) -> str:
+    """Return the currency or minor unit of a chart; empty where it names none."""
+    return str(meta.get("currency") or "")
+
+
+def _price(value: object, traded: Fraction) -> float:
+    """Return a price as answered, which times `traded` is one that silver can hold."""
+    price = fields.json_number(value, "price")
+    if price <= 0:
+        raise FaultError("price_not_positive")
+    fields.fitted(Fraction(price) * traded, "price", digits=fields.PRICE_DIGITS)
+    return float(price)
+
+
+def _volume(value: object, ratio: Fraction) -> float:
+    """Return a volume as answered, 0 where there is none; as traded it is divided by `ratio`."""
+    volume = fields.json_number(0 if value is None else value, "volume")
+    if volume < 0:
+        raise FaultError("negative_volume")
+    if volume:
+        fields.fitted(Fraction(volume) / ratio, "volume", digits=fields.PRICE_DIGITS)
+    return float(volume)
+
+
+def _real(value: object, rule: str) -> float:
+    return float(fields.json_number(value, rule))
