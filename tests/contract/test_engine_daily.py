@@ -26,6 +26,7 @@ from tests.transform_markets import (
     bronze_rows,
     calendar_rows,
     closes_schema,
+    holder_rows,
     known,
     numbered,
     of_rows,
@@ -157,7 +158,7 @@ def performance(
 ) -> list[dict[str, Any]]:
     """Return the last rows of a symbol with these closes on consecutive days."""
     days = [FIRST + timedelta(days=n) for n in range(max(len(closes), len(minutes)))]
-    inputs: dict[str, Relation] = {"calendar": calendar_rows(days)}
+    inputs: dict[str, Relation] = {"calendar": calendar_rows(days), "holders": holder_rows()}
     for name, values in (("day_bars", closes), ("daily_bars", minutes)):
         inputs[name] = ArrowRelation(_closes(days, values))
     start = days[-last]
@@ -243,6 +244,7 @@ def test_a_day_without_a_vendor_s_bar_is_measured_on_minutes_alone(engine: Engin
 def test_performance_rows_have_the_contract_s_columns(engine: Engine) -> None:
     inputs: dict[str, Relation] = {
         "calendar": calendar_rows([FIRST]),
+        "holders": holder_rows(),
         "day_bars": ArrowRelation(_closes([], [])),
         "daily_bars": ArrowRelation(_closes([], [])),
     }
