@@ -64,10 +64,9 @@ def made(
     basis: str = TOTAL_RETURN,
     formula: str = "standard",
     closes: Closes | None = None,
-    until: date = LAST,
     sources: tuple[str, ...] = ("csv", "massive"),
 ) -> Adjusted:
-    own = applying(actions, WHOLE, sources, until)
+    own = applying(actions, sources)
     return adjust(WHOLE, own, basis=basis, formula=formula, closes=closes or priced("100"))
 
 
@@ -194,27 +193,20 @@ def test_a_foreign_dividend_leaves_the_dollars_of_its_date_applied() -> None:
     assert price_factor(found, FIRST) == 0.99
 
 
-def test_an_action_after_the_horizon_does_not_apply() -> None:
-    later = split(EX, 1, 2)
-    assert made(later, basis=SPLIT, until=EX - ONE_DAY).factors[0].is_one
-    assert not made(later, basis=SPLIT, until=EX).factors[0].is_one
+@pytest.mark.parametrize("formula", ["standard", "wiki"])
+@pytest.mark.parametrize("amount", ["100", "100.01", "22957"])
+def test_cash_of_the_close_before_or_more_is_unapplied_by_either_formula(
+    formula: str, amount: str
+) -> None:
+    found = made(cash(EX, amount), formula=formula, closes=priced("100", "9999999"))
+    assert [a.cash for a in found.unapplied] == [Decimal(amount)]
+    assert price_factor(found, FIRST) == 1.0
 
 
-@pytest.mark.parametrize(
-    ("day", "counts"),
-    [
-        (date(2020, 2, 29), False),
-        (date(2020, 3, 1), True),
-        (date(2020, 9, 7), True),  # the old symbol, within a week of its end
-        (date(2020, 9, 8), False),
-    ],
-)
-def test_an_action_counts_where_its_symbol_is_held(day: date, counts: bool) -> None:
-    segments = (
-        Segment("B", "A", date(2020, 3, 1), date(2020, 9, 1)),
-        Segment("B", "B", date(2020, 9, 1), date.max),
-    )
-    assert bool(applying([split(day, 1, 2)], segments, ("csv",), LAST)) is counts
+def test_cash_is_compared_with_the_close_of_a_share_after_the_split() -> None:
+    """100 for an old share is 25 for each of four new ones: 25 of cash takes all of it."""
+    assert made(split(EX, 1, 4), cash(EX, "25")).unapplied
+    assert not made(split(EX, 1, 4), cash(EX, "24.99")).unapplied
 
 
 DAYS = st.integers(1, 300).map(lambda n: FIRST + n * ONE_DAY)

@@ -14,9 +14,9 @@ from ingot.query.identity import (
     Followed,
     Holding,
     chained,
+    chains,
+    disjoint,
     follow,
-    lived,
-    padded,
     snapped,
     timeline,
 )
@@ -142,14 +142,23 @@ def test_without_a_clear_change_the_sources_date_stays(bars: dict[str, list[date
     assert snapped([FB, META], bars, 5, sessions()) == (FB, META)
 
 
-def test_the_dates_around_a_rename_are_the_instruments_where_nobody_has_them() -> None:
-    lives = lived(ALL)
-    fund, meta = padded((ETF, META), lives)
-    assert meta.start == SATURDAY - 10 * ONE_DAY
-    assert (fund.start, fund.end) == (ETF.start, ETF_END + 10 * ONE_DAY)
-    crowded = replace(ETF, end=SATURDAY)
-    fund, meta = padded((crowded, META), lived([FB, META, crowded]))
-    assert (fund.end, meta.start) == (SATURDAY, SATURDAY), "another holder's dates are not taken"
+def in_chains(symbol: str, day: date, holdings: list[Holding], stated: list[Holding]) -> list[str]:
+    found = chains({symbol}, disjoint(holdings, SOURCES), disjoint(stated, SOURCES))
+    return [
+        s.instrument_id or ""
+        for c in found
+        for s in c
+        if s.symbol == symbol and s.start <= day < s.end
+    ]
+
+
+def test_between_the_bars_rename_and_the_sources_both_symbols_are_the_instruments() -> None:
+    moved = [replace(FB, end=RENAMED), replace(META, start=RENAMED)]
+    for symbol, day in [("FB", RENAMED), ("META", RENAMED), ("FB", SATURDAY - ONE_DAY)]:
+        assert in_chains(symbol, day, moved, [FB, META]) == [FB.instrument_id]
+    assert in_chains("FB", SATURDAY, moved, [FB, META]) == [""], "nobody's, by either date"
+    taken = Holding("csv", "other", "FB", RENAMED, OPEN)
+    assert in_chains("FB", RENAMED, [*moved, taken], [FB, META, taken]) == ["other"]
 
 
 HOLDINGS = st.builds(
@@ -180,6 +189,17 @@ def test_a_date_has_the_holder_of_the_best_source_that_has_one(
         order = {"csv": 0, "massive": 1, "lean": 2}
         assert order[held[0].source] == min(order[h.source] for h in there)
         assert held[0].instrument in {h.instrument for h in there}
+
+
+@given(st.lists(HOLDINGS, max_size=8), st.lists(HOLDINGS, max_size=8), st.integers(-5, 130))
+def test_every_date_of_a_symbol_is_in_exactly_one_chain(
+    holdings: list[Holding], stated: list[Holding], offset: int
+) -> None:
+    day = date(2020, 1, 1) + offset * ONE_DAY
+    found = in_chains("A", day, holdings, stated)
+    assert len(found) == 1
+    held = [h for h in timeline("A", holdings, SOURCES) if h.start <= day < h.end]
+    assert [h.instrument_id for h in held] in ([], found)
 
 
 @given(st.lists(HOLDINGS, max_size=8), st.integers(0, 60), st.integers(1, 60), st.integers(0, 130))

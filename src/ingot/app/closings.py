@@ -7,9 +7,12 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
+from ingot.app.listed import as_table
 from ingot.query.adjust import Closes
 from ingot.tables import gold, silver
-from ingot.tables.relation import FileRelation
+from ingot.tables.relation import ArrowRelation, FileRelation
 from ingot.tables.view import Condition, View
 
 if TYPE_CHECKING:
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
     from ingot.query.identity import Segment
     from ingot.tables.contract import Table
 
+Window = tuple[str, date, date]
+"""A symbol, and the first and last of some dates."""
+_WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
+    ("symbol", pa.string()),
+    ("first", pa.date32()),
+    ("last", pa.date32()),
+]
 Series = tuple[list[date], list["Decimal"]]
 """Trade dates, ascending, and the close of each."""
 _ONE_DAY: Final = timedelta(days=1)
@@ -53,6 +63,26 @@ class Closings:
         columns = ("source", "symbol", "trade_date", "close")
         rows = self._reads.rows(view, columns, ("symbol", "trade_date"))
         return [row for row in rows.to_pylist() if row["close"] is not None]
+
+    def traded(self, windows: Collection[Window], moment: AsOf) -> list[tuple[str, date]]:
+        """Return each symbol and trade date within the windows that has a bar, ascending."""
+        conditions = (
+            Condition("trade_date", ">=", min(first for _, first, _ in windows)),
+            Condition("trade_date", "<", max(last for _, _, last in windows) + _ONE_DAY),
+            Condition("symbol", "in", tuple(sorted({symbol for symbol, _, _ in windows}))),
+        )
+        rows = ArrowRelation(as_table(pa.schema(_WINDOWS), windows))
+        views = {"windows": View("windows", rows, tuple(rows.data.column_names))}
+        texts = []
+        for table in (silver.DAY_BARS, gold.DAILY_BARS):
+            views[table.name] = self._views.view(table.name, moment, conditions)
+            texts.append(
+                f"SELECT b.symbol, b.trade_date FROM {table.name} AS b JOIN windows AS w "
+                "ON b.symbol = w.symbol AND b.trade_date BETWEEN w.first AND w.last "
+                "WHERE b.close IS NOT NULL"
+            )
+        found = self._reads.run(f"{' UNION '.join(texts)} ORDER BY ALL", views)
+        return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     def rows(
         self, symbols: Collection[str], days: Collection[date], moment: AsOf

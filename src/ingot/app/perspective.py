@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ingot.app import reference
 from ingot.app.closings import Closings
+from ingot.app.holders import Holders
 from ingot.app.known import KnownRows
 from ingot.app.listed import as_table
 from ingot.errors import QueryError
@@ -19,6 +20,7 @@ from ingot.model.time import NEW_YORK, to_ns
 from ingot.query.adjust import (
     RAW,
     SCALED_RAW,
+    SCALING,
     SPLIT,
     Action,
     Adjusted,
@@ -26,38 +28,26 @@ from ingot.query.adjust import (
     Factor,
     adjust,
     applying,
-    by_symbol,
     refuse_unapplied,
 )
-from ingot.query.identity import (
-    Followed,
-    Holding,
-    Segment,
-    around,
-    chained,
-    follow,
-    lived,
-    padded,
-    snapped,
-    timeline,
-)
+from ingot.query.bars import OPTION
+from ingot.query.belonging import around_ex_date, belonging, fits
+from ingot.query.identity import Followed, Holding, Segment, follow
 from ingot.tables import gold, silver
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Sequence
     from datetime import datetime
 
+    from ingot.app.holders import Held
     from ingot.app.parts import Parts
     from ingot.app.views import Views
     from ingot.engines.reads import Reads
     from ingot.model.calendar import Calendar
     from ingot.model.time import AsOf
     from ingot.query.bars import BarsRequest
+    from ingot.query.identity import Chain
 
-_REACH: Final = 5
-"""Sessions around a vendor's rename date in which the bars say when it was."""
-_LONGEST_GAP: Final = timedelta(days=30)
-"""Between two symbols of one instrument; after a longer one the second is a new listing."""
 _ONE_DAY: Final = timedelta(days=1)
 _SCHEMA: Final[list[tuple[str, pa.DataType]]] = [
     ("asked", pa.string()),
@@ -74,12 +64,14 @@ _SCHEMA: Final[list[tuple[str, pa.DataType]]] = [
 class Perspective:
     """How source bars become the answer to a request."""
 
-    factors: tuple[Factor, ...]
-    renamed: bool
-    """Some rows are of another source symbol than the one asked for."""
-    scaled: bool
+    factors: tuple[Factor, ...] = ()
+    renamed: bool = False
+    """Some rows are of another source symbol than the one requested."""
+    scaled: bool = False
     unapplied: tuple[Action, ...] = ()
     notices: tuple[str, ...] = ()
+    is_plain: bool = False
+    """The bars of the request's own symbols are the answer, all of them and as traded."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -118,14 +110,13 @@ class Perspectives:
 
     def __init__(self, parts: Parts, reads: Reads, views: Views) -> None:
         self._parts = parts
-        self._reads = reads
-        self._views = views
         self._closings = Closings(parts, reads, views)
         self._known = KnownRows(parts, reads)
+        self._holders = Holders(parts, self._known, self._closings)
         self._market: tuple[Hashable, Adjusted] | None = None
 
-    def of(self, request: BarsRequest, moment: AsOf) -> Perspective | None:
-        """Return how to see the bars that a request names; None where they are seen as they are.
+    def of(self, request: BarsRequest, moment: AsOf) -> Perspective:
+        """Return how the bars that a request names become its answer.
 
         Raises:
             QueryError: No corporate actions are loaded, or the request is strict and an action
@@ -134,25 +125,24 @@ class Perspectives:
         if request.basis != RAW:
             self._require_actions(request.basis)
         if not request.symbols:
-            return None if request.basis == RAW else self.whole(request, moment)
+            raw = request.basis == RAW
+            return Perspective(is_plain=True) if raw else self.whole(request, moment)
         on = request.symbol_date or self._resolved_on(request, moment)
-        until = self._until(request, moment)
-        last = max(request.end, until + _ONE_DAY) if request.basis != RAW else request.end
-        chains = {s: self._followed(s, on, request, last, moment) for s in request.symbols}
-        found = [self._adjusted(f, request, moment, until) for f in chains.values()]
-        factors = tuple(f for a, _ in found for f in a)
-        unapplied = tuple(a for _, left in found for a in left)
+        held = self._held(request, moment)
+        found = {s: self._followed(s, on, request, held) for s in request.symbols}
+        segments = [s for followed in found.values() for s in followed.segments]
+        done = self._of_segments(segments, held, request, moment)
         if request.strict:
-            refuse_unapplied(unapplied, request.basis)
-        renamed = any(f.asked != f.symbol for f in factors)
-        cut = any(len(f.segments) != 1 or _is_cut(f.segments[0], request) for f in chains.values())
-        if request.basis == RAW and not renamed and not cut:
-            factors = ()
-        notices = tuple(n for s, f in chains.items() for n in _identity_notices(s, f, request))
-        if not factors and not notices and request.basis == RAW:
-            return None
-        kept = tuple(f for f in factors if f.start < request.end and request.start < f.end)
-        return Perspective(kept, renamed, request.basis != RAW, unapplied, notices)
+            refuse_unapplied(done.unapplied, request.basis)
+        return Perspective(
+            done.factors,
+            renamed=any(s.asked != s.symbol for s in segments),
+            scaled=request.basis != RAW,
+            unapplied=done.unapplied,
+            notices=tuple(n for s, f in found.items() for n in _notices(s, f, on, request)),
+            is_plain=request.basis == RAW
+            and all(_is_whole(f.segments, request) for f in found.values()),
+        )
 
     def _require_actions(self, basis: str) -> None:
         if self._parts.tables.plan(silver.CORPORATE_ACTIONS).rows:
@@ -186,27 +176,68 @@ class Perspectives:
 
     def _of_market(self, request: BarsRequest, moment: AsOf) -> Adjusted:
         """Return the factors of every symbol that has actions."""
-        until = self._until(request, moment)
-        named = by_symbol(self._known.actions(moment, None))
-        sources = self._parts.settings.action_sources
-        acting = [
-            (
-                chain,
-                applying(
-                    (a for s in chain for a in named.get(s.symbol, ())), chain, sources, until
-                ),
-            )
-            for chain in self._chains(named.keys(), moment)
+        actions = self._actions(request, moment, None)
+        held = self._holders.of({a.symbol for a in actions}, moment)
+        done = self._adjusted(actions, held.chains, held.chains, request, moment)
+        return Adjusted(tuple(f for f in done.factors if not f.is_one), done.unapplied)
+
+    def _of_segments(
+        self, segments: Sequence[Segment], held: Held, request: BarsRequest, moment: AsOf
+    ) -> Adjusted:
+        """Return the factors of the bars of segments: those that they have in the whole market."""
+        if request.basis == RAW:
+            return Adjusted(tuple(Factor(s.asked, s.symbol, s.start, s.end) for s in segments))
+        chains = [c for c in held.chains if any(_meet(s, own) for s in segments for own in c)]
+        actions = self._actions(request, moment, {s.symbol for chain in chains for s in chain})
+        done = self._adjusted(actions, chains, held.chains, request, moment)
+        factors = (_part(f, s) for s in segments for f in done.factors if _meet(f, s))
+        return Adjusted(tuple(factors), done.unapplied)
+
+    def _actions(
+        self, request: BarsRequest, moment: AsOf, symbols: Collection[str] | None
+    ) -> list[Action]:
+        """Return the actions that a basis needs: of these symbols, or of all."""
+        until, only_splits = self._until(request, moment), request.basis == SPLIT
+        return [
+            action
+            for action in self._known.actions(moment, symbols)
+            if action.ex_date <= until and (not only_splits or action.kind in SCALING)
         ]
-        closes = self._closes(moment, acting, until, request)
-        done = [
-            adjust(segments, own, basis=request.basis, formula=request.formula, closes=closes)
-            for segments, own in acting
-        ]
-        return Adjusted(
-            tuple(f for one in done for f in one.factors if not f.is_one),
-            tuple(action for one in done for action in one.unapplied),
+
+    def _adjusted(
+        self,
+        actions: Sequence[Action],
+        chains: Sequence[Chain],
+        others: Sequence[Chain],
+        request: BarsRequest,
+        moment: AsOf,
+    ) -> Adjusted:
+        """Return the factors of chains out of all that may own one of the actions."""
+        owned, undecided = belonging(
+            actions,
+            others,
+            fits=lambda action, chain: self._fits(action, chain, moment),
+            trade_dates=self._parts.calendar.trade_dates,
         )
+        own: dict[Chain, list[Action]] = {}
+        for action, chain in owned:
+            own.setdefault(chain, []).append(action)
+        sources = self._parts.settings.action_sources
+        acting = [(c, applying(own.get(c, ()), sources)) for c in chains]
+        closes = self._closes(moment, acting, request)
+        done = [
+            adjust(segments, found, basis=request.basis, formula=request.formula, closes=closes)
+            for segments, found in acting
+        ]
+        wanted = set(chains)
+        left = [action for action, chain in undecided if chain in wanted]
+        left += [action for one in done for action in one.unapplied]
+        return Adjusted(tuple(f for one in done for f in one.factors), tuple(dict.fromkeys(left)))
+
+    def _fits(self, action: Action, chain: Chain, moment: AsOf) -> bool:
+        _, day = around_ex_date(action.ex_date, self._parts.calendar.trade_dates)
+        closes = self._closings.measured(moment, {(s.symbol, day) for s in chain})
+        return fits(action, closes.before(chain, day), closes.on(chain, day))
 
     def _state(self, request: BarsRequest, moment: AsOf) -> Hashable:
         """Name all that the factors of the market depend on."""
@@ -225,11 +256,14 @@ class Perspectives:
         return (pointers, passed, until, request.basis, request.formula)
 
     def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
-        """Return the instrument that holds a symbol on a date; None where nobody does."""
-        holdings = self._dated([symbol], date.min, date.max, moment)
-        sources = self._parts.settings.instrument_sources
+        """Return the instrument that holds a symbol on a date; None where there is none."""
         found = follow(
-            symbol, on=day, start=date.min, end=date.max, holdings=holdings, sources=sources
+            symbol,
+            on=day,
+            start=date.min,
+            end=date.max,
+            holdings=self._holders.of({symbol}, moment).holdings,
+            sources=self._parts.settings.instrument_sources,
         )
         if found.holder is None:
             return None
@@ -243,107 +277,29 @@ class Perspectives:
             found.others,
         )
 
-    def _followed(
-        self, symbol: str, on: date, request: BarsRequest, last: date, moment: AsOf
-    ) -> Followed:
-        if not request.follow or symbol.startswith("O:"):
-            return Followed((Segment(symbol, symbol, request.start, last),))
+    def _held(self, request: BarsRequest, moment: AsOf) -> Held:
+        """Return who holds the symbols of a request, where that matters to it."""
+        if request.basis != RAW:
+            return self._holders.of(set(request.symbols), moment)
+        symbols = {s for s in request.symbols if request.follow and not s.startswith(OPTION)}
+        return self._holders.of(symbols, moment, start=request.start, end=request.end)
+
+    def _followed(self, symbol: str, on: date, request: BarsRequest, held: Held) -> Followed:
+        if not request.follow or symbol.startswith(OPTION):
+            return Followed((Segment(symbol, symbol, request.start, request.end),))
         return follow(
             symbol,
             on=on,
             start=request.start,
-            end=last,
-            holdings=self._dated([symbol], request.start, last, moment),
+            end=request.end,
+            holdings=held.holdings,
             sources=self._parts.settings.instrument_sources,
         )
-
-    def _dated(
-        self, symbols: Collection[str], start: date, end: date, moment: AsOf
-    ) -> tuple[Holding, ...]:
-        """Return the holdings with the renames near a span moved to where the bars have them.
-
-        They move before the span is cut out: a rename that the source dates after the span may
-        lie inside it.
-        """
-        chains: dict[tuple[str, str], list[Holding]] = {}
-        for holding in self._known.holdings(moment, symbols):
-            chains.setdefault(holding.instrument, []).append(holding)
-        found = (self._snapped(chained(chain), start, end, moment) for chain in chains.values())
-        return tuple(h for chain in found for h in chain)
-
-    def _snapped(
-        self, chain: Sequence[Holding], start: date, end: date, moment: AsOf
-    ) -> Sequence[Holding]:
-        calendar = self._parts.calendar
-        dates: dict[str, set[date]] = {}
-        near: set[date] = set()
-        for old, new in pairwise(chain):
-            sessions = calendar.between(_days_off(old.end, -15), _days_off(new.start, 15))
-            first, last = around(old, new, _REACH, sessions)
-            if first < end and start <= last and new.start - old.end <= _LONGEST_GAP:
-                near |= set(sessions)
-                for symbol, day in self._traded({old.symbol, new.symbol}, first, last, moment):
-                    dates.setdefault(symbol, set()).add(day)
-        bars = {symbol: sorted(days) for symbol, days in dates.items()}
-        return snapped(chain, bars, _REACH, sorted(near)) if bars else chain
-
-    def _traded(
-        self, symbols: Collection[str], first: date, last: date, moment: AsOf
-    ) -> Iterable[tuple[str, date]]:
-        for table in (silver.DAY_BARS, gold.DAILY_BARS):
-            rows = self._closings.bars(table, symbols, first, last + _ONE_DAY, moment)
-            yield from ((row["symbol"], row["trade_date"]) for row in rows)
-
-    def _adjusted(
-        self, followed: Followed, request: BarsRequest, moment: AsOf, until: date
-    ) -> tuple[tuple[Factor, ...], tuple[Action, ...]]:
-        segments = followed.segments
-        if request.basis == RAW:
-            plain = tuple(Factor(s.asked, s.symbol, s.start, s.end) for s in segments)
-            return plain, ()
-        actions = applying(
-            self._known.actions(moment, {s.symbol for s in segments}),
-            segments,
-            self._parts.settings.action_sources,
-            until,
-        )
-        closes = self._closes(moment, [(segments, actions)], until, request)
-        done = adjust(
-            segments, actions, basis=request.basis, formula=request.formula, closes=closes
-        )
-        return done.factors, done.unapplied
-
-    def _chains(self, symbols: Collection[str], moment: AsOf) -> list[tuple[Segment, ...]]:
-        """Return the spans of every instrument that ever held one of the symbols.
-
-        Dates on which nobody is known to hold a symbol are the symbol's own; those around a rename
-        are the instrument's, for its date may be some days off.
-        """
-        holdings = self._known.holdings(moment, symbols)
-        sources = self._parts.settings.instrument_sources
-        chains: dict[tuple[str, str], list[Segment]] = {}
-        found: list[tuple[Segment, ...]] = []
-        lives = lived(holdings)
-        for symbol in sorted({*symbols, *(h.symbol for h in holdings)}):
-            held = padded(timeline(symbol, holdings, sources), lives)
-            for h in held:
-                segment = Segment(symbol, symbol, h.start, h.end, h.instrument_id)
-                chains.setdefault(h.instrument, []).append(segment)
-            bounds = [date.min, *(d for h in held for d in (h.start, h.end)), date.max]
-            free = [
-                Segment(symbol, symbol, a, b)
-                for a, b in zip(bounds[::2], bounds[1::2], strict=True)
-                if a < b
-            ]
-            found += [(segment,) for segment in free]
-        found += [tuple(sorted(c, key=lambda s: s.start)) for c in chains.values()]
-        return found
 
     def _closes(
         self,
         moment: AsOf,
         wanted: Iterable[tuple[Sequence[Segment], Sequence[Action]]],
-        until: date,
         request: BarsRequest,
     ) -> Closes:
         """Return the closes by which dividends are measured; read at first use, for all at once."""
@@ -354,7 +310,7 @@ class Perspectives:
             for segments, actions in wanted
             for segment in segments
             for action in actions
-            if action.cash is not None and action.ex_date <= until
+            if action.cash is not None
         }
         return self._closings.measured(moment, cash)
 
@@ -373,34 +329,41 @@ class Perspectives:
         return min(latest, self._last_date(request)) if request.basis == SCALED_RAW else latest
 
 
-def _days_off(day: date, days: int) -> date:
-    """Return a date some days off, within what a date can be."""
-    return date.fromordinal(
-        min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal())
-    )
+def _is_whole(segments: Sequence[Segment], request: BarsRequest) -> bool:
+    """Return True if the segments are all bars of the range under the symbol itself."""
+    spans = [(s.symbol, s.start, s.end) for s in segments]
+    return spans == [(s.asked, request.start, request.end) for s in segments[:1]]
 
 
-def _is_cut(segment: Segment, request: BarsRequest) -> bool:
-    return segment.start > request.start or segment.end < request.end
+def _meet(a: Factor | Segment, b: Segment) -> bool:
+    return a.symbol == b.symbol and a.start < b.end and b.start < a.end
 
 
-def _identity_notices(symbol: str, followed: Followed, request: BarsRequest) -> Iterable[str]:
-    in_range = [s for s in followed.segments if s.start < request.end]
-    for old, new in pairwise(in_range):
+def _part(factor: Factor, segment: Segment) -> Factor:
+    """Return what a factor is on the dates of a segment."""
+    start, end = max(factor.start, segment.start), min(factor.end, segment.end)
+    return replace(factor, asked=segment.asked, start=start, end=end)
+
+
+def _notices(symbol: str, followed: Followed, on: date, request: BarsRequest) -> Iterable[str]:
+    for old, new in pairwise(followed.segments):
         yield f"{symbol} is {old.symbol} before {new.start} (one instrument: {old.instrument_id})"
     if followed.holder is not None:
         yield from _left_out(symbol, followed, request)
+    elif followed.others:
+        yield f"no instrument holds {symbol} on {on}: all its bars are read, whoever held it"
     for other in followed.others:
-        if other.start < request.end and request.start < other.end:
-            first, last = max(other.start, request.start), min(other.end, request.end)
-            yield (
-                f"{symbol} was held by {other.title} from {first} to before {last}: not mixed in; "
-                "follow=False (--literal) reads the symbol literally"
-            )
+        first, last = max(other.start, request.start), min(other.end, request.end)
+        left = (
+            ": not mixed in; follow=False (--literal) reads the symbol literally"
+            if followed.holder
+            else ""
+        )
+        yield f"{symbol} was held by {other.title} from {first} to before {last}{left}"
 
 
 def _left_out(symbol: str, followed: Followed, request: BarsRequest) -> Iterable[str]:
-    """Tell that the holder had no symbol on dates that were asked for by name."""
+    """Yield the dates of the range on which the holder had no symbol."""
     holder, segments = followed.holder, followed.segments
     if holder is None or not segments:
         return

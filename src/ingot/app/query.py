@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
@@ -118,16 +118,14 @@ class Reader:
                 f"{', '.join(sources.present) or 'none'}."
             )
         perspective = self.perspectives.of(request, moment)
-        if perspective is None:
-            rows = self._as_traded(request, moment)
-            notices: tuple[str, ...] = ()
-        else:
-            rows = self._seen(request, moment, perspective)
-            notices = perspective.notices
+        read = self._as_traded if perspective.is_plain else partial(self._seen, perspective)
+        rows = read(request, moment)
         absent = _absent(request, rows, moment)
         if request.form == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
-        return _told(self._answer(rows, moment, (*notices, *absent)), request.basis, perspective)
+        return _told(
+            self._answer(rows, moment, (*perspective.notices, *absent)), request.basis, perspective
+        )
 
     def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request on basis raw, under the symbols as traded."""
@@ -149,14 +147,11 @@ class Reader:
         """Name what an answer depends on when not all known times count: the ledger's state."""
         return None if set(bases) == set(ALL_BASES) else self._views.facts().stamp
 
-    def _seen(self, request: BarsRequest, moment: AsOf, perspective: Perspective) -> pa.Table:
+    def _seen(self, perspective: Perspective, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request through its perspective."""
-        symbols = perspective.symbols if request.symbols else ()
+        symbols = request.symbols and (perspective.symbols or request.symbols[:1])
         traded = replace(request, symbols=symbols, basis=RAW, fill="none", form="long")
         plan = self._planned(traded)
-        if request.symbols and not symbols:
-            nothing = replace(traded, symbols=request.symbols[:1])
-            return self._as_traded(nothing, moment).slice(0, 0)
         rows = self._as_traded(traded, moment)
         sql, columns = seen(
             plan,
@@ -203,13 +198,12 @@ class Reader:
 
         def answer() -> pa.Table:
             views = {name: self._views.view(name, moment, bases=bases) for name in tables}
-            if perspective is not None:
+            if perspective.scaled:
                 factors = ArrowRelation(perspective.relation())
                 views = {name: _on_basis(view, factors) for name, view in views.items()}
             return self._sandbox.ask(text, views)
 
-        seen_through = perspective.factors if perspective else ()
-        question = (text, basis, seen_through, self._limited(bases), known_basis)
+        question = (text, basis, perspective.factors, self._limited(bases), known_basis)
         answered = self._answer(self._cached(tables, moment, question, answer), moment)
         return _told(answered, basis, perspective)
 
@@ -286,9 +280,9 @@ def _on_basis(view: View, factors: ArrowRelation) -> View:
     return replace(view, factors=factors) if table_of(view.name)[0] in _BARS else view
 
 
-def _told(answer: Answer, basis: str, perspective: Perspective | None) -> Answer:
+def _told(answer: Answer, basis: str, perspective: Perspective) -> Answer:
     """Return the answer with its basis, and the actions that are missing from it."""
-    unapplied = tuple(a.title for a in perspective.unapplied) if perspective else ()
+    unapplied = tuple(a.title for a in perspective.unapplied)
     notices = answer.notices
     if unapplied:
         listed = "; ".join(unapplied[:_NAMED])

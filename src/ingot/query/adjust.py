@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
 
     from ingot.query.identity import Segment
@@ -38,8 +38,6 @@ FORMULAS: Final = ("standard", "wiki")
 SCALING: Final = frozenset({"split", "stock_dividend"})
 CASH: Final = "cash_dividend"
 CURRENCY: Final = "USD"
-_NEAR_DAYS: Final = 7
-"""How far from a rename an action may still name the other symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +112,18 @@ class Adjusted:
     unapplied: tuple[Action, ...] = ()
 
 
-def applying(
-    actions: Iterable[Action], segments: Sequence[Segment], sources: Sequence[str], until: date
-) -> tuple[Action, ...]:
-    """Return the actions of an instrument whose ex-date is `until` or before, by ex-date.
+def applying(actions: Iterable[Action], sources: Sequence[str]) -> tuple[Action, ...]:
+    """Return the actions of one instrument that count, by ex-date.
 
     Per ex-date one source counts for what scales, and one for each other kind. Equal splits of
     one source and date are one (see `adjust`); its dividends of one date are as many as it says.
+
+    Args:
+        actions: Those that belong to the instrument (see `belonging`).
+        sources: Precedence; sources that are not listed come after, by name.
     """
-    own = {a for a in actions if a.ex_date <= until and _is_of(a, segments)}
     groups: dict[tuple[date, str], list[Action]] = defaultdict(list)
-    for action in own:
+    for action in set(actions):
         kind = SPLIT if action.kind in SCALING else action.kind
         groups[action.ex_date, kind].append(action)
     chosen: list[Action] = []
@@ -159,10 +158,10 @@ def adjust(
     steps: list[tuple[date, Fraction, float]] = []
     unapplied: list[Action] = []
     for ex_date in sorted(by_date):
-        ratio = _ratio(by_date[ex_date])
+        ratio = ratio_of(by_date[ex_date])
         paid, left = 1.0, tuple[Action, ...]()
         if basis != SPLIT:
-            paid, left = _paid(by_date[ex_date], ratio, segments, closes, formula)
+            paid, left = _paid(by_date[ex_date], segments, closes, formula)
         unapplied += left
         steps.append((ex_date, ratio, paid))
     cut = [f for segment in segments for f in _cut(segment, _intervals(steps))]
@@ -189,53 +188,57 @@ def refuse_unapplied(unapplied: Sequence[Action], basis: str) -> None:
         )
 
 
-def _is_of(action: Action, segments: Sequence[Segment]) -> bool:
-    for index, segment in enumerate(segments):
-        if segment.symbol != action.symbol:
-            continue
-        ordinal = action.ex_date.toordinal()
-        before = _NEAR_DAYS if index else 0
-        after = _NEAR_DAYS if index + 1 < len(segments) else 0
-        if segment.start.toordinal() - before <= ordinal < segment.end.toordinal() + after:
-            return True
-    return False
-
-
 def _rank(source: str, sources: Sequence[str]) -> tuple[int, str]:
     return (sources.index(source) if source in sources else len(sources), source)
 
 
-def _ratio(actions: Iterable[Action]) -> Fraction:
-    """Return new shares for one old one, over all that scales on one date."""
+def ratio_of(actions: Iterable[Action]) -> Fraction:
+    """Return new shares for one old one, over all that scales on one ex-date."""
     ratio = Fraction(1)
     for _, one in sorted({(a.kind, a.ratio) for a in actions if a.kind in SCALING}):
         ratio *= one
     return ratio
 
 
+def paying(
+    actions: Sequence[Action], before: Decimal | None
+) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
+    """Return the cash dividends of one ex-date that can be applied, and what cannot be.
+
+    Not applied are spin-offs, rights and mergers, cash in another currency, and all cash where it
+    is not less than the close before, or there is none.
+
+    Args:
+        actions: Those of one instrument that count (see `applying`).
+        before: Close as traded of the last session with a bar before the ex-date.
+    """
+    cash = tuple(a for a in actions if a.kind == CASH and (a.currency or CURRENCY) == CURRENCY)
+    others = tuple(a for a in actions if a.kind not in SCALING and a not in cash)
+    if not before or total_of(cash) * ratio_of(actions) >= Fraction(before):
+        return (), (*others, *cash)
+    return cash, others
+
+
+def total_of(cash: Iterable[Action]) -> Fraction:
+    """Return the cash of dividends of one ex-date, per share after a split of that date."""
+    return sum((Fraction(a.cash or 0) for a in cash), Fraction(0))
+
+
 def _paid(
-    actions: Sequence[Action],
-    ratio: Fraction,
-    segments: Sequence[Segment],
-    closes: Closes,
-    formula: str,
+    actions: Sequence[Action], segments: Sequence[Segment], closes: Closes, formula: str
 ) -> tuple[float, tuple[Action, ...]]:
     """Return what cash of one ex-date multiplies earlier prices by, and what is not applied."""
-    cash = [a for a in actions if a.kind == CASH and (a.currency or CURRENCY) == CURRENCY]
-    others = [a for a in actions if a.kind not in SCALING and a not in cash]
-    if not cash:
-        return 1.0, tuple(others)
-    total = sum((Fraction(a.cash or 0) for a in cash), Fraction(0))
+    if all(a.kind in SCALING for a in actions):
+        return 1.0, ()
     day = actions[0].ex_date
-    close = closes.on(segments, day) if formula == "wiki" else closes.before(segments, day)
-    if not close:
-        return 1.0, (*others, *cash)
+    before = closes.before(segments, day)
+    cash, left = paying(actions, before)
+    close = before if formula != "wiki" else closes.on(segments, day)
+    if not cash or not close:
+        return 1.0, (*left, *cash)
     if formula == "wiki":
-        return float(Fraction(close) / (Fraction(close) + total)), tuple(others)
-    share = total * ratio / Fraction(close)
-    if share >= 1:
-        return 1.0, (*others, *cash)
-    return float(1 - share), tuple(others)
+        return float(Fraction(close) / (Fraction(close) + total_of(cash))), left
+    return float(1 - total_of(cash) * ratio_of(actions) / Fraction(close)), left
 
 
 def _intervals(
@@ -274,11 +277,3 @@ def _cut(segment: Segment, intervals: Iterable[tuple[date, date, Fraction, float
 def factor_on(factors: Iterable[Factor], day: date) -> Factor | None:
     """Return the factor of a date, if one covers it."""
     return next((f for f in factors if f.start <= day < f.end), None)
-
-
-def by_symbol(actions: Iterable[Action]) -> Mapping[str, list[Action]]:
-    """Return actions by the symbol that they name."""
-    found: dict[str, list[Action]] = defaultdict(list)
-    for action in actions:
-        found[action.symbol].append(action)
-    return found

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TIME = ("trade_date", "session", "bar_start")
+_ORDER = ("bar_start", "trade_date", "session")
+"""By time: the names of the sessions are not in the order of the day."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,11 @@ def sources_in(data: pa.Table) -> tuple[str, ...]:
 
 
 def to_wide(data: pa.Table, value: str, *, symbols: Sequence[str] = ()) -> pa.Table:
-    """Return long bars as one row per time and one column per symbol, holding `value`.
+    """Return long bars as one row per time, ascending, and one column per symbol.
 
     Args:
         data: Long bars, at most one per symbol and time.
-        value: The column shown.
+        value: What the columns of the symbols show.
         symbols: Columns wanted even where there is no bar; others follow, sorted.
 
     Raises:
@@ -133,4 +135,5 @@ def to_wide(data: pa.Table, value: str, *, symbols: Sequence[str] = ()) -> pa.Ta
         raise QueryError(
             f"The symbol {clash.pop()} is called like a column; ask for the long form."
         )
-    return frames.pivot(data, index=index, columns=columns, value=value)
+    order = [name for name in _ORDER if name in index]
+    return frames.pivot(data, index=index, order=order, columns=columns, value=value)

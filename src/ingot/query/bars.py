@@ -36,6 +36,8 @@ FILLS: Final = ("none", "previous")
 FORMS: Final = ("long", "wide")
 VALUES: Final = ("open", "high", "low", "close", "volume", "transactions")
 """What a wide answer can show, one column per symbol."""
+OPTION: Final = "O:"
+"""How the symbol of an option begins."""
 _OHLCV: Final = ("open", "high", "low", "close", "volume", "transactions")
 _LABEL: Final = ("symbol", "trade_date", "session")
 _DAILY: Final = (
@@ -107,7 +109,7 @@ class BarsRequest:
                 f"The range from {self.start} to before {self.end} holds no day; "
                 "end is the day after the last."
             )
-        if options := [s for s in self.symbols if s.startswith("O:")]:
+        if options := [s for s in self.symbols if s.startswith(OPTION)]:
             self._refuse_adjusted_options(options)
         if self.window and self.interval == "1d":
             raise QueryError("A window of minutes cannot be cut from day bars; ask for 1m.")

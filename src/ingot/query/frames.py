@@ -36,8 +36,15 @@ def to_pandas(data: pa.Table, *, exact: bool) -> pd.DataFrame:
     return data.to_pandas()
 
 
-def pivot(data: pa.Table, *, index: Sequence[str], columns: Sequence[str], value: str) -> pa.Table:
-    """Return one row per `index`, sorted, and one column per symbol; the value keeps its type."""
+def pivot(
+    data: pa.Table,
+    *,
+    index: Sequence[str],
+    order: Sequence[str],
+    columns: Sequence[str],
+    value: str,
+) -> pa.Table:
+    """Return one row per `index` and one column per symbol; the value keeps its type."""
     kept = data.select([*index, "symbol", value])
     frame = to_polars(kept, exact=True)
     wide = frame.pivot(  # noqa: PD010  # Polars, which has one pivot
@@ -46,7 +53,7 @@ def pivot(data: pa.Table, *, index: Sequence[str], columns: Sequence[str], value
         index=list(index),
         values=value,
         aggregate_function="first",
-    ).sort(index)
+    ).sort(order)
     shown = wide.select([*index, *columns]).to_arrow()
     types = {name: data.schema.field(name).type for name in index}
     kind = data.schema.field(value).type

@@ -7,6 +7,8 @@ precedence that has a holder. Two instruments of two sources are never one.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -14,9 +16,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-_AROUND: Final = timedelta(days=10)
-"""How many days a source's date of a rename may be off."""
+_FAR: Final = timedelta(days=15)
+"""No session beyond it is near a rename, even where the calendar has a hole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Segment:
     """None where nobody is known to hold the symbol, which is then read literally."""
 
 
+Chain = tuple[Segment, ...]
+"""Spans of one instrument, ascending; or one span of a symbol that has no holder then."""
 _Span = TypeVar("_Span", Holding, Segment)
 
 
@@ -138,7 +141,7 @@ def snapped(
         segments: Of one instrument, ascending.
         bars: Trade dates with a bar around the renames, by symbol.
         reach: Sessions around a rename within which bars count.
-        sessions: Trade dates of the market that cover the renames, ascending.
+        sessions: Trade dates of the market, ascending.
     """
     found = list(segments)
     for index, (old, new) in enumerate(pairwise(segments)):
@@ -157,10 +160,11 @@ def snapped(
 
 def around(old: _Span, new: _Span, reach: int, sessions: Sequence[date]) -> tuple[date, date]:
     """Return first and last date, both included, within `reach` sessions of a rename."""
-    before = [d for d in sessions if d < min(old.end, new.start)]
-    after = [d for d in sessions if d >= max(old.end, new.start)]
-    first = before[-reach:][0] if before else old.end
-    last = after[:reach][-1] if after else new.start
+    begin, end = sorted((old.end, new.start))
+    before, after = bisect_left(sessions, begin), bisect_left(sessions, end)
+    earlier = sessions[max(0, before - reach) : before]
+    first = min((d for d in earlier if begin - d <= _FAR), default=begin)
+    last = max((d for d in sessions[after : after + reach] if d - end <= _FAR), default=end)
     return first, last
 
 
@@ -171,37 +175,44 @@ def chained(holdings: Iterable[Holding]) -> list[Holding]:
     return [h for h in (*cut, *ordered[-1:]) if h.start < h.end]
 
 
-def lived(holdings: Iterable[Holding]) -> dict[tuple[str, str], tuple[date, date]]:
-    """Return the first date of each instrument, and the date after its last."""
-    found: dict[tuple[str, str], tuple[date, date]] = {}
+def disjoint(holdings: Iterable[Holding], sources: Sequence[str]) -> tuple[Holding, ...]:
+    """Return the holdings by symbol, no two of one symbol on one date (see `timeline`)."""
+    own: dict[str, list[Holding]] = defaultdict(list)
     for h in holdings:
-        start, end = found.get(h.instrument, (h.start, h.end))
-        found[h.instrument] = (min(start, h.start), max(end, h.end))
-    return found
+        own[h.symbol].append(h)
+    return tuple(h for symbol in sorted(own) for h in timeline(symbol, own[symbol], sources))
 
 
-def padded(
-    held: Sequence[Holding], lives: Mapping[tuple[str, str], tuple[date, date]]
-) -> tuple[Holding, ...]:
-    """Return a symbol's holdings, each reaching into free dates next to a rename.
+def chains(
+    symbols: Iterable[str],
+    holdings: Sequence[Holding],
+    stated: Sequence[Holding],
+) -> tuple[Chain, ...]:
+    """Return the spans of each instrument, and those in which a symbol has no holder.
+
+    Every date of each symbol is in exactly one chain.
 
     Args:
-        held: Of one symbol, ascending, without overlap.
-        lives: First date and end of each instrument, over all its symbols.
+        symbols: The symbols; those of the holdings are added.
+        holdings: Disjoint, with renames where the bars have them (see `snapped`).
+        stated: Disjoint, with renames as the sources date them. They count on dates that nobody
+            else holds: a source dates its own actions as it dates its renames.
     """
-    found: list[Holding] = []
-    free_from = date.min
-    for index, h in enumerate(held):
-        born, gone = lives[h.instrument]
-        start, end = h.start, h.end
-        if born < start:
-            start = max(start - _AROUND, free_from)
-        if end < gone:
-            following = held[index + 1].start if index + 1 < len(held) else date.max
-            end = min(end + _AROUND, following)
-        found.append(replace(h, start=start, end=end))
-        free_from = end
-    return tuple(found)
+    held: dict[str, list[Holding]] = {symbol: [] for symbol in symbols}
+    for h in (*holdings, *stated):
+        own = held.setdefault(h.symbol, [])
+        own += _free(h, own)
+    found: list[Chain] = []
+    instruments: dict[tuple[str, str], list[Segment]] = defaultdict(list)
+    for symbol, own in sorted(held.items()):
+        own.sort(key=lambda h: h.start)
+        for h in own:
+            segment = Segment(symbol, symbol, h.start, h.end, h.instrument_id)
+            instruments[h.instrument].append(segment)
+        bounds = [date.min, *(d for h in own for d in (h.start, h.end)), date.max]
+        pairs = zip(bounds[::2], bounds[1::2], strict=True)
+        found += [(Segment(symbol, symbol, a, b),) for a, b in pairs if a < b]
+    return (*found, *(tuple(sorted(c, key=lambda s: s.start)) for c in instruments.values()))
 
 
 def _rank(source: str, sources: Sequence[str]) -> tuple[int, str]:
