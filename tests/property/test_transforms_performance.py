@@ -94,7 +94,7 @@ class Holder:
     known_to: datetime = FOREVER
 
 
-Version = TypeVar("Version", Close, Holder)
+AnyVersion = TypeVar("AnyVersion", Close, Holder)
 
 
 @dataclass(frozen=True)
@@ -342,7 +342,7 @@ def test_what_is_learnt_later_leaves_earlier_answers_bit_for_bit(engine: DuckDBE
     assert seen(market) == seen(then)
 
 
-def _by(cut: datetime, versions: Iterable[Version]) -> list[Version]:
+def _by(cut: datetime, versions: Iterable[AnyVersion]) -> list[AnyVersion]:
     """Return what was known of them at a moment."""
     return [
         replace(v, known_to=v.known_to if v.known_to <= cut else FOREVER)

@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from ingot.app.views import Views
     from ingot.engines.reads import Reads
     from ingot.model.time import AsOf
-    from ingot.query.identity import Segment
+    from ingot.query.identity import Segment, Window
     from ingot.tables.contract import Table
 
-Window = tuple[str, date, date]
-"""A symbol, and the first and last of some dates."""
 _WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
     ("symbol", pa.string()),
     ("first", pa.date32()),

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from datetime import date
+from typing import TYPE_CHECKING
 
-from ingot.query.identity import around, chained, chains, disjoint, snapped
+from ingot.query.identity import by_instrument, held_by, rename_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
-    from ingot.app.closings import Closings, Window
+    from ingot.app.closings import Closings
     from ingot.app.known import KnownRows
     from ingot.app.parts import Parts
     from ingot.model.time import AsOf
-    from ingot.query.identity import Chain, Holding
-
-_REACH: Final = 5
-"""Sessions around a vendor's rename date in which the bars say when it was."""
-_LONGEST_GAP: Final = timedelta(days=30)
-"""Between two symbols of one instrument; after a longer one the second is a new listing."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """Holdings of some symbols and of all that ever held one; no two of one symbol on one date."""
-
-    symbols: frozenset[str]
-    holdings: tuple[Holding, ...]
-    """With each rename on the session where the bars change their symbol."""
-    stated: tuple[Holding, ...]
-    """With each rename where its source dates it."""
-
-    @cached_property
-    def chains(self) -> tuple[Chain, ...]:
-        """Every date of every symbol in exactly one chain."""
-        return chains(self.symbols, self.holdings, self.stated)
+    from ingot.query.identity import Held, Holding
 
 
 class Holders:
@@ -64,17 +40,17 @@ class Holders:
         """
         sources = self._parts.settings.instrument_sources
         stated = self._stated(symbols, moment)
-        windows = [w for chain in stated for w in self._windows(chain, start, end)]
+        dates = self._parts.calendar.trade_dates
+        windows = [
+            w
+            for chain in stated
+            for w in rename_windows(chain, dates)
+            if w[1] < end and start <= w[2]
+        ]
         bars: dict[str, list[date]] = {}
         for symbol, day in self._closings.traded(windows, moment) if windows else ():
             bars.setdefault(symbol, []).append(day)
-        dates = self._parts.calendar.trade_dates
-        moved = [snapped(chain, bars, _REACH, dates) for chain in stated] if bars else stated
-        return Held(
-            frozenset(symbols),
-            disjoint((h for chain in moved for h in chain), sources),
-            disjoint((h for chain in stated for h in chain), sources),
-        )
+        return held_by(symbols, stated, bars, sessions=dates, sources=sources)
 
     def _stated(self, symbols: Collection[str], moment: AsOf) -> list[Sequence[Holding]]:
         """Return the holdings of all who held one of the symbols, or a symbol of such a holder."""
@@ -86,16 +62,4 @@ class Holders:
                 break
             names = wider
             found = self._known.holdings(moment, names)
-        instruments: dict[tuple[str, str], list[Holding]] = {}
-        for holding in found:
-            instruments.setdefault(holding.instrument, []).append(holding)
-        return [chained(own) for own in instruments.values()]
-
-    def _windows(self, chain: Sequence[Holding], start: date, end: date) -> Iterator[Window]:
-        """Yield the dates around each rename in which bars of its two symbols matter."""
-        for old, new in pairwise(chain):
-            if new.start - old.end > _LONGEST_GAP:
-                continue
-            first, last = around(old, new, _REACH, self._parts.calendar.trade_dates)
-            if first < end and start <= last:
-                yield from ((symbol, first, last) for symbol in {old.symbol, new.symbol})
+        return by_instrument(found)

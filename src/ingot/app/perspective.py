@@ -39,14 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Sequence
     from datetime import datetime
 
-    from ingot.app.holders import Held
     from ingot.app.parts import Parts
     from ingot.app.views import Views
     from ingot.engines.reads import Reads
     from ingot.model.calendar import Calendar
     from ingot.model.time import AsOf
     from ingot.query.bars import BarsRequest
-    from ingot.query.identity import Chain
+    from ingot.query.identity import Chain, Held
 
 _ONE_DAY: Final = timedelta(days=1)
 _SCHEMA: Final[list[tuple[str, pa.DataType]]] = [

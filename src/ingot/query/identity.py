@@ -11,11 +11,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 _FAR: Final = timedelta(days=15)
 """No session beyond it is near a rename, even where the calendar has a hole."""
 
@@ -56,7 +57,29 @@ class Segment:
 
 Chain = tuple[Segment, ...]
 """Spans of one instrument, ascending; or one span of a symbol that has no holder then."""
+Window = tuple[str, date, date]
+"""A symbol, and the first and last of some dates."""
+_REACH: Final = 5
+"""Sessions around a vendor's rename date in which the bars say when it was."""
+_LONGEST_GAP: Final = timedelta(days=30)
+"""Between two symbols of one instrument; after a longer one the second is a new listing."""
 _Span = TypeVar("_Span", Holding, Segment)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Holdings of some symbols and of all that ever held one; no two of one symbol on one date."""
+
+    symbols: frozenset[str]
+    holdings: tuple[Holding, ...]
+    """With each rename on the session where the bars change their symbol."""
+    stated: tuple[Holding, ...]
+    """With each rename where its source dates it."""
+
+    @cached_property
+    def chains(self) -> tuple[Chain, ...]:
+        """Every date of every symbol in exactly one chain."""
+        return chains(self.symbols, self.holdings, self.stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +147,47 @@ def follow(
     )
     others = tuple(h for h in in_range if h.instrument != holder.instrument)
     return Followed(segments, holder, others)
+
+
+def by_instrument(holdings: Iterable[Holding]) -> list[Sequence[Holding]]:
+    """Return each instrument's holdings, ascending, as its source states them."""
+    instruments: dict[tuple[str, str], list[Holding]] = defaultdict(list)
+    for holding in holdings:
+        instruments[holding.instrument].append(holding)
+    return [chained(own) for own in instruments.values()]
+
+
+def rename_windows(chain: Sequence[Holding], sessions: Sequence[date]) -> Iterator[Window]:
+    """Yield the dates around each rename in which bars of its two symbols matter."""
+    for old, new in pairwise(chain):
+        if new.start - old.end <= _LONGEST_GAP:
+            first, last = around(old, new, _REACH, sessions)
+            yield from ((symbol, first, last) for symbol in {old.symbol, new.symbol})
+
+
+def held_by(
+    symbols: Iterable[str],
+    stated: Sequence[Sequence[Holding]],
+    bars: Mapping[str, Sequence[date]],
+    *,
+    sessions: Sequence[date],
+    sources: Sequence[str],
+) -> Held:
+    """Return who holds symbols, with renames moved to where the bars have them.
+
+    Args:
+        symbols: The symbols; those of the holdings are added.
+        stated: Each instrument's holdings (see `by_instrument`).
+        bars: Trade dates with a bar, by symbol, within the `rename_windows`.
+        sessions: Trade dates of the market, ascending.
+        sources: Precedence of the sources of instruments.
+    """
+    moved = [snapped(chain, bars, _REACH, sessions) for chain in stated] if bars else stated
+    return Held(
+        frozenset(symbols),
+        disjoint((h for chain in moved for h in chain), sources),
+        disjoint((h for chain in stated for h in chain), sources),
+    )
 
 
 def snapped(

@@ -1,0 +1,179 @@
+"""What acts on the ex-dates of instruments, over known time: whose an action is, and what applies.
+
+Both are decided as for bars: by `belonging`, `applying` and `paying`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ingot.app.chains import Price, name_of
+from ingot.model.steps import lasting, steps
+from ingot.model.time import FOREVER
+from ingot.query.adjust import (
+    CASH,
+    SCALING,
+    Action,
+    applying,
+    paying,
+    ratio_of,
+    total_of,
+)
+from ingot.query.belonging import around_ex_date, belonging, fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from ingot.model.steps import Steps, Version
+    from ingot.query.identity import Chain, Segment
+
+    Event = tuple[str, date]
+
+SUSPECT: Final = 2
+"""An action that is not applied and makes its session suspect by itself."""
+_SUSPECT_IF_LARGE: Final = 1
+
+
+class Acting(NamedTuple):
+    """What acts on the ex-date of an instrument: a row of the relation `actions`, but for time."""
+
+    instrument: str
+    ex_date: date
+    ratio: float
+    cash: Decimal
+    unapplied_split: int
+    unapplied_cash: int
+
+
+@dataclass(frozen=True)
+class Closes:
+    """Closes in force at a moment."""
+
+    by_symbol: Mapping[str, Mapping[date, Decimal]]
+
+    @classmethod
+    def of(cls, prices: Iterable[Price]) -> Closes:
+        """Return them; the vendor's count where a day has one."""
+        found: dict[str, dict[date, Decimal]] = defaultdict(dict)
+        for price in sorted(prices, key=lambda p: -p.tier):
+            found[price.symbol][price.day] = price.close
+        return cls(found)
+
+    def before(self, chain: Chain, day: date) -> Decimal | None:
+        """Return the close of the last date with one before `day`."""
+        days = {d: c for s in chain for d, c in self._of(s) if d < day}
+        return days[max(days)] if days else None
+
+    def on(self, chain: Chain, day: date) -> Decimal | None:
+        """Return the close of a date."""
+        return next((c for s in chain for d, c in self._of(s) if d == day), None)
+
+    def _of(self, segment: Segment) -> Iterator[tuple[date, Decimal]]:
+        for day, close in self.by_symbol.get(segment.symbol, {}).items():
+            if segment.start <= day < segment.end:
+                yield day, close
+
+
+def most_paid(actions: Iterable[Version[Action]]) -> dict[Event, Decimal]:
+    """Return the most cash that one old share can have got on each ex-date of a symbol."""
+    cash: dict[Event, Decimal] = defaultdict(Decimal)
+    ratio: dict[Event, Fraction] = defaultdict(lambda: Fraction(1))
+    for action, _, _ in actions:
+        event = (action.symbol, action.ex_date)
+        if action.kind == CASH and action.cash:
+            cash[event] += action.cash
+        elif action.kind in SCALING:
+            ratio[event] *= max(action.ratio, Fraction(1))
+    return {e: c * ratio[e].numerator / ratio[e].denominator for e, c in cash.items()}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides which actions apply."""
+
+    sources: Sequence[str]
+    """Precedence of the sources of actions."""
+    sessions: Sequence[date]
+    """Trade dates of the market, ascending."""
+    large: frozenset[Event]
+    """Symbols and ex-dates whose cash may be as much as a close; `prices` has the closes before."""
+
+    def acting(
+        self,
+        actions: Sequence[Version[Action]],
+        chains: Steps[tuple[Chain, ...]],
+        prices: Sequence[Version[Price]] = (),
+    ) -> list[Version[Acting]]:
+        """Return what acts on the instruments of a group, and from when to when that is known.
+
+        Args:
+            actions: All versions of the actions of its symbols.
+            chains: Its chains at each moment.
+            prices: Versions of closes around changes of hands, and before what is large.
+        """
+        ends = [since for since, _ in chains[1:]] + [FOREVER]
+        held = [(c, since, end) for (since, c), end in zip(chains, ends, strict=True)]
+        return lasting(steps([*held, *actions, *prices], self._at), lambda state: state)
+
+    def _at(self, values: Sequence[object]) -> frozenset[Acting]:
+        closes = Closes.of(v for v in values if isinstance(v, Price))
+        owned, undecided = belonging(
+            [v for v in values if isinstance(v, Action)],
+            [chain for v in values if isinstance(v, tuple) for chain in v],
+            fits=lambda action, chain: self._fits(action, chain, closes),
+            trade_dates=self.sessions,
+        )
+        own: dict[Chain, list[Action]] = defaultdict(list)
+        for action, chain in owned:
+            own[chain].append(action)
+        days: dict[tuple[Chain, date], tuple[list[Action], list[Action]]] = defaultdict(
+            lambda: ([], [])
+        )
+        for chain, found in own.items():
+            for action in applying(found, self.sources):
+                days[chain, action.ex_date][0].append(action)
+        for action, chain in undecided:
+            days[chain, action.ex_date][1].append(action)
+        return frozenset(
+            self._of_date(chain, day, found, left, closes)
+            for (chain, day), (found, left) in days.items()
+        )
+
+    def _fits(self, action: Action, chain: Chain, closes: Closes) -> bool:
+        _, day = around_ex_date(action.ex_date, self.sessions)
+        return fits(action, closes.before(chain, day), closes.on(chain, day))
+
+    def _of_date(
+        self,
+        chain: Chain,
+        day: date,
+        actions: Sequence[Action],
+        undecided: Sequence[Action],
+        closes: Closes,
+    ) -> Acting:
+        ratio, most = ratio_of(actions), most_paid((a, FOREVER, FOREVER) for a in actions)
+        if most.keys() & self.large:
+            before = closes.before(chain, day)
+        else:
+            before = sum(most.values(), Decimal(1))
+        cash, left = paying(actions, before)
+        total = total_of(cash)
+        return Acting(
+            name_of(chain),
+            day,
+            float(ratio),
+            Decimal(total.numerator) / total.denominator,
+            max((SUSPECT for a in undecided if a.kind in SCALING), default=0),
+            max((_weight(a, undecided) for a in (*left, *undecided)), default=0),
+        )
+
+
+def _weight(action: Action, undecided: Sequence[Action]) -> int:
+    """Return how suspect a session is for an action that is not applied."""
+    is_large = action.kind == CASH and (action.currency or "USD") == "USD"
+    return SUSPECT if is_large or action in undecided else _SUSPECT_IF_LARGE

@@ -1,0 +1,146 @@
+"""Which symbols are one instrument at every moment: the chains of `query.identity` over known time.
+
+Hardly any symbol changes hands or its name within the sessions that a window has. Those that do are
+grouped with all that they share an instrument or a holder with; every other symbol is an instrument
+of its own, whoever holds it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from ingot.model.steps import lasting, steps
+from ingot.query.identity import Held, Holding, Segment, by_instrument, held_by, rename_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from ingot.model.steps import Steps, Version
+    from ingot.query.identity import Chain, Window
+
+NEAR: Final = timedelta(days=30)
+"""Around a change of holder or name; bars in it tell when it was, and whose an action is."""
+_ONE_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A close as traded; `tier` 0 is the vendor's, 1 is made of minutes."""
+
+    symbol: str
+    day: date
+    tier: int
+    close: Decimal
+
+
+@dataclass(frozen=True)
+class Group:
+    """Symbols that change hands or names within some dates, and all that these involve."""
+
+    symbols: frozenset[str]
+    holdings: tuple[Version[Holding], ...]
+    """All versions of the holdings of every instrument of the group."""
+
+    def windows(self, start: date, end: date) -> Iterator[Window]:
+        """Yield the dates in which bars of the group matter to `[start, end)`."""
+        start, end = start - NEAR, end + NEAR
+        edges = {d for h, _, _ in self.holdings for d in (h.start, h.end) if start < d < end}
+        for symbol in self.symbols:
+            yield from ((symbol, edge - NEAR, edge + NEAR) for edge in edges)
+
+
+def groups(versions: Iterable[Version[Holding]], start: date, end: date) -> list[Group]:
+    """Return the groups whose holdings begin or end within `[start, end)`, or near it."""
+    start, end = start - NEAR, end + NEAR
+    of_instrument: dict[tuple[str, str], list[Version[Holding]]] = defaultdict(list)
+    for version in versions:
+        of_instrument[version[0].instrument].append(version)
+    group_of: dict[str, set[str]] = {}
+    for own in of_instrument.values():
+        names = {h.symbol for h, _, _ in own if h.start < end and start < h.end}
+        joined = names.union(*(group_of.get(name, ()) for name in names))
+        group_of |= dict.fromkeys(joined, joined)
+    found: dict[int, tuple[set[str], list[Version[Holding]]]] = {}
+    for own in of_instrument.values():
+        for symbol in {h.symbol for h, _, _ in own if h.start < end and start < h.end}:
+            symbols = group_of[symbol]
+            found.setdefault(id(symbols), (symbols, []))[1].extend(own)
+            break
+    return [
+        Group(frozenset(symbols), tuple(own))
+        for symbols, own in found.values()
+        if any(start < d < end for h, _, _ in own for d in (h.start, h.end) if h.symbol in symbols)
+    ]
+
+
+def chains_over_time(
+    group: Group,
+    prices: Iterable[Version[Price]],
+    *,
+    sessions: Sequence[date],
+    sources: Sequence[str],
+) -> Steps[tuple[Chain, ...]]:
+    """Return the chains of a group from each moment on at which they are known to differ."""
+
+    def state(values: Sequence[object]) -> tuple[Chain, ...]:
+        stated = by_instrument(v for v in values if isinstance(v, Holding))
+        traded = [(v.symbol, v.day) for v in values if isinstance(v, Price)]
+        return _held(group.symbols, stated, traded, sessions, sources).chains
+
+    return steps([*group.holdings, *prices], state)
+
+
+def _held(
+    symbols: Iterable[str],
+    stated: Sequence[Sequence[Holding]],
+    traded: Sequence[tuple[str, date]],
+    sessions: Sequence[date],
+    sources: Sequence[str],
+) -> Held:
+    """Return who holds the symbols when these trade dates have a bar.
+
+    Where a symbol goes on to trade after the date of its rename and the new one has not begun to,
+    the rename is yet to come: the new one's first bar is after the old one's last.
+    """
+    bars: dict[str, set[date]] = defaultdict(set)
+    for chain in stated:
+        for symbol, first, last in rename_windows(chain, sessions):
+            bars[symbol] |= {day for name, day in traded if name == symbol and first <= day <= last}
+        for old, new in pairwise(chain):
+            latest = max(bars.get(old.symbol, ()), default=date.min)
+            if latest >= old.end and not bars.get(new.symbol) and new.symbol in bars:
+                bars[new.symbol] = {latest + _ONE_DAY}
+    dates = {symbol: sorted(days) for symbol, days in bars.items() if days}
+    return held_by(symbols, stated, dates, sessions=sessions, sources=sources)
+
+
+def holder_rows(
+    taken: Steps[tuple[Chain, ...]],
+) -> Iterator[tuple[str, date, date, str, datetime, datetime]]:
+    """Yield the rows of the relation `holders` of performance."""
+
+    def parts(chains: tuple[Chain, ...]) -> Iterator[tuple[str, date, date, str]]:
+        for chain in chains:
+            yield from ((s.symbol, s.start, s.end, name_of(chain)) for s in chain)
+
+    yield from ((*row, since, until) for row, since, until in lasting(taken, parts))
+
+
+def name_of(chain: Chain) -> str:
+    """Return what names a chain among those of one moment: its first symbol and date.
+
+    A symbol that has no other holder is its own name. No symbol has a line break.
+    """
+    first = chain[0]
+    return first.symbol if chain == alone(first.symbol) else f"{first.symbol}\n{first.start}"
+
+
+def alone(symbol: str) -> Chain:
+    """Return the chain of a symbol that is an instrument of its own."""
+    return (Segment(symbol, symbol, date.min, date.max),)

@@ -1,0 +1,229 @@
+"""What the windows of one month of performance are made of: closes, holders, and what acts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from ingot.app.acting import Rules, most_paid
+from ingot.app.chains import NEAR, Price, alone, chains_over_time, groups, holder_rows
+from ingot.app.chosen import versions_of
+from ingot.app.listed import as_table
+from ingot.model.steps import EVER
+from ingot.query.identity import Holding
+from ingot.tables import gold, silver
+from ingot.tables.arrow import relation_schema
+from ingot.tables.contract import Date, String
+from ingot.tables.contract import Decimal as DecimalType
+from ingot.tables.relation import ArrowRelation
+from ingot.transforms.literal import listed, literal
+from ingot.transforms.performance import ACTIONS, HOLDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from decimal import Decimal
+
+    import pyarrow as pa
+
+    from ingot.app.acting import Acting, Event
+    from ingot.app.chains import Group
+    from ingot.app.markets import Market
+    from ingot.app.parts import Parts
+    from ingot.app.plan import GoldWork
+    from ingot.model.steps import Steps, Version
+    from ingot.query.adjust import Action
+    from ingot.query.identity import Chain, Window
+    from ingot.storage.reader import FilePlan
+    from ingot.tables.contract import Table
+    from ingot.tables.relation import Relation
+
+    Run = Callable[[str, Mapping[str, Relation]], pa.Table]
+    Prices = dict[str, list[Version[Price]]]
+
+_CLOSES: Final = "symbol, trade_date, close, known_from, known_to"
+_HOLDING: Final = "r.source, r.instrument_id, r.symbol, r.valid_from, r.valid_to"
+_WINDOWS: Final = {"symbol": String, "first": Date, "last": Date}
+_PAID: Final = {"symbol": String, "total": DecimalType(38, 9)}
+_BARS: Final = {"day_bars": silver.DAY_BARS, "daily_bars": gold.DAILY_BARS}
+_ONE_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Reads what a month's windows hold, of all symbols or of some."""
+
+    parts: Parts
+    work: GoldWork
+    market: Market
+    run: Run
+
+    def plan(self, table: Table, snapshot: int | None = None) -> FilePlan:
+        """Return the files of a table that the windows read, in a snapshot of it."""
+        if table in {silver.CORPORATE_ACTIONS, silver.INSTRUMENTS}:
+            return self.parts.tables.plan(table, snapshot_id=snapshot)
+        return self.parts.tables.plan(
+            table,
+            start=self.work.reads_from,
+            end=self.work.unit.scope.end,
+            source=self.work.unit.scope.source,
+            dataset=self._dataset(table),
+            snapshot_id=snapshot,
+        )
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Symbols that change hands or names within the windows."""
+        start, end = self.work.reads_from - NEAR, self.work.unit.scope.end + NEAR
+        text = (
+            f"SELECT {_HOLDING}, r.known_from, r.known_to FROM instruments AS r "
+            "JOIN (SELECT DISTINCT source, instrument_id FROM instruments "
+            f"WHERE valid_to > {literal(start)}) AS living ON r.source = living.source "
+            f"AND r.instrument_id = living.instrument_id WHERE r.valid_from < {literal(end)}"
+        )
+        rows = self._tuples(text, {"instruments": self.plan(silver.INSTRUMENTS).relation()})
+        held = ((Holding(*row[:-2]), row[-2], row[-1]) for row in rows)
+        return groups(held, self.work.reads_from, self.work.unit.scope.end)
+
+    def related(self, symbols: Collection[str]) -> set[str]:
+        """Return the symbols, and all in whose windows their closes may be."""
+        own = set(symbols)
+        return own.union(*(g.symbols for g in self.groups if not own.isdisjoint(g.symbols)))
+
+    def relations(self, symbols: Collection[str] | None) -> dict[str, Relation]:
+        """Return the relations of performance's text but the calendar: of these symbols, or all."""
+        bars = {name: self._closes(table, symbols) for name, table in _BARS.items()}
+        own = [g for g in self.groups if symbols is None or not g.symbols.isdisjoint(symbols)]
+        scope = self.work.unit.scope
+        near = [w for g in own for w in g.windows(self.work.reads_from, scope.end)]
+        prices = self._prices(bars, near)
+        taken = [(g, self._chains(g, prices)) for g in own]
+        rows = [row for _, chains in taken for row in holder_rows(chains)]
+        acting = self._acting(bars, symbols, taken, prices)
+        return {
+            **bars,
+            "holders": ArrowRelation(as_table(relation_schema(HOLDERS), rows)),
+            "actions": ArrowRelation(
+                as_table(relation_schema(ACTIONS), [(*a, b, c) for a, b, c in acting])
+            ),
+        }
+
+    def _chains(self, group: Group, prices: Prices) -> Steps[tuple[Chain, ...]]:
+        return chains_over_time(
+            group,
+            [p for symbol in group.symbols for p in prices.get(symbol, ())],
+            sessions=self.parts.calendar.trade_dates,
+            sources=self.parts.settings.instrument_sources,
+        )
+
+    def _acting(
+        self,
+        bars: Mapping[str, Relation],
+        symbols: Collection[str] | None,
+        taken: Sequence[tuple[Group, Steps[tuple[Chain, ...]]]],
+        prices: Prices,
+    ) -> list[Version[Acting]]:
+        actions = self._actions(symbols)
+        paid = most_paid(actions)
+        large = self._large(bars, paid, taken)
+        before = self._prices(bars, self._before(large, taken))
+        rules = Rules(self.parts.settings.action_sources, self.parts.calendar.trade_dates, large)
+        by_event: dict[Event, list[Version[Action]]] = defaultdict(list)
+        for version in actions:
+            by_event[version[0].symbol, version[0].ex_date].append(version)
+        found: list[Version[Acting]] = []
+        for group, chains in taken:
+            events = [e for e in by_event if e[0] in group.symbols]
+            known = {
+                p: None for s in group.symbols for p in (*prices.get(s, ()), *before.get(s, ()))
+            }
+            own = [version for event in events for version in by_event.pop(event)]
+            found += rules.acting(own, chains, list(known)) if own else []
+        for event, own in by_event.items():
+            plain = [(EVER, (alone(event[0]),))]
+            known_before = before.get(event[0], ()) if event in large else ()
+            found += rules.acting(own, plain, known_before)
+        return found
+
+    def _large(
+        self,
+        bars: Mapping[str, Relation],
+        paid: Mapping[Event, Decimal],
+        taken: Iterable[tuple[Group, object]],
+    ) -> frozenset[Event]:
+        """Return the events whose cash may be as much as a close within the windows."""
+        most: dict[str, Decimal] = {}
+        kin = {symbol: group.symbols for group, _ in taken for symbol in group.symbols}
+        for (symbol, _), total in paid.items():
+            for name in kin.get(symbol, (symbol,)):
+                most[name] = max(total, most.get(name, total))
+        if not most:
+            return frozenset()
+        given = ArrowRelation(as_table(relation_schema(_PAID), list(most.items())))
+        text = " UNION ".join(
+            f"SELECT b.symbol FROM {name} AS b JOIN paid AS p "
+            "ON b.symbol = p.symbol AND b.close <= p.total"
+            for name in bars
+        )
+        found = {symbol for (symbol,) in self._tuples(text, {**bars, "paid": given})}
+        return frozenset(
+            event for event in paid if not found.isdisjoint(kin.get(event[0], (event[0],)))
+        )
+
+    def _before(
+        self, large: Iterable[Event], taken: Iterable[tuple[Group, object]]
+    ) -> list[Window]:
+        kin = {symbol: group.symbols for group, _ in taken for symbol in group.symbols}
+        return [
+            (name, self.work.reads_from, day)
+            for symbol, day in large
+            for name in kin.get(symbol, (symbol,))
+        ]
+
+    def _prices(self, bars: Mapping[str, Relation], windows: Collection[Window]) -> Prices:
+        """Return the versions of the closes on these dates, by symbol."""
+        found: Prices = defaultdict(list)
+        if not windows:
+            return found
+        given = ArrowRelation(as_table(relation_schema(_WINDOWS), windows))
+        columns = "b.symbol, b.trade_date, {} AS tier, b.close, b.known_from, b.known_to"
+        text = " UNION ".join(
+            f"SELECT {columns.format(tier)} FROM {name} AS b JOIN windows AS w "
+            "ON b.symbol = w.symbol AND b.trade_date BETWEEN w.first AND w.last "
+            "WHERE b.close IS NOT NULL"
+            for tier, name in enumerate(bars)
+        )
+        for row in self._tuples(text, {**bars, "windows": given}):
+            found[row[0]].append((Price(*row[:-2]), row[-2], row[-1]))
+        return found
+
+    def _closes(self, table: Table, symbols: Collection[str] | None) -> Relation:
+        source = self.work.unit.scope.source
+        where = f"source = {literal(source)} AND dataset = {literal(self._dataset(table))}"
+        plan = self.plan(table)
+        if symbols is None:
+            return plan.relation(where=where)
+        few = plan.relation(where=f"{where} AND symbol IN ({listed(sorted(symbols))})")
+        return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": few}))
+
+    def _actions(self, symbols: Collection[str] | None) -> list[Version[Action]]:
+        where = (
+            f"ex_date >= {literal(self.work.reads_from)} "
+            f"AND ex_date < {literal(self.work.unit.scope.end)}"
+        )
+        if symbols is not None:
+            where += f" AND symbol IN ({listed(sorted(symbols))})" if symbols else " AND FALSE"
+        names = ", ".join(silver.CORPORATE_ACTIONS.column_names)
+        relation = self.plan(silver.CORPORATE_ACTIONS).relation()
+        text = f"SELECT {names} FROM actions WHERE {where}"
+        return versions_of(self.run(text, {"actions": relation}))
+
+    def _tuples(self, text: str, inputs: Mapping[str, Relation]) -> list[tuple[Any, ...]]:
+        rows = self.run(text, inputs)
+        return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+
+    def _dataset(self, table: Table) -> str:
+        dataset = self.market.days if table is silver.DAY_BARS else self.market.minutes
+        return dataset.name if dataset else ""
