@@ -44,6 +44,7 @@ ASKED = range(SESSIONS - 12, SESSIONS)
 SCOPE = Scope("massive", "us_stocks_sip", DATES[ASKED[0]], DATES[ASKED[-1]] + timedelta(days=1))
 CALENDAR = calendar_rows(DATES, 1000)
 EXACT = ("close", "close_source", "suspect_action", "observations_90d", "history_from")
+MOMENTS = 12
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -296,10 +297,7 @@ def test_each_moment_s_rows_are_those_computed_from_what_was_known_then(
 ) -> None:
     market = a_market(seed)
     rows = answers(engine, market, basis)
-    versions = [*market.closes, *market.holders]
-    bounds = {v.known_from for v in versions} | {v.known_to for v in versions} - {FOREVER}
-    bounds |= {a.known_from for a in market.actions}
-    for at in sorted(t for t in bounds if t >= moment(ASKED[0] - 2)):
+    for at in _moments(market, random.Random(seed)):
         seen = {
             (r["symbol"], r["trade_date"]): r for r in rows if r["known_from"] <= at < r["known_to"]
         }
@@ -311,6 +309,14 @@ def test_each_moment_s_rows_are_those_computed_from_what_was_known_then(
             found = {name: _or_nan(seen[key][name]) for name in row}
             wanted = {name: _or_nan(value) for name, value in row.items()}
             assert found == pytest.approx(wanted, rel=1e-9, abs=1e-11, nan_ok=True)
+
+
+def _moments(market: Market, rng: random.Random) -> list[datetime]:
+    """Return when it changes who holds what and what acts, and some of when closes change."""
+    closes = {c.known_from for c in market.closes} | {c.known_to for c in market.closes}
+    closes = {t for t in closes if moment(ASKED[0] - 2) <= t < FOREVER}
+    others = {h.known_from for h in market.holders} | {a.known_from for a in market.actions}
+    return sorted({*rng.sample(sorted(closes), MOMENTS), *others} - {_EVER})
 
 
 def _or_nan(value: float | None) -> float:
