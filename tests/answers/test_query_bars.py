@@ -380,6 +380,21 @@ def test_wide_bars_have_a_column_per_symbol(reads: Reads) -> None:
     assert wide.schema.field("B").type == pa.decimal128(18, 6)
 
 
+@pytest.mark.parametrize("symbols", [("A",), ("A", "B")])
+def test_a_wide_answer_of_all_sessions_is_in_the_order_of_time(
+    reads: Reads, symbols: tuple[str, ...]
+) -> None:
+    rows = [
+        minute(symbol, day, clock, "1 1 1 1")
+        for day in (TUESDAY, MONDAY)
+        for clock in ("17:00", "09:30", "08:00")
+        for symbol in symbols
+    ]
+    wide = to_wide(ask(reads, rows, interval="1m"), "close").to_pandas().set_index("bar_start")
+    assert wide.index.is_monotonic_increasing
+    assert wide["session"].to_list() == ["pre", "regular", "post"] * 2
+
+
 def test_a_symbol_that_is_called_like_a_column_cannot_be_wide(reads: Reads) -> None:
     found = ask(reads, [minute("session", MONDAY, "09:30", "1 1 1 1")], interval="1m")
     with pytest.raises(QueryError, match="called like a column"):

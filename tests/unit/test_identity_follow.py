@@ -142,6 +142,43 @@ def test_without_a_clear_change_the_sources_date_stays(bars: dict[str, list[date
     assert snapped([FB, META], bars, 5, sessions()) == (FB, META)
 
 
+HANDOVER = date(2022, 6, 9)
+
+
+@pytest.mark.parametrize("stated", [date(2022, 6, 7), HANDOVER, date(2022, 6, 13)])
+def test_a_handover_is_on_the_session_of_the_bars_for_both_of_its_companies(stated: date) -> None:
+    """The bars of X go on; those of A's new symbol start and those of B's old one stop."""
+    first = [
+        Holding("csv", "A", "X", date(2012, 1, 3), stated),
+        Holding("csv", "A", "XN", stated, OPEN),
+    ]
+    second = [
+        Holding("csv", "B", "Y", date(2012, 1, 3), stated),
+        Holding("csv", "B", "X", stated, OPEN),
+    ]
+    bars = {
+        "X": sessions(),
+        "XN": [d for d in sessions() if d >= HANDOVER],
+        "Y": [d for d in sessions() if d < HANDOVER],
+    }
+    for chain in (first, second):
+        old, new = snapped(chain, bars, 5, sessions(), {"X"})
+        assert (old.end, new.start) == (HANDOVER, HANDOVER)
+        assert snapped(chain, bars, 5, sessions()) == tuple(chain), "X is not known to be shared"
+
+
+def test_a_new_listing_waits_for_the_end_of_the_symbols_old_holder() -> None:
+    """The source dates both on 06-07; the bars show the old holder until 06-08."""
+    early = date(2022, 6, 7)
+    old = Holding("csv", "A", "X", date(2012, 1, 3), HANDOVER)
+    new = Holding("csv", "C", "X", early, OPEN)
+    held = disjoint([new, old], SOURCES, {old})
+    assert [(h.instrument_id, h.start, h.end) for h in held] == [
+        ("A", date(2012, 1, 3), HANDOVER),
+        ("C", HANDOVER, OPEN),
+    ]
+
+
 def in_chains(symbol: str, day: date, holdings: list[Holding], stated: list[Holding]) -> list[str]:
     found = chains({symbol}, disjoint(holdings, SOURCES), disjoint(stated, SOURCES))
     return [

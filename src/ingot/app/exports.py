@@ -90,7 +90,8 @@ def export(parts: Parts, order: ExportOrder, ask: Callable[[PinnedReader], Answe
         ask: Asks the reader that it is given one question.
 
     Raises:
-        QueryError: The answer is not settled, the folder is in use, or the question is wrong.
+        QueryError: The answer is not settled, has no bars, the folder is in use, or the question
+            is wrong.
         SnapshotGoneError: A snapshot expired while it was read.
         StorageFullError, ConfigError, StorageUnavailableError: The folder cannot be written.
     """
@@ -102,6 +103,8 @@ def export(parts: Parts, order: ExportOrder, ask: Callable[[PinnedReader], Answe
         answer = ask(reader)
         if not answer.settled and not order.allow_unsettled:
             raise QueryError(_unsettled(answer))
+        if not len(answer) and not order.allow_unsettled and _is_bars(reader):
+            raise QueryError(_no_rows(answer))
         rows = ordered_rows(reader, answer)
         draft = manifest_of(parts, reader, answer, rows, order.form)
     with unfinished(order.folder) as folder:
@@ -294,6 +297,18 @@ def _told(made: Manifest) -> str:
     symbols = " ".join(asked.get("symbols", ())) or "every symbol"
     span = f"{asked['start']['date']}..{asked['end']['date']}"
     return f"bars {symbols} {asked['interval']} {span}"[:200]
+
+
+def _is_bars(reader: PinnedReader) -> bool:
+    return reader.asked is not None and isinstance(reader.asked.what, BarsRequest)
+
+
+def _no_rows(answer: Answer) -> str:
+    why = "; ".join(answer.notices) or "no bars in the span"
+    return (
+        f"The answer has no rows, so it was not exported: {why}. Name symbols and dates that have "
+        "bars, or insist with --allow-unsettled."
+    )
 
 
 def _unsettled(answer: Answer) -> str:

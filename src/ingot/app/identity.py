@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app.listed import listed
-from ingot.errors import QueryError
+from ingot.engines.rule import require_rule
 from ingot.model.time import as_of
 from ingot.query.universe import COLUMNS, universe_sql
 
@@ -79,8 +79,10 @@ def universe(
     """Return the symbols that traded on a date, delisted ones included, as known at a moment.
 
     Raises:
-        QueryError: The rule is not a condition over the columns.
+        QueryError: The rule is not one condition over the columns.
     """
+    if rule is not None:
+        require_rule(rule, COLUMNS)
     settings = parts.settings
     text = universe_sql(
         day,
@@ -88,14 +90,7 @@ def universe(
         bar_sources=settings.sources_on(day),
         instrument_sources=settings.instrument_sources,
     )
-    try:
-        answer = reader.sql(text, known_at)
-    except QueryError as exc:
-        if rule is None:
-            raise
-        raise QueryError(
-            f"The rule was {rule!r}, which is no condition over {', '.join(COLUMNS)}: {exc}"
-        ) from exc
+    answer = reader.sql(text, known_at)
     if len(answer) or rule:
         return answer
     return replace(answer, notices=(*answer.notices, f"no bars of {day} are known"))

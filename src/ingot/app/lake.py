@@ -348,7 +348,8 @@ class Lake:
             *symbols: As in `bars`.
             sql: One SELECT, instead of bars.
             format: parquet, csv, arrow or lean (bars of 1m, 1h or 1d).
-            allow_unsettled: Also export what may change when all that landed is refined.
+            allow_unsettled: Also export what may change when all that landed is refined, and bars
+                without a row.
             **asked: Everything else that `bars` or `sql` takes, known_at included.
 
         Raises:

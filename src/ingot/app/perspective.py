@@ -186,10 +186,19 @@ class Perspectives:
         """Return the factors of the bars of segments: those that they have in the whole market."""
         if request.basis == RAW:
             return Adjusted(tuple(Factor(s.asked, s.symbol, s.start, s.end) for s in segments))
-        chains = [c for c in held.chains if any(_meet(s, own) for s in segments for own in c)]
+        spans: dict[str, list[Segment]] = {}
+        for segment in segments:
+            spans.setdefault(segment.symbol, []).append(segment)
+        chains = [
+            chain
+            for chain in held.chains
+            if any(_meet(own, s) for own in chain for s in spans.get(own.symbol, ()))
+        ]
         actions = self._actions(request, moment, {s.symbol for chain in chains for s in chain})
         done = self._adjusted(actions, chains, held.chains, request, moment)
-        factors = (_part(f, s) for s in segments for f in done.factors if _meet(f, s))
+        factors = (
+            _part(f, s) for f in done.factors for s in spans.get(f.symbol, ()) if _meet(f, s)
+        )
         return Adjusted(tuple(factors), done.unapplied)
 
     def _actions(
@@ -261,7 +270,7 @@ class Perspectives:
             on=day,
             start=date.min,
             end=date.max,
-            holdings=self._holders.of({symbol}, moment).holdings,
+            holdings=self._holders.of({symbol}, moment).around(symbol),
             sources=self._parts.settings.instrument_sources,
         )
         if found.holder is None:
@@ -291,7 +300,7 @@ class Perspectives:
             on=on,
             start=request.start,
             end=request.end,
-            holdings=held.holdings,
+            holdings=held.around(symbol),
             sources=self._parts.settings.instrument_sources,
         )
 

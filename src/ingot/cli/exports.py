@@ -50,7 +50,10 @@ Folder = Annotated[
 ]
 Unsettled = Annotated[
     bool,
-    typer.Option("--allow-unsettled", help="Export even what may change by the next build."),
+    typer.Option(
+        "--allow-unsettled",
+        help="Export even what may change by the next build, or bars without a row.",
+    ),
 ]
 
 export_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

@@ -98,6 +98,9 @@ FUNCTIONS: Final = (
 ) | _WINDOWS
 """Scalar, aggregate and window functions, in lower case."""
 
+ROW_FUNCTIONS: Final = FUNCTIONS - _MAKERS - _AGGREGATES - _WINDOWS
+"""Those of them whose value depends on one row alone."""
+
 TABLE_FUNCTIONS: Final = _MAKERS
 """Functions that may stand in FROM."""
 

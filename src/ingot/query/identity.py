@@ -7,7 +7,7 @@ precedence that has a holder. Two instruments of two sources are never one.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 _FAR: Final = timedelta(days=15)
 """No session beyond it is near a rename, even where the calendar has a hole."""
 
@@ -81,6 +81,26 @@ class Held:
         """Every date of every symbol in exactly one chain."""
         return chains(self.symbols, self.holdings, self.stated)
 
+    def around(self, symbol: str) -> list[Holding]:
+        """Return all holdings of every instrument that holds a symbol at some time."""
+        return [h for i in self._holders.get(symbol, ()) for h in self._own[i]]
+
+    @cached_property
+    def _holders(self) -> dict[str, set[tuple[str, str]]]:
+        """The instruments of each symbol."""
+        found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for h in self.holdings:
+            found[h.symbol].add(h.instrument)
+        return found
+
+    @cached_property
+    def _own(self) -> dict[tuple[str, str], list[Holding]]:
+        """The holdings of each instrument."""
+        found: dict[tuple[str, str], list[Holding]] = defaultdict(list)
+        for h in self.holdings:
+            found[h.instrument].append(h)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
@@ -95,7 +115,10 @@ class Followed:
 
 
 def timeline(
-    symbol: str, holdings: Iterable[Holding], sources: Sequence[str]
+    symbol: str,
+    holdings: Iterable[Holding],
+    sources: Sequence[str],
+    firm: Collection[Holding] = (),
 ) -> tuple[Holding, ...]:
     """Return who holds a symbol when, ascending, without overlap.
 
@@ -103,10 +126,11 @@ def timeline(
         symbol: The symbol.
         holdings: Holdings of any symbols.
         sources: Precedence; sources that are not listed come after, by name.
+        firm: Those whose end the bars show; they come before others of their source.
     """
     own = sorted(
         (h for h in holdings if h.symbol == symbol and h.start < h.end),
-        key=lambda h: (*_rank(h.source, sources), -h.start.toordinal()),
+        key=lambda h: (*_rank(h.source, sources), h not in firm, -h.start.toordinal()),
     )
     taken: list[Holding] = []
     for holding in own:
@@ -182,12 +206,21 @@ def held_by(
         sessions: Trade dates of the market, ascending.
         sources: Precedence of the sources of instruments.
     """
-    moved = [snapped(chain, bars, _REACH, sessions) for chain in stated] if bars else stated
-    return Held(
-        frozenset(symbols),
-        disjoint((h for chain in moved for h in chain), sources),
-        disjoint((h for chain in stated for h in chain), sources),
-    )
+    by_source = [h for chain in stated for h in chain]
+    shared = _shared(by_source) if bars else set()
+    moved = [snapped(c, bars, _REACH, sessions, shared) for c in stated] if bars else stated
+    by_bars = [h for chain in moved for h in chain]
+    ends = {(h.instrument, h.symbol, h.end) for h in by_source}
+    firm = {h for h in by_bars if (h.instrument, h.symbol, h.end) not in ends}
+    return Held(frozenset(symbols), disjoint(by_bars, sources, firm), disjoint(by_source, sources))
+
+
+def _shared(holdings: Iterable[Holding]) -> set[str]:
+    """Return the symbols that more than one instrument holds at some time."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for h in holdings:
+        ids[h.symbol].add(h.instrument_id)
+    return {symbol for symbol, found in ids.items() if len(found) > 1}
 
 
 def snapped(
@@ -195,10 +228,11 @@ def snapped(
     bars: Mapping[str, Sequence[date]],
     reach: int,
     sessions: Sequence[date],
+    shared: Collection[str] = (),
 ) -> tuple[_Span, ...]:
     """Return the segments with each rename moved to where the bars change their symbol.
 
-    A vendor's date may fall on a weekend, or lie some sessions off. Where within `reach` sessions
+    A vendor's date may fall on a weekend, or some sessions off. Where within `reach` sessions
     of it the old symbol's bars stop before the new one's start, the new one's first bar is it.
 
     Args:
@@ -206,20 +240,47 @@ def snapped(
         bars: Trade dates with a bar around the renames, by symbol.
         reach: Sessions around a rename within which bars count.
         sessions: Trade dates of the market, ascending.
+        shared: Symbols that other instruments hold as well, whose bars may be of another before
+            or after the rename; then those of the other symbol date it, if it is not shared.
     """
     found = list(segments)
     for index, (old, new) in enumerate(pairwise(segments)):
-        window = around(old, new, reach, sessions)
-        last = max(
-            (d for d in bars.get(old.symbol, ()) if window[0] <= d <= window[1]), default=None
-        )
-        first = min(
-            (d for d in bars.get(new.symbol, ()) if window[0] <= d <= window[1]), default=None
-        )
-        if last is not None and first is not None and last < first:
-            found[index] = replace(found[index], end=first)
-            found[index + 1] = replace(found[index + 1], start=first)
+        first, last = around(old, new, reach, sessions)
+        near = sessions[bisect_left(sessions, first) : bisect_right(sessions, last)]
+        had, has = ([d for d in bars.get(s.symbol, ()) if d in near] for s in (old, new))
+        taken, left = old.symbol in shared, new.symbol in shared
+        if day := _changed(had, has, dict(pairwise(near)), taken=taken, left=left):
+            found[index] = replace(found[index], end=day)
+            found[index + 1] = replace(found[index + 1], start=day)
     return tuple(s for s in found if s.start < s.end)
+
+
+def _changed(
+    had: Sequence[date],
+    has: Sequence[date],
+    following: Mapping[date, date],
+    *,
+    taken: bool,
+    left: bool,
+) -> date | None:
+    """Return the session of a rename by the bars of its two symbols, ascending.
+
+    Args:
+        had: Trade dates of the old symbol.
+        has: Trade dates of the new symbol.
+        following: The session after each.
+        taken: Another instrument holds the old symbol as well.
+        left: Another instrument holds the new symbol as well.
+    """
+    if not had or not has:
+        return None
+    if had[-1] < has[0]:
+        return has[0]
+    if taken and not left and any(following.get(eve) == has[0] for eve in had):
+        return has[0]
+    if left and not taken and following.get(had[-1]) in has:
+        return following[had[-1]]
+    return None
 
 
 def around(old: _Span, new: _Span, reach: int, sessions: Sequence[date]) -> tuple[date, date]:
@@ -239,12 +300,14 @@ def chained(holdings: Iterable[Holding]) -> list[Holding]:
     return [h for h in (*cut, *ordered[-1:]) if h.start < h.end]
 
 
-def disjoint(holdings: Iterable[Holding], sources: Sequence[str]) -> tuple[Holding, ...]:
+def disjoint(
+    holdings: Iterable[Holding], sources: Sequence[str], firm: Collection[Holding] = ()
+) -> tuple[Holding, ...]:
     """Return the holdings by symbol, no two of one symbol on one date (see `timeline`)."""
     own: dict[str, list[Holding]] = defaultdict(list)
     for h in holdings:
         own[h.symbol].append(h)
-    return tuple(h for symbol in sorted(own) for h in timeline(symbol, own[symbol], sources))
+    return tuple(h for symbol in sorted(own) for h in timeline(symbol, own[symbol], sources, firm))
 
 
 def chains(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingot.tables.view import literal
 
@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-COLUMNS = (
-    *("symbol", "instrument_id", "name", "type", "exchange", "list_date"),
-    *("close", "volume", "dollar_volume", "bar_source"),
-)
+COLUMNS: Final = {
+    **dict.fromkeys(("symbol", "instrument_id", "name", "type", "exchange"), "VARCHAR"),
+    "list_date": "DATE",
+    **dict.fromkeys(("close", "volume"), "DECIMAL(18,6)"),
+    "dollar_volume": "DECIMAL(38,12)",
+    "bar_source": "VARCHAR",
+}
+"""Columns of the universe, which a rule may name, and their types in DuckDB's dialect."""
 
 
 def universe_sql(
@@ -26,7 +30,7 @@ def universe_sql(
     """Return the question that lists the symbols with a bar on a trade date, by symbol.
 
     It reads silver.day_bars, gold.daily_bars where the first has no bar of the symbol, and
-    silver.instruments; `rule` is a condition over COLUMNS that the rows must keep.
+    silver.instruments; `rule` is one condition over COLUMNS, already screened, that rows must keep.
     """
     bars = f"""
   SELECT source, symbol, close, volume, 0 AS tier FROM silver.day_bars
@@ -62,7 +66,9 @@ universe AS (
   LEFT JOIN named AS n ON t.symbol = n.symbol AND n.choice = 1
   WHERE t.choice = 1
 )
-SELECT {", ".join(COLUMNS)} FROM universe WHERE ({rule or "true"}) ORDER BY symbol"""
+SELECT {", ".join(COLUMNS)} FROM universe WHERE (
+{rule or "true"}
+) ORDER BY symbol"""
 
 
 def _rank(sources: Sequence[str]) -> str:
