@@ -11,28 +11,30 @@ from ingot.app.chains import (
     Group,
     Price,
     alone,
-    chains_over_time,
     groups,
+    held_over_time,
     holder_rows,
     name_of,
 )
 from ingot.model.steps import EVER
 from ingot.model.time import FOREVER
 from ingot.query.adjust import Action
-from ingot.query.identity import Holding
+from ingot.query.identity import Held, Holding
 from tests.small_market import weekdays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingot.model.steps import Steps, Version
-    from ingot.query.identity import Chain
 
 SESSIONS = weekdays(date(2024, 6, 3), 30)
 FIRST, END = SESSIONS[0], SESSIONS[-1] + timedelta(days=1)
 LISTED = date(2010, 1, 4)
 OPEN = date(9999, 12, 31)
 MONDAY, FRIDAY = date(2024, 6, 17), date(2024, 6, 14)
+
+
+ALONE = [(EVER, Held(frozenset({"S"}), (), ()))]
 
 
 def noon(day: date) -> datetime:
@@ -63,12 +65,12 @@ def traded(symbol: str, first: date, last: date, close: str = "50") -> list[Vers
 
 def over_time(
     holdings: Sequence[Version[Holding]], prices: Sequence[Version[Price]] = ()
-) -> Steps[tuple[Chain, ...]]:
+) -> Steps[Held]:
     (group,) = groups(holdings, FIRST, END)
-    return chains_over_time(group, prices, sessions=SESSIONS, sources=("csv", "massive"))
+    return held_over_time(group, prices, sessions=SESSIONS, sources=("csv", "massive"))
 
 
-def instruments(taken: Steps[tuple[Chain, ...]], at: datetime) -> dict[tuple[str, date], str]:
+def instruments(taken: Steps[Held], at: datetime) -> dict[tuple[str, date], str]:
     """Return what each symbol is on each session, as known at a moment."""
     return {
         (symbol, day): instrument
@@ -151,6 +153,22 @@ def test_of_two_sources_the_first_of_the_precedence_counts() -> None:
     assert found["AAX", FRIDAY] == found["AAX", MONDAY] != found["XXX", MONDAY]
 
 
+def test_no_instrument_has_two_symbols_on_one_session() -> None:
+    """The bars say that AAX changed hands two sessions before its sources do."""
+    stated = date(2024, 6, 20)
+    taken = over_time(
+        [held("A", "AAX", LISTED, stated), held("A", "AAXN", stated), held("B", "AAX", stated)],
+        [*traded("AAX", FIRST, END), *traded("AAXN", date(2024, 6, 18), END)],
+    )
+    for at in (EVER, noon(stated), noon(END)):
+        found = instruments(taken, at)
+        assert len({(day, who) for (_, day), who in found.items()}) == len(found)
+    assert found["AAX", date(2024, 6, 17)] == found["AAXN", date(2024, 6, 18)]
+    later = action("AAX", date(2024, 6, 21), "cash_dividend", cash="1")
+    (acting,) = (a for a, _, _ in rules().acting([(later, noon(END), FOREVER)], taken))
+    assert acting.instrument == found["AAX", later.ex_date]
+
+
 def rules(*, large: Sequence[tuple[str, date]] = ()) -> Rules:
     return Rules(("csv", "massive"), SESSIONS, frozenset(large))
 
@@ -169,7 +187,7 @@ def test_the_first_source_that_knows_an_event_counts_from_when_it_knows_it() -> 
         (action("S", MONDAY, "split", source="massive", **split), noon(FRIDAY), FOREVER),
         (action("S", MONDAY, "split", ratio_from="1", ratio_to="3"), learned, FOREVER),
     ]
-    found = rules().acting(actions, [(EVER, (alone("S"),))])
+    found = rules().acting(actions, ALONE)
     assert sorted(found, key=lambda v: v[1]) == [
         (Acting("S", MONDAY, 2.0, Decimal(0), 0, 0), noon(FRIDAY), learned),
         (Acting("S", MONDAY, 3.0, Decimal(0), 0, 0), learned, FOREVER),
@@ -184,7 +202,7 @@ def test_a_dividend_is_not_applied_while_the_close_before_is_known_to_be_less() 
         (Price("S", FRIDAY, 1, Decimal(1)), noon(MONDAY), FOREVER),
     ]
     paid = [(action("S", MONDAY, "cash_dividend", cash="5"), noon(FRIDAY), FOREVER)]
-    found = rules(large=[("S", MONDAY)]).acting(paid, [(EVER, (alone("S"),))], prices)
+    found = rules(large=[("S", MONDAY)]).acting(paid, ALONE, prices)
     assert sorted(found, key=lambda v: v[1])[1:] == [
         (Acting("S", MONDAY, 1.0, Decimal(5), 0, 0), noon(MONDAY), corrected),
         (Acting("S", MONDAY, 1.0, Decimal(0), 0, 2), corrected, FOREVER),

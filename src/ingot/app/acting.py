@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ingot.app.chains import Price, name_of
+from ingot.app.chains import Price, name_of, windows_of
 from ingot.model.steps import lasting, steps
 from ingot.model.time import FOREVER
 from ingot.query.adjust import (
@@ -24,6 +24,7 @@ from ingot.query.adjust import (
     total_of,
 )
 from ingot.query.belonging import around_ex_date, belonging, fits
+from ingot.query.identity import Held
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -106,25 +107,26 @@ class Rules:
     def acting(
         self,
         actions: Sequence[Version[Action]],
-        chains: Steps[tuple[Chain, ...]],
+        taken: Steps[Held],
         prices: Sequence[Version[Price]] = (),
     ) -> list[Version[Acting]]:
         """Return what acts on the instruments of a group, and from when to when that is known.
 
         Args:
             actions: All versions of the actions of its symbols.
-            chains: Its chains at each moment.
+            taken: Who holds its symbols at each moment.
             prices: Versions of closes around changes of hands, and before what is large.
         """
-        ends = [since for since, _ in chains[1:]] + [FOREVER]
-        held = [(c, since, end) for (since, c), end in zip(chains, ends, strict=True)]
+        ends = [since for since, _ in taken[1:]] + [FOREVER]
+        held = [(h, since, end) for (since, h), end in zip(taken, ends, strict=True)]
         return lasting(steps([*held, *actions, *prices], self._at), lambda state: state)
 
     def _at(self, values: Sequence[object]) -> frozenset[Acting]:
         closes = Closes.of(v for v in values if isinstance(v, Price))
+        held = next(v for v in values if isinstance(v, Held))
         owned, undecided = belonging(
             [v for v in values if isinstance(v, Action)],
-            [chain for v in values if isinstance(v, tuple) for chain in v],
+            held.chains,
             fits=lambda action, chain: self._fits(action, chain, closes),
             trade_dates=self.sessions,
         )
@@ -139,8 +141,9 @@ class Rules:
                 days[chain, action.ex_date][0].append(action)
         for action, chain in undecided:
             days[chain, action.ex_date][1].append(action)
+        windows = windows_of(held)
         return frozenset(
-            self._of_date(chain, day, found, left, closes)
+            Acting(_name(chain, windows), day, *self._effect(chain, day, found, left, closes))
             for (chain, day), (found, left) in days.items()
         )
 
@@ -148,14 +151,15 @@ class Rules:
         _, day = around_ex_date(action.ex_date, self.sessions)
         return fits(action, closes.before(chain, day), closes.on(chain, day))
 
-    def _of_date(
+    def _effect(
         self,
         chain: Chain,
         day: date,
         actions: Sequence[Action],
         undecided: Sequence[Action],
         closes: Closes,
-    ) -> Acting:
+    ) -> tuple[float, Decimal, int, int]:
+        """Return ratio, cash, and how suspect what is not applied makes each basis."""
         ratio, most = ratio_of(actions), most_paid((a, FOREVER, FOREVER) for a in actions)
         if most.keys() & self.large:
             before = closes.before(chain, day)
@@ -163,14 +167,22 @@ class Rules:
             before = sum(most.values(), Decimal(1))
         cash, left = paying(actions, before)
         total = total_of(cash)
-        return Acting(
-            name_of(chain),
-            day,
+        return (
             float(ratio),
             Decimal(total.numerator) / total.denominator,
             max((SUSPECT for a in undecided if a.kind in SCALING), default=0),
             max((_weight(a, undecided) for a in (*left, *undecided)), default=0),
         )
+
+
+def _name(chain: Chain, windows: Iterable[Chain]) -> str:
+    """Return the name of the window that a chain's first date is in."""
+    symbol, start = chain[0].symbol, chain[0].start
+    return next(
+        name_of(window)
+        for window in windows
+        if any(s.symbol == symbol and s.start <= start < s.end for s in window)
+    )
 
 
 def _weight(action: Action, undecided: Sequence[Action]) -> int:

@@ -7,17 +7,26 @@ of its own, whoever holds it.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ingot.model.steps import lasting, steps
-from ingot.query.identity import Held, Holding, Segment, by_instrument, held_by, rename_windows
+from ingot.query.identity import (
+    Held,
+    Holding,
+    Segment,
+    by_instrument,
+    chains,
+    held_by,
+    rename_windows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -26,7 +35,6 @@ if TYPE_CHECKING:
 
 NEAR: Final = timedelta(days=30)
 """Around a change of holder or name; bars in it tell when it was, and whose an action is."""
-_ONE_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,61 +87,72 @@ def groups(versions: Iterable[Version[Holding]], start: date, end: date) -> list
     ]
 
 
-def chains_over_time(
+def held_over_time(
     group: Group,
     prices: Iterable[Version[Price]],
     *,
     sessions: Sequence[date],
     sources: Sequence[str],
-) -> Steps[tuple[Chain, ...]]:
-    """Return the chains of a group from each moment on at which they are known to differ."""
+) -> Steps[Held]:
+    """Return who holds the symbols of a group from each moment on at which that changes."""
 
-    def state(values: Sequence[object]) -> tuple[Chain, ...]:
+    def state(values: Sequence[object]) -> Held:
         stated = by_instrument(v for v in values if isinstance(v, Holding))
-        traded = [(v.symbol, v.day) for v in values if isinstance(v, Price)]
-        return _held(group.symbols, stated, traded, sessions, sources).chains
+        bars: dict[str, list[date]] = defaultdict(list)
+        for price in (v for v in values if isinstance(v, Price)):
+            bars[price.symbol].append(price.day)
+        near = _near(stated, bars, sessions)
+        return held_by(group.symbols, stated, near, sessions=sessions, sources=sources)
 
     return steps([*group.holdings, *prices], state)
 
 
-def _held(
-    symbols: Iterable[str],
+def _near(
     stated: Sequence[Sequence[Holding]],
-    traded: Sequence[tuple[str, date]],
+    bars: Mapping[str, Sequence[date]],
     sessions: Sequence[date],
-    sources: Sequence[str],
-) -> Held:
-    """Return who holds the symbols when these trade dates have a bar.
+) -> dict[str, Sequence[date]]:
+    """Return the trade dates near renames, by symbol.
 
-    Where a symbol goes on to trade after the date of its rename and the new one has not begun to,
-    the rename is yet to come: the new one's first bar is after the old one's last.
+    Where a symbol goes on to trade after its rename, and the new one has not begun to, the rename
+    is yet to come: the new one begins on the session after.
     """
-    bars: dict[str, set[date]] = defaultdict(set)
+    found: dict[str, Sequence[date]] = {}
     for chain in stated:
         for symbol, first, last in rename_windows(chain, sessions):
-            bars[symbol] |= {day for name, day in traded if name == symbol and first <= day <= last}
-        for old, new in pairwise(chain):
-            latest = max(bars.get(old.symbol, ()), default=date.min)
-            if latest >= old.end and not bars.get(new.symbol) and new.symbol in bars:
-                bars[new.symbol] = {latest + _ONE_DAY}
-    dates = {symbol: sorted(days) for symbol, days in bars.items() if days}
-    return held_by(symbols, stated, dates, sessions=sessions, sources=sources)
+            days = {d for d in bars.get(symbol, ()) if first <= d <= last}
+            found[symbol] = sorted(days.union(found.get(symbol, ())))
+    holders = Counter(symbol for chain in stated for symbol in {h.symbol for h in chain})
+    for old, new in (pair for chain in stated for pair in pairwise(chain)):
+        had = found.get(old.symbol)
+        if had and had[-1] >= old.end and holders[old.symbol] == 1 and found.get(new.symbol) == []:
+            following = bisect_right(sessions, had[-1])
+            found[new.symbol] = sessions[following : following + 1]
+    return {symbol: days for symbol, days in found.items() if days}
 
 
 def holder_rows(
-    taken: Steps[tuple[Chain, ...]],
+    taken: Steps[Held],
 ) -> Iterator[tuple[str, date, date, str, datetime, datetime]]:
-    """Yield the rows of the relation `holders` of performance."""
+    """Yield the rows of the relation `holders` of performance.
 
-    def parts(chains: tuple[Chain, ...]) -> Iterator[tuple[str, date, date, str]]:
-        for chain in chains:
+    Renames are where the bars have them; no instrument has two symbols on one date.
+    """
+
+    def parts(held: Held) -> Iterator[tuple[str, date, date, str]]:
+        for chain in windows_of(held):
             yield from ((s.symbol, s.start, s.end, name_of(chain)) for s in chain)
 
     yield from ((*row, since, until) for row, since, until in lasting(taken, parts))
 
 
+def windows_of(held: Held) -> tuple[Chain, ...]:
+    """Return the chains whose closes are one window: with renames only where the bars have them."""
+    return chains(held.symbols, held.holdings, ())
+
+
 def name_of(chain: Chain) -> str:
-    """Return what names a chain among those of one moment: its first symbol and date.
+    """Return what names a chain among the windows of one moment: its first symbol and date.
 
     A symbol that has no other holder is its own name. No symbol has a line break.
     """

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.app.acting import Rules, most_paid
-from ingot.app.chains import NEAR, Price, alone, chains_over_time, groups, holder_rows
+from ingot.app.chains import NEAR, Price, groups, held_over_time, holder_rows
 from ingot.app.chosen import versions_of
 from ingot.app.listed import as_table
 from ingot.model.steps import EVER
-from ingot.query.identity import Holding
+from ingot.query.identity import Held, Holding
 from ingot.tables import gold, silver
 from ingot.tables.arrow import relation_schema
 from ingot.tables.contract import Date, String
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ingot.app.plan import GoldWork
     from ingot.model.steps import Steps, Version
     from ingot.query.adjust import Action
-    from ingot.query.identity import Chain, Window
+    from ingot.query.identity import Window
     from ingot.storage.reader import FilePlan
     from ingot.tables.contract import Table
     from ingot.tables.relation import Relation
@@ -99,8 +99,8 @@ class Windows:
         scope = self.work.unit.scope
         near = [w for g in own for w in g.windows(self.work.reads_from, scope.end)]
         prices = self._prices(bars, near)
-        taken = [(g, self._chains(g, prices)) for g in own]
-        rows = [row for _, chains in taken for row in holder_rows(chains)]
+        taken = [(g, self._held(g, prices)) for g in own]
+        rows = [row for _, held in taken for row in holder_rows(held)]
         acting = self._acting(bars, symbols, taken, prices)
         return {
             **bars,
@@ -110,8 +110,8 @@ class Windows:
             ),
         }
 
-    def _chains(self, group: Group, prices: Prices) -> Steps[tuple[Chain, ...]]:
-        return chains_over_time(
+    def _held(self, group: Group, prices: Prices) -> Steps[Held]:
+        return held_over_time(
             group,
             [p for symbol in group.symbols for p in prices.get(symbol, ())],
             sessions=self.parts.calendar.trade_dates,
@@ -122,7 +122,7 @@ class Windows:
         self,
         bars: Mapping[str, Relation],
         symbols: Collection[str] | None,
-        taken: Sequence[tuple[Group, Steps[tuple[Chain, ...]]]],
+        taken: Sequence[tuple[Group, Steps[Held]]],
         prices: Prices,
     ) -> list[Version[Acting]]:
         actions = self._actions(symbols)
@@ -134,15 +134,15 @@ class Windows:
         for version in actions:
             by_event[version[0].symbol, version[0].ex_date].append(version)
         found: list[Version[Acting]] = []
-        for group, chains in taken:
+        for group, held in taken:
             events = [e for e in by_event if e[0] in group.symbols]
             known = {
                 p: None for s in group.symbols for p in (*prices.get(s, ()), *before.get(s, ()))
             }
             own = [version for event in events for version in by_event.pop(event)]
-            found += rules.acting(own, chains, list(known)) if own else []
+            found += rules.acting(own, held, list(known)) if own else []
         for event, own in by_event.items():
-            plain = [(EVER, (alone(event[0]),))]
+            plain = [(EVER, Held(frozenset({event[0]}), (), ()))]
             known_before = before.get(event[0], ()) if event in large else ()
             found += rules.acting(own, plain, known_before)
         return found
