@@ -19,22 +19,20 @@ from ingot.app.chains import (
 from ingot.model.steps import EVER
 from ingot.model.time import FOREVER
 from ingot.query.adjust import Action
-from ingot.query.identity import Held, Holding
+from ingot.query.identity import Holding
 from tests.small_market import weekdays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingot.model.steps import Steps, Version
+    from ingot.query.identity import Held
 
 SESSIONS = weekdays(date(2024, 6, 3), 30)
 FIRST, END = SESSIONS[0], SESSIONS[-1] + timedelta(days=1)
 LISTED = date(2010, 1, 4)
 OPEN = date(9999, 12, 31)
 MONDAY, FRIDAY = date(2024, 6, 17), date(2024, 6, 14)
-
-
-ALONE = [(EVER, Held(frozenset({"S"}), (), ()))]
 
 
 def noon(day: date) -> datetime:
@@ -187,7 +185,7 @@ def test_the_first_source_that_knows_an_event_counts_from_when_it_knows_it() -> 
         (action("S", MONDAY, "split", source="massive", **split), noon(FRIDAY), FOREVER),
         (action("S", MONDAY, "split", ratio_from="1", ratio_to="3"), learned, FOREVER),
     ]
-    found = rules().acting(actions, ALONE)
+    found = rules().alone("S", actions)
     assert sorted(found, key=lambda v: v[1]) == [
         (Acting("S", MONDAY, 2.0, Decimal(0), 0, 0), noon(FRIDAY), learned),
         (Acting("S", MONDAY, 3.0, Decimal(0), 0, 0), learned, FOREVER),
@@ -202,7 +200,7 @@ def test_a_dividend_is_not_applied_while_the_close_before_is_known_to_be_less() 
         (Price("S", FRIDAY, 1, Decimal(1)), noon(MONDAY), FOREVER),
     ]
     paid = [(action("S", MONDAY, "cash_dividend", cash="5"), noon(FRIDAY), FOREVER)]
-    found = rules(large=[("S", MONDAY)]).acting(paid, ALONE, prices)
+    found = rules(large=[("S", MONDAY)]).alone("S", paid, prices)
     assert sorted(found, key=lambda v: v[1])[1:] == [
         (Acting("S", MONDAY, 1.0, Decimal(5), 0, 0), noon(MONDAY), corrected),
         (Acting("S", MONDAY, 1.0, Decimal(0), 0, 2), corrected, FOREVER),

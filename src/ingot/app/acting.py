@@ -6,13 +6,13 @@ Both are decided as for bars: by `belonging`, `applying` and `paying`.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ingot.app.chains import Price, name_of, windows_of
-from ingot.model.steps import lasting, steps
+from ingot.app.chains import Price, alone, name_of, windows_of
+from ingot.model.steps import EVER, lasting, steps
 from ingot.model.time import FOREVER
 from ingot.query.adjust import (
     CASH,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ingot.query.identity import Chain, Segment
 
     Event = tuple[str, date]
+    _Effect = tuple[float, Decimal, int, int]
 
 SUSPECT: Final = 2
 """An action that is not applied and makes its session suspect by itself."""
@@ -103,6 +104,8 @@ class Rules:
     """Trade dates of the market, ascending."""
     large: frozenset[Event]
     """Symbols and ex-dates whose cash may be as much as a close; `prices` has the closes before."""
+    _effects: dict[tuple[object, ...], _Effect] = field(default_factory=dict)
+    """By what an action is, for those that have nothing beside them."""
 
     def acting(
         self,
@@ -121,11 +124,41 @@ class Rules:
         held = [(h, since, end) for (since, h), end in zip(taken, ends, strict=True)]
         return lasting(steps([*held, *actions, *prices], self._at), lambda state: state)
 
+    def alone(
+        self,
+        symbol: str,
+        actions: Sequence[Version[Action]],
+        prices: Sequence[Version[Price]] = (),
+    ) -> list[Version[Acting]]:
+        """Return the same for a symbol that is an instrument of its own."""
+        events: dict[date, list[Version[Action]]] = defaultdict(list)
+        for version in actions:
+            events[version[0].ex_date].append(version)
+        found: list[Version[Acting]] = []
+        for day, own in events.items():
+            if len(own) == 1 and (symbol, day) not in self.large:
+                action, since, until = own[0]
+                found.append((self._single(action), since, until))
+            else:
+                found += self.acting(own, [(EVER, Held(frozenset({symbol}), (), ()))], prices)
+        return found
+
+    def _single(self, action: Action) -> Acting:
+        """Return what acts where one action, not large, has its ex-date for itself."""
+        key = (action.kind, action.ratio_from, action.ratio_to, action.cash, action.currency)
+        if key not in self._effects:
+            chain = alone(action.symbol)
+            self._effects[key] = self._effect(chain, action.ex_date, [action], (), Closes({}))
+        return Acting(action.symbol, action.ex_date, *self._effects[key])
+
     def _at(self, values: Sequence[object]) -> frozenset[Acting]:
+        actions = [v for v in values if isinstance(v, Action)]
+        if not actions:
+            return frozenset()
         closes = Closes.of(v for v in values if isinstance(v, Price))
         held = next(v for v in values if isinstance(v, Held))
         owned, undecided = belonging(
-            [v for v in values if isinstance(v, Action)],
+            actions,
             held.chains,
             fits=lambda action, chain: self._fits(action, chain, closes),
             trade_dates=self.sessions,
@@ -158,7 +191,7 @@ class Rules:
         actions: Sequence[Action],
         undecided: Sequence[Action],
         closes: Closes,
-    ) -> tuple[float, Decimal, int, int]:
+    ) -> _Effect:
         """Return ratio, cash, and how suspect what is not applied makes each basis."""
         ratio, most = ratio_of(actions), most_paid((a, FOREVER, FOREVER) for a in actions)
         if most.keys() & self.large:

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ingot.model.steps import Steps, Version
+    from ingot.query.adjust import Action
     from ingot.query.identity import Chain, Window
 
-NEAR: Final = timedelta(days=30)
-"""Around a change of holder or name; bars in it tell when it was, and whose an action is."""
+NEAR: Final = timedelta(days=15)
+"""Around a change of holder or name; bars in it show when it was, and whose an action is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,21 @@ class Group:
         edges = {d for h, _, _ in self.holdings for d in (h.start, h.end) if start < d < end}
         for symbol in self.symbols:
             yield from ((symbol, edge - NEAR, edge + NEAR) for edge in edges)
+
+    def contests(self, price: Version[Price], actions: Iterable[Version[Action]]) -> bool:
+        """Return True if a close may show which of two holders of a symbol an action belongs to."""
+        return any(
+            abs(price[0].day - action.ex_date) <= NEAR
+            and len(self._holders(action.symbol, action.ex_date)) > 1
+            for action, _, _ in actions
+        )
+
+    def _holders(self, symbol: str, day: date) -> set[tuple[str, str]]:
+        return {
+            h.instrument
+            for h, _, _ in self.holdings
+            if h.symbol == symbol and day - NEAR < h.end and h.start < day + NEAR
+        }
 
 
 def groups(versions: Iterable[Version[Holding]], start: date, end: date) -> list[Group]:

@@ -12,8 +12,7 @@ from ingot.app.acting import Rules, most_paid
 from ingot.app.chains import NEAR, Price, groups, held_over_time, holder_rows
 from ingot.app.chosen import versions_of
 from ingot.app.listed import as_table
-from ingot.model.steps import EVER
-from ingot.query.identity import Held, Holding
+from ingot.query.identity import Holding
 from ingot.tables import gold, silver
 from ingot.tables.arrow import relation_schema
 from ingot.tables.contract import Date, String
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from ingot.app.plan import GoldWork
     from ingot.model.steps import Steps, Version
     from ingot.query.adjust import Action
-    from ingot.query.identity import Window
+    from ingot.query.identity import Held, Window
     from ingot.storage.reader import FilePlan
     from ingot.tables.contract import Table
     from ingot.tables.relation import Relation
@@ -130,21 +129,17 @@ class Windows:
         large = self._large(bars, paid, taken)
         before = self._prices(bars, self._before(large, taken))
         rules = Rules(self.parts.settings.action_sources, self.parts.calendar.trade_dates, large)
-        by_event: dict[Event, list[Version[Action]]] = defaultdict(list)
+        by_symbol: dict[str, list[Version[Action]]] = defaultdict(list)
         for version in actions:
-            by_event[version[0].symbol, version[0].ex_date].append(version)
+            by_symbol[version[0].symbol].append(version)
         found: list[Version[Acting]] = []
         for group, held in taken:
-            events = [e for e in by_event if e[0] in group.symbols]
-            known = {
-                p: None for s in group.symbols for p in (*prices.get(s, ()), *before.get(s, ()))
-            }
-            own = [version for event in events for version in by_event.pop(event)]
-            found += rules.acting(own, held, list(known)) if own else []
-        for event, own in by_event.items():
-            plain = [(EVER, Held(frozenset({event[0]}), (), ()))]
-            known_before = before.get(event[0], ()) if event in large else ()
-            found += rules.acting(own, plain, known_before)
+            own = [v for symbol in group.symbols for v in by_symbol.pop(symbol, ())]
+            near = [p for s in group.symbols for p in prices.get(s, ()) if group.contests(p, own)]
+            near += [p for s in group.symbols for p in before.get(s, ()) if p not in near]
+            found += rules.acting(own, held, near) if own else []
+        for symbol, own in by_symbol.items():
+            found += rules.alone(symbol, own, before.get(symbol, ()))
         return found
 
     def _large(
