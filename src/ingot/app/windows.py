@@ -43,7 +43,23 @@ if TYPE_CHECKING:
     Prices = dict[str, list[Version[Price]]]
 
 _CLOSES: Final = "symbol, trade_date, close, known_from, known_to"
-_HOLDING: Final = "r.source, r.instrument_id, r.symbol, r.valid_from, r.valid_to"
+_CHANGING: Final = """WITH living AS (
+  SELECT * FROM instruments WHERE valid_from < {end} AND valid_to > {start}
+),
+moving AS (
+  SELECT DISTINCT l.symbol FROM living AS l
+  JOIN (
+    SELECT source, instrument_id FROM living WHERE valid_from > {start} OR valid_to < {end}
+  ) AS e ON l.source = e.source AND l.instrument_id = e.instrument_id
+),
+kin AS (
+  SELECT DISTINCT l.source, l.instrument_id
+  FROM living AS l JOIN moving AS m ON l.symbol = m.symbol
+)
+SELECT r.source, r.instrument_id, r.symbol, r.valid_from, r.valid_to, r.known_from, r.known_to
+FROM instruments AS r
+JOIN kin AS k ON r.source = k.source AND r.instrument_id = k.instrument_id"""
+"""Holdings of instruments that change hands or names between two dates, and of who shares those."""
 _WINDOWS: Final = {"symbol": String, "first": Date, "last": Date}
 _PAID: Final = {"symbol": String, "total": DecimalType(38, 9)}
 _BARS: Final = {"day_bars": silver.DAY_BARS, "daily_bars": gold.DAILY_BARS}
@@ -75,12 +91,10 @@ class Windows:
     @cached_property
     def groups(self) -> list[Group]:
         """Symbols that change hands or names within the windows."""
-        start, end = self.work.reads_from - NEAR, self.work.unit.scope.end + NEAR
-        text = (
-            f"SELECT {_HOLDING}, r.known_from, r.known_to FROM instruments AS r "
-            "JOIN (SELECT DISTINCT source, instrument_id FROM instruments "
-            f"WHERE valid_to > {literal(start)}) AS living ON r.source = living.source "
-            f"AND r.instrument_id = living.instrument_id WHERE r.valid_from < {literal(end)}"
+        start = literal(self.work.reads_from - NEAR)
+        end = literal(self.work.unit.scope.end + NEAR)
+        text = _CHANGING.format(
+            columns=f"{_HOLDING}, r.known_from, r.known_to", start=start, end=end
         )
         rows = self._tuples(text, {"instruments": self.plan(silver.INSTRUMENTS).relation()})
         held = ((Holding(*row[:-2]), row[-2], row[-1]) for row in rows)
