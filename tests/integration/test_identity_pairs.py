@@ -1,7 +1,7 @@
 """Identity with actions, lists, spans, layouts, SQL and exports, against a model in this file.
 
-The model is a table of companies: each has bars under the symbols that it had, and the actions that
-are its own. What the lake is given besides is what a vendor tells, renames on wrong dates included.
+The model is a table of companies: each has bars under the symbols that it had, and its own actions.
+What the lake is given besides is what a vendor states, wrong dates of renames included.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def same(found: Sequence[Row], expected: Sequence[Row]) -> None:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Load the companies' day bars, and what a vendor tells of their names and actions."""
+    """Load the companies' day bars, and what a vendor states of their names and actions."""
     desk = Desk(tmp_path_factory.mktemp("pairs"))
     desk.publish(day_bars())
     assert desk.load_bars(NOW, DAYS).exit_code == 0

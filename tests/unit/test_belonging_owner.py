@@ -49,7 +49,7 @@ def owners(
     ("day", "owner"), [(FRIDAY, "A"), (date(2024, 6, 3), "A"), (date(2024, 6, 18), "B")]
 )
 def test_an_action_is_the_holders_of_its_symbol_on_the_ex_date(day: date, owner: str) -> None:
-    """A week around a rename belongs to nobody twice; what fits whom is not even looked at."""
+    """A week around a rename is never two holders'; what fits whom is not even looked at."""
     assert owners(action("AAX", day), fitting="A B") == ([owner], [])
 
 
@@ -70,13 +70,18 @@ def test_on_the_session_of_a_handover_the_bars_decide(
     assert owners(action("AAX", ex_date), fitting=fitting) == expected
 
 
-def test_a_symbol_that_nobody_takes_over_needs_no_proof() -> None:
+def test_a_symbol_without_a_second_holder_needs_no_proof() -> None:
     alone = (FIRST, FIRST_NOW)
     assert owners(action("AAX", MONDAY), holdings=alone) == (["A"], [])
     assert owners(action("AAXN", MONDAY), holdings=alone) == (["A"], [])
     assert owners(action("AAX", MONDAY + ONE_DAY), holdings=alone) == (["-"], [])
     assert owners(action("AAX", MONDAY), holdings=(SECOND_BEFORE, SECOND)) == (["B"], [])
     assert owners(action("ZZZ", MONDAY)) == (["-"], [])
+
+
+def test_one_company_that_two_sources_name_needs_no_proof() -> None:
+    theirs = Holding("massive", "A", "AAX", MONDAY, OPEN)
+    assert owners(action("AAX", MONDAY), holdings=(FIRST, theirs)) == (["A"], [])
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_between_the_bars_rename_and_the_sources_both_symbols_are_the_instrument
     moved = [replace(FB, end=RENAMED), replace(META, start=RENAMED)]
     for symbol, day in [("FB", RENAMED), ("META", RENAMED), ("FB", SATURDAY - ONE_DAY)]:
         assert in_chains(symbol, day, moved, [FB, META]) == [FB.instrument_id]
-    assert in_chains("FB", SATURDAY, moved, [FB, META]) == [""], "nobody's, by either date"
+    assert in_chains("FB", SATURDAY, moved, [FB, META]) == [""], "without a holder by either date"
     taken = Holding("csv", "other", "FB", RENAMED, OPEN)
     assert in_chains("FB", RENAMED, [*moved, taken], [FB, META, taken]) == ["other"]
 

@@ -24,8 +24,6 @@ RULES = {
     "distinct close > 5": "is more than one condition",
     "close > 5;": "is more than one condition",
     "close > 5; select 1": "is more than one condition",
-    "close > 5,": "gives TUPLE(BOOLEAN) and not true or false",
-    "all close > 5": "cannot be read as a condition",
     "close > 5 -- for now": "holds a comment",
     "close > /* or less */ 5": "holds a comment",
     "close > (select 1)": "holds a subquery",
@@ -38,22 +36,19 @@ RULES = {
     "random() > close": "calls random",
     "main.abs(close) > 5": "calls main.abs",
     "unnest([close]) > 5": "calls unnest",
-    "close": "gives DECIMAL(18,6) and not true or false",
-    "name > 5": "cannot be read as a condition",
-    "close > 'x'::lake.own": "cannot be read as a condition",
     "close > 1" + " and close > 1" * 200: "has 2,809 characters (at most 2,000)",
+    "close > 1" + "+1" * 900: "is nested too deeply",
     "close > '\ud800'": "holds half a surrogate pair",
 }
 
 
 @pytest.mark.parametrize(("rule", "fault"), RULES.items(), ids=range(len(RULES)))
 def test_a_rule_that_is_not_one_condition_is_refused(rule: str, fault: str) -> None:
-    with pytest.raises(QueryError) as caught:
-        require_rule(rule, COLUMNS)
-    said = str(caught.value)
-    assert said.startswith(f"The rule {rule[:200]!r} {fault}. Write one condition over symbol, ")
-    assert "Error" not in said
-    assert "LINE" not in said
+    message = faulty(rule)
+    assert message
+    assert message.startswith(f"The rule {rule[:200]!r} {fault}. Write one condition over symbol, ")
+    assert "Error" not in message
+    assert "LINE" not in message
 
 
 @pytest.mark.parametrize(
@@ -69,4 +64,13 @@ def test_a_rule_that_is_not_one_condition_is_refused(rule: str, fault: str) -> N
     ],
 )
 def test_a_rule_that_is_one_condition_is_taken(rule: str) -> None:
-    require_rule(rule, COLUMNS)
+    assert faulty(rule) is None
+
+
+def faulty(rule: str) -> str | None:
+    """Return the message with which a rule is refused."""
+    try:
+        require_rule(rule, COLUMNS)
+    except QueryError as exc:
+        return str(exc)
+    return None

@@ -110,8 +110,8 @@ def _times(ratio: Fraction) -> Fraction:
 def _owner(
     action: Action, new: Chain, old: Chain, fits: Callable[[Action, Chain], bool]
 ) -> Chain | None:
-    """Return the chain of an action; a symbol that only one company has needs no proof."""
-    if new is old or old[0].instrument_id is None:
+    """Return the chain of an action; only two companies need a proof."""
+    if old[0].instrument_id in {None, new[0].instrument_id}:
         return new
     if new[0].instrument_id is None:
         return old

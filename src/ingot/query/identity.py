@@ -322,8 +322,8 @@ def chains(
     Args:
         symbols: The symbols; those of the holdings are added.
         holdings: Disjoint, with renames where the bars have them (see `snapped`).
-        stated: Disjoint, with renames as the sources date them. They count on dates that nobody
-            else holds: a source dates its own actions as it dates its renames.
+        stated: Disjoint, with renames as the sources date them. They count on dates without
+            another holder: a source dates its own actions as it dates its renames.
     """
     held: dict[str, list[Holding]] = {symbol: [] for symbol in symbols}
     for h in (*holdings, *stated):
