@@ -93,9 +93,7 @@ class Windows:
         """Symbols that change hands or names within the windows."""
         start = literal(self.work.reads_from - NEAR)
         end = literal(self.work.unit.scope.end + NEAR)
-        text = _CHANGING.format(
-            columns=f"{_HOLDING}, r.known_from, r.known_to", start=start, end=end
-        )
+        text = _CHANGING.format(start=start, end=end)
         rows = self._tuples(text, {"instruments": self.plan(silver.INSTRUMENTS).relation()})
         held = ((Holding(*row[:-2]), row[-2], row[-1]) for row in rows)
         return groups(held, self.work.reads_from, self.work.unit.scope.end)
