@@ -16,9 +16,10 @@ import pyarrow as pa
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope
 from ingot.tables import bronze, silver
-from ingot.tables.arrow import arrow_schema
+from ingot.tables.arrow import arrow_schema, relation_schema
 from ingot.tables.relation import ArrowRelation, Relation
 from ingot.transforms.history import State
+from ingot.transforms.performance import ACTIONS, HOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -156,6 +157,16 @@ def calendar_rows(days: Sequence[date], first: int = 0) -> ArrowRelation:
     ]
     rows = [(day, first + n) for n, day in enumerate(days)]
     return ArrowRelation(of_rows(pa.schema(fields), rows))
+
+
+def holder_rows(rows: Sequence[Sequence[Any]] = ()) -> ArrowRelation:
+    """Return which instrument a symbol is when; a symbol without rows is one by itself."""
+    return ArrowRelation(of_rows(relation_schema(HOLDERS), rows))
+
+
+def acting_rows(rows: Sequence[Sequence[Any]] = ()) -> ArrowRelation:
+    """Return what acts on the ex-dates of instruments."""
+    return ArrowRelation(of_rows(relation_schema(ACTIONS), rows))
 
 
 def states(*landings: int | tuple[int, ...]) -> list[State]:

@@ -67,3 +67,10 @@ def test_before_a_rename_nobody_knows_the_new_name(lake: Lake) -> None:
         "UW",
         "WMI",
     ]
+
+
+def test_performance_goes_on_over_the_rename(lake: Lake) -> None:
+    """The closes are those of the fixture, 29.05 and 28.66; without the map files WM is new."""
+    text = "select return_1d, history_from from gold.performance where symbol = 'WM'"
+    ((r, first),) = lake.sql(text).to_polars().rows()
+    assert (r, first) == (pytest.approx(28.66 / 29.05 - 1, rel=1e-12), LAST_OF_WMI)

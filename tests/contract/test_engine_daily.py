@@ -22,10 +22,12 @@ from tests.transform_markets import (
     MINUTES,
     MONDAY,
     Bar,
+    acting_rows,
     bar,
     bronze_rows,
     calendar_rows,
     closes_schema,
+    holder_rows,
     known,
     numbered,
     of_rows,
@@ -157,7 +159,7 @@ def performance(
 ) -> list[dict[str, Any]]:
     """Return the last rows of a symbol with these closes on consecutive days."""
     days = [FIRST + timedelta(days=n) for n in range(max(len(closes), len(minutes)))]
-    inputs: dict[str, Relation] = {"calendar": calendar_rows(days)}
+    inputs: dict[str, Relation] = {"calendar": calendar_rows(days), "holders": holder_rows()}
     for name, values in (("day_bars", closes), ("daily_bars", minutes)):
         inputs[name] = ArrowRelation(_closes(days, values))
     start = days[-last]
@@ -240,9 +242,78 @@ def test_a_day_without_a_vendor_s_bar_is_measured_on_minutes_alone(engine: Engin
     assert found == [(100, "silver.day_bars", 0), (330, "gold.daily_bars", 0.1)]
 
 
+def test_a_window_begins_at_most_280_sessions_before(engine: Engine) -> None:
+    for count, first in ((281, 0), (283, 2)):
+        (row,) = performance(engine, [100] * count)
+        assert row["history_from"] == FIRST + timedelta(days=first)
+
+
+HANDED = FIRST + timedelta(days=3)
+LEARNED = known(5)
+
+
+def handed_over(engine: Engine, basis: str) -> list[dict[str, Any]]:
+    """Return the rows of X, which trades as A and then as B, and of Y, which follows it as A.
+
+    It is learned later; at first all bars of A are one company's. Y then pays too much.
+    """
+    days = [FIRST + timedelta(days=n) for n in range(6)]
+    closes = [("A", day, 100) for day in days[:3]]
+    closes += [("B", day, 110) for day in days[3:]] + [("A", day, 50) for day in days[3:]]
+    rows = [("massive", "x", s, day, Decimal(c), known(3), FOREVER) for s, day, c in closes]
+    ever, end = known(1), days[-1] + timedelta(days=1)
+    holders = [(s, FIRST, end, s, ever, LEARNED) for s in ("A", "B")]
+    holders += [
+        ("A", FIRST, HANDED, "X", LEARNED, FOREVER),
+        ("A", HANDED, end, "Y", LEARNED, FOREVER),
+        ("B", FIRST, HANDED, "B before", LEARNED, FOREVER),
+        ("B", HANDED, end, "X", LEARNED, FOREVER),
+    ]
+    acting = [
+        ("X", HANDED, 2.0, Decimal(5), 0, 0, ever, FOREVER),
+        ("Y", days[4], 1.0, Decimal(0), 0, 2, ever, FOREVER),
+    ]
+    inputs: dict[str, Relation] = {
+        "calendar": calendar_rows(days),
+        "day_bars": ArrowRelation(of_rows(closes_schema(), rows)),
+        "daily_bars": ArrowRelation(_closes([], [])),
+        "holders": holder_rows(holders),
+        "actions": acting_rows(acting),
+    }
+    scope = Scope(MARKET.source, MARKET.dataset, HANDED, end)
+    return rows_of(engine, performance_sql(scope, basis=basis), inputs)
+
+
+@pytest.mark.parametrize(
+    ("basis", "r"), [("raw", 0.1), ("split", 1.2), ("total_return", 115 * 2 / 100 - 1)]
+)
+def test_a_window_follows_its_instrument_from_when_that_is_known(
+    engine: Engine, basis: str, r: float
+) -> None:
+    rows = [row for row in handed_over(engine, basis) if row["trade_date"] == HANDED]
+    found = [(row["symbol"], row["known_from"], row["history_from"]) for row in rows]
+    assert found == [
+        ("A", known(3), FIRST),
+        ("A", LEARNED, HANDED),
+        ("B", known(3), HANDED),
+        ("B", LEARNED, FIRST),
+    ]
+    returns = [row["return_1d"] for row in rows]
+    assert returns == [-0.5, None, None, pytest.approx(r, rel=1e-12)]
+
+
+def test_a_session_with_a_large_unapplied_dividend_is_suspect(engine: Engine) -> None:
+    for basis in ("split", "total_return"):
+        rows = handed_over(engine, basis)
+        suspect = {(row["symbol"], row["trade_date"]) for row in rows if row["suspect_action"]}
+        paid = {("A", FIRST + timedelta(days=4))} if basis == "total_return" else set()
+        assert suspect == paid
+
+
 def test_performance_rows_have_the_contract_s_columns(engine: Engine) -> None:
     inputs: dict[str, Relation] = {
         "calendar": calendar_rows([FIRST]),
+        "holders": holder_rows(),
         "day_bars": ArrowRelation(_closes([], [])),
         "daily_bars": ArrowRelation(_closes([], [])),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -366,6 +367,24 @@ def test_the_universe_of_a_date_has_who_traded_then(ingot: Callable[..., Ended])
     assert symbols("--date", "2022-06-03", "--rule", rule) == ["FB"]
     assert symbols("--date", "2022-06-03", "--rule", "instrument_id is null") == ["ZZZ"]
     assert symbols("--date", "2022-06-03", "--known-at", "2022-06-03") == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ("close > 5,", "gives struct<"),
+        ("close", "gives decimal128(18, 6) and not true or false"),
+        ("name || 'x'", "gives string and not true or false"),
+        ("all close > 5", "cannot be evaluated"),
+        ("name > 5", "cannot be evaluated"),
+        ("close > 'x'::lake.own", "cannot be evaluated"),
+        ("list_resize([1], 99999999) is null", "cannot be evaluated"),
+    ],
+)
+def test_a_rule_that_is_not_true_or_false_is_refused(lake: Lake, rule: str, fault: str) -> None:
+    with pytest.raises(QueryError, match=re.escape(f"The rule {rule!r} {fault}")) as caught:
+        lake.universe("2022-06-03", rule=rule)
+    assert "Error" not in str(caught.value)
 
 
 def test_a_refused_rule_ends_the_command_with_its_words(ingot: Callable[..., Ended]) -> None:

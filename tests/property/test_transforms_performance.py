@@ -6,18 +6,16 @@ import itertools
 import math
 import random
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from ingot.engines.duckdb import DuckDBEngine
 from ingot.model.time import FOREVER
 from ingot.model.work import Scope
-from ingot.tables import silver
-from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms.performance import (
     BASES,
@@ -25,10 +23,17 @@ from ingot.transforms.performance import (
     LOOKBACK_SESSIONS,
     performance_sql,
 )
-from tests.transform_markets import calendar_rows, closes_schema, of_rows, rows_of
+from tests.transform_markets import (
+    acting_rows,
+    calendar_rows,
+    closes_schema,
+    holder_rows,
+    of_rows,
+    rows_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ingot.tables.relation import Relation
 
@@ -38,7 +43,9 @@ DATES = [d for n in range(300) if (d := FIRST + timedelta(days=n)).weekday() < 5
 ASKED = range(SESSIONS - 12, SESSIONS)
 SCOPE = Scope("massive", "us_stocks_sip", DATES[ASKED[0]], DATES[ASKED[-1]] + timedelta(days=1))
 CALENDAR = calendar_rows(DATES, 1000)
-EXACT = ("close", "close_source", "suspect_action", "observations_90d")
+EXACT = ("close", "close_source", "suspect_action", "observations_90d", "history_from")
+MOMENTS = 12
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +69,51 @@ class Close:
 
 @dataclass(frozen=True)
 class Action:
-    symbol: str
+    instrument: str
     i: int
     ratio: int
     cash: Decimal
     known_from: datetime
+    unapplied_split: int = 0
+    unapplied_cash: int = 0
+
+    def unapplied(self, basis: str) -> int:
+        """Return 2 where the session is suspect for it, 1 where a large return is."""
+        of_cash = self.unapplied_cash if basis == "total_return" else 0
+        return max(self.unapplied_split, of_cash)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """One version of which instrument a symbol is on sessions `[first, end)`."""
+
+    symbol: str
+    first: int
+    end: int
+    instrument: str
+    known_from: datetime
+    known_to: datetime = FOREVER
+
+
+AnyVersion = TypeVar("AnyVersion", Close, Holder)
+
+
+@dataclass(frozen=True)
+class Market:
+    """X trades as A and then as NA, which Y hands over to it to be C from then on."""
+
+    closes: Sequence[Close]
+    holders: Sequence[Holder] = ()
+    actions: Sequence[Action] = ()
+
+    def instrument(self, symbol: str, i: int, at: datetime) -> str:
+        """Return what a symbol is on a session, as known at a moment."""
+        found = [
+            h.instrument
+            for h in self.holders
+            if h.symbol == symbol and h.first <= i < h.end and h.known_from <= at < h.known_to
+        ]
+        return found[0] if found else symbol
 
 
 def moment(i: int, hours: int = 0) -> datetime:
@@ -75,18 +122,44 @@ def moment(i: int, hours: int = 0) -> datetime:
     return datetime(day.year, day.month, day.day, 15, tzinfo=UTC) + timedelta(days=1, hours=hours)
 
 
-def a_market(seed: int) -> list[Close]:
-    """Return closes with pauses, corrections, late days, withdrawals, and days without a file."""
+def a_market(seed: int) -> Market:
+    """Return closes with pauses, corrections, late days, withdrawals, and days without a file.
+
+    That two symbols changed hands is learned, and then by two sessions corrected.
+    """
     rng = random.Random(seed)
     rows: list[Close] = []
-    for symbol in ("A", "NA"):
-        price = 50.0
+    handed = rng.choice((SESSIONS - 45, SESSIONS - 15, SESSIONS - 8, SESSIONS - 3))
+    for before, after in (("A", "NA"), ("NA", "C"), ("Q", "Q")):
+        price = rng.choice((5.0, 50.0, 500.0))
         for i in range(rng.choice((0, 0, 100)), SESSIONS):
             price *= math.exp(rng.gauss(0, 0.02))
             for tier in (0, 1):
                 if rng.random() > 0.12:
+                    symbol = before if i < handed else after
                     rows += _versions(rng, tier, symbol, i, Decimal(f"{price + tier / 50:.2f}"))
-    return rows
+    learned = moment(handed, hours=rng.choice((-200, 0, 3, 90)))
+    corrected = learned + timedelta(hours=rng.choice((1, 40, 400)))
+    holders = [Holder(s, 0, SESSIONS, s, _EVER, learned) for s in ("A", "NA", "C")]
+    holders += _handed_over(handed + 2, learned, corrected)
+    holders += _handed_over(handed, corrected, FOREVER)
+    return Market(rows, holders, _acting(rng))
+
+
+def _handed_over(i: int, since: datetime, until: datetime) -> Iterator[Holder]:
+    for symbol, before, after in (("A", "X", "A free"), ("NA", "Y", "X"), ("C", "C free", "Y")):
+        yield Holder(symbol, 0, i, before, since, until)
+        yield Holder(symbol, i, SESSIONS, after, since, until)
+
+
+def _acting(rng: random.Random) -> list[Action]:
+    recent, old = SESSIONS - 6, SESSIONS - 30
+    return [
+        Action("X", recent, 2, Decimal("0.5"), moment(SESSIONS - 20)),
+        Action("Q", old, 3, Decimal("0.25"), moment(SESSIONS - 4)),
+        Action("Y", recent, 1, Decimal(0), moment(recent), rng.choice((0, 1, 2)), 2),
+        Action("NA", recent, 1, Decimal(0), moment(recent), 1, 0),
+    ]
 
 
 def _versions(
@@ -102,51 +175,62 @@ def _versions(
     yield Close(tier, symbol, i, close, at)
 
 
-def relations(closes: Sequence[Close], actions: Sequence[Action] = ()) -> dict[str, Relation]:
+def relations(market: Market) -> dict[str, Relation]:
     def table(tier: int) -> ArrowRelation:
         rows = [
             ("massive", "x", c.symbol, DATES[c.i], c.close, c.known_from, c.known_to)
-            for c in closes
+            for c in market.closes
             if c.tier == tier
         ]
         return ArrowRelation(of_rows(closes_schema(), rows))
 
-    acting = [
-        (
-            *("csv", "actions", f"{n}.{kind}", a.symbol, DATES[a.i], kind),
-            *(Decimal(1), Decimal(a.ratio), a.cash, "USD", None, a.known_from, FOREVER),
-        )
-        for n, a in enumerate(actions)
-        for kind in ("split", "cash_dividend")
-    ]
+    dates = [*DATES, DATES[-1] + timedelta(days=1)]
     return {
         "day_bars": table(0),
         "daily_bars": table(1),
         "calendar": CALENDAR,
-        "actions": ArrowRelation(of_rows(arrow_schema(silver.CORPORATE_ACTIONS), acting)),
+        "holders": holder_rows(
+            [
+                (h.symbol, dates[h.first], dates[h.end], h.instrument, h.known_from, h.known_to)
+                for h in market.holders
+            ]
+        ),
+        "actions": acting_rows(
+            [
+                (
+                    *(a.instrument, DATES[a.i], float(a.ratio), a.cash),
+                    *(a.unapplied_split, a.unapplied_cash, a.known_from, FOREVER),
+                )
+                for a in market.actions
+            ]
+        ),
     }
 
 
-def plain(
-    closes: Sequence[Close], actions: Sequence[Action], basis: str, at: datetime
-) -> dict[tuple[str, date], dict[str, Any]]:
+def plain(market: Market, basis: str, at: datetime) -> dict[tuple[str, date], dict[str, Any]]:
     """Return the rows as known at a moment, each from scratch."""
     series: dict[tuple[str, int], dict[int, Decimal]] = {}
-    for c in closes:
+    keys: dict[tuple[str, int], str] = {}
+    for c in market.closes:
         if c.known_from <= at < c.known_to:
-            series.setdefault((c.symbol, c.tier), {})[c.i] = c.close
+            instrument = market.instrument(c.symbol, c.i, at)
+            series.setdefault((instrument, c.tier), {})[c.i] = c.close
+            keys[c.symbol, c.i] = instrument
     rows = {}
-    for symbol in sorted({s for s, _ in series}):
-        for i in ASKED:
-            tier = next((t for t in (0, 1) if i in series.get((symbol, t), ())), None)
-            if tier is not None:
-                seen = {
-                    j: c for j, c in series[symbol, tier].items() if i - LOOKBACK_SESSIONS <= j <= i
-                }
-                known = [a for a in actions if a.symbol == symbol and a.known_from <= at]
-                tables = ("silver.day_bars", "gold.daily_bars")
-                row = {"close": seen[i], "close_source": tables[tier]}
-                rows[symbol, DATES[i]] = row | _measures(levels(seen, known, basis), i, basis)
+    for (symbol, i), instrument in keys.items():
+        if i in ASKED:
+            tier = next(t for t in (0, 1) if i in series.get((instrument, t), ()))
+            window = {
+                j: c for j, c in series[instrument, tier].items() if i - LOOKBACK_SESSIONS <= j <= i
+            }
+            known = [a for a in market.actions if a.instrument == instrument and a.known_from <= at]
+            tables = ("silver.day_bars", "gold.daily_bars")
+            row = {
+                "close": window[i],
+                "close_source": tables[tier],
+                "history_from": DATES[min(window)],
+            }
+            rows[symbol, DATES[i]] = row | _measures(window, known, i, basis)
     return rows
 
 
@@ -163,7 +247,17 @@ def levels(closes: dict[int, Decimal], actions: Sequence[Action], basis: str) ->
     return found
 
 
-def _measures(level: dict[int, float], i: int, basis: str) -> dict[str, Any]:
+def _is_suspect(days: Sequence[int], actions: Sequence[Action], r: float, basis: str) -> bool:
+    if basis == "raw":
+        return abs(r) > 0.4
+    since = [a.unapplied(basis) for a in actions if len(days) > 1 and days[-2] < a.i <= days[-1]]
+    return max(since, default=0) > (0 if abs(r) > 0.4 else 1)
+
+
+def _measures(
+    closes: dict[int, Decimal], actions: Sequence[Action], i: int, basis: str
+) -> dict[str, Any]:
+    level = levels(closes, actions, basis)
     days = sorted(level)
     returns = {
         b: level[b] / level[a] - 1 for a, b in itertools.pairwise(days) if b - a <= LONGEST_PAUSE
@@ -171,7 +265,7 @@ def _measures(level: dict[int, float], i: int, basis: str) -> dict[str, Any]:
     last_year = [j for j in days if DATES[j].year == DATES[i].year - 1]
     row: dict[str, Any] = {
         "return_1d": returns.get(i),
-        "suspect_action": basis == "raw" and abs(returns.get(i, 0)) > 0.4,
+        "suspect_action": _is_suspect(days, actions, returns.get(i, 0), basis),
         "return_ytd": level[i] / level[last_year[-1]] - 1 if last_year else None,
         "drawdown": level[i] / max(level[j] for j in days if j > i - 252) - 1,
         "observations_90d": sum(j > i - 90 for j in returns),
@@ -191,11 +285,9 @@ def _measures(level: dict[int, float], i: int, basis: str) -> dict[str, Any]:
     return row
 
 
-def answers(
-    engine: DuckDBEngine, closes: Sequence[Close], actions: Sequence[Action], basis: str
-) -> list[dict[str, Any]]:
+def answers(engine: DuckDBEngine, market: Market, basis: str) -> list[dict[str, Any]]:
     sql = performance_sql(SCOPE, basis=basis, risk_free_rate=0.03)
-    return rows_of(engine, sql, relations(closes, actions))
+    return rows_of(engine, sql, relations(market))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -203,19 +295,13 @@ def answers(
 def test_each_moment_s_rows_are_those_computed_from_what_was_known_then(
     engine: DuckDBEngine, basis: str, seed: int
 ) -> None:
-    closes = a_market(seed)
-    actions = [
-        Action("A", SESSIONS - 6, 2, Decimal("0.5"), moment(SESSIONS - 20)),
-        Action("A", SESSIONS - 30, 3, Decimal("0.25"), moment(SESSIONS - 4)),
-    ]
-    rows = answers(engine, closes, actions, basis)
-    bounds = {c.known_from for c in closes} | {c.known_to for c in closes} - {FOREVER}
-    bounds |= {a.known_from for a in actions}
-    for at in sorted(t for t in bounds if t >= moment(ASKED[0] - 2)):
+    market = a_market(seed)
+    rows = answers(engine, market, basis)
+    for at in _moments(market, random.Random(seed)):
         seen = {
             (r["symbol"], r["trade_date"]): r for r in rows if r["known_from"] <= at < r["known_to"]
         }
-        expected = plain(closes, actions, basis, at)
+        expected = plain(market, basis, at)
         assert set(seen) == set(expected)
         for key, row in expected.items():
             exact = {name: row.pop(name) for name in EXACT}
@@ -223,6 +309,14 @@ def test_each_moment_s_rows_are_those_computed_from_what_was_known_then(
             found = {name: _or_nan(seen[key][name]) for name in row}
             wanted = {name: _or_nan(value) for name, value in row.items()}
             assert found == pytest.approx(wanted, rel=1e-9, abs=1e-11, nan_ok=True)
+
+
+def _moments(market: Market, rng: random.Random) -> list[datetime]:
+    """Return when it changes who holds what and what acts, and some of when closes change."""
+    closes = {c.known_from for c in market.closes} | {c.known_to for c in market.closes}
+    closes = {t for t in closes if moment(ASKED[0] - 2) <= t < FOREVER}
+    others = {h.known_from for h in market.holders} | {a.known_from for a in market.actions}
+    return sorted({*rng.sample(sorted(closes), MOMENTS), *others} - {_EVER})
 
 
 def _or_nan(value: float | None) -> float:
@@ -233,7 +327,7 @@ def _or_nan(value: float | None) -> float:
 def test_consecutive_versions_of_a_key_meet_or_leave_a_gap_and_differ(
     engine: DuckDBEngine, seed: int
 ) -> None:
-    rows = answers(engine, a_market(seed), (), "raw")
+    rows = answers(engine, a_market(seed), "raw")
     for a, b in itertools.pairwise(rows):
         if (a["symbol"], a["trade_date"]) == (b["symbol"], b["trade_date"]):
             assert a["known_to"] <= b["known_from"]
@@ -242,23 +336,22 @@ def test_consecutive_versions_of_a_key_meet_or_leave_a_gap_and_differ(
 
 
 def test_what_is_learnt_later_leaves_earlier_answers_bit_for_bit(engine: DuckDBEngine) -> None:
-    closes = a_market(1)
+    market = a_market(1)
     cut = moment(SESSIONS - 5)
-    then = [
-        Close(
-            c.tier,
-            c.symbol,
-            c.i,
-            c.close,
-            c.known_from,
-            c.known_to if c.known_to <= cut else FOREVER,
-        )
-        for c in closes
-        if c.known_from <= cut
-    ]
+    then = Market(_by(cut, market.closes), _by(cut, market.holders))
 
-    def seen(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def seen(market: Market) -> list[dict[str, Any]]:
+        rows = answers(engine, market, "raw")
         known = [r for r in rows if r["known_from"] <= cut < r["known_to"]]
         return [{k: v for k, v in r.items() if k != "known_to"} for r in known]
 
-    assert seen(answers(engine, closes, (), "raw")) == seen(answers(engine, then, (), "raw"))
+    assert seen(market) == seen(then)
+
+
+def _by(cut: datetime, versions: Iterable[AnyVersion]) -> list[AnyVersion]:
+    """Return what was known of them at a moment."""
+    return [
+        replace(v, known_to=v.known_to if v.known_to <= cut else FOREVER)
+        for v in versions
+        if v.known_from <= cut
+    ]

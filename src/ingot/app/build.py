@@ -19,7 +19,7 @@ from ingot.app.waiting import result, waiting
 from ingot.errors import IngotError
 from ingot.model.landing import Outcome
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
-from ingot.tables import gold
+from ingot.tables import gold, silver
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import silver as silver_transforms
 from ingot.transforms.performance import BASES, performance_transform
@@ -159,12 +159,13 @@ class _Builder:
         inputs = [(d.silver, d.name) for d in market.datasets if d is market.days and d.silver]
         if market.minutes is not None:
             inputs.append((gold.DAILY_BARS, market.minutes.name))
-        bases = BASES if months_of(self._parts) else (RAW,)
+        bases = BASES if months_of(self._parts, silver.CORPORATE_ACTIONS) else (RAW,)
         settings = self._parts.settings
         made = [
             performance_transform(basis=b, risk_free_rate=settings.risk_free_rate) for b in bases
         ]
-        rules = plan.digest(*(t.digest for t in made), *settings.action_sources)
+        sources = (*settings.action_sources, *settings.instrument_sources)
+        rules = plan.digest(*(t.digest for t in made), *sources)
         work = plan.performance_work(
             self._parts,
             market.source,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app.listed import listed
-from ingot.engines.rule import require_rule
+from ingot.engines.rule import bad_rule, probe, require_rule
+from ingot.errors import QueryError
 from ingot.model.time import as_of
 from ingot.query.universe import COLUMNS, universe_sql
 
@@ -82,7 +83,7 @@ def universe(
         QueryError: The rule is not one condition over the columns.
     """
     if rule is not None:
-        require_rule(rule, COLUMNS)
+        _require_condition(reader, rule)
     settings = parts.settings
     text = universe_sql(
         day,
@@ -94,3 +95,13 @@ def universe(
     if len(answer) or rule:
         return answer
     return replace(answer, notices=(*answer.notices, f"no bars of {day} are known"))
+
+
+def _require_condition(reader: Reader, rule: str) -> None:
+    require_rule(rule, COLUMNS)
+    try:
+        kept = reader.sql(probe(rule, COLUMNS), None).data.schema.field("kept").type
+    except QueryError as exc:
+        raise bad_rule(rule, "cannot be evaluated", COLUMNS) from exc
+    if not pa.types.is_boolean(kept):
+        raise bad_rule(rule, f"gives {kept} and not true or false", COLUMNS)

@@ -12,36 +12,40 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from ingot.app.chosen import chosen
+from ingot.app.chains import NEAR
 from ingot.errors import QueryError
 from ingot.tables import gold, silver
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation, FileRelation
-from ingot.transforms.literal import listed, literal
+from ingot.transforms.literal import literal
 from ingot.transforms.performance import performance_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
-    from ingot.app.markets import Market
     from ingot.app.parts import Parts
-    from ingot.app.plan import GoldWork
+    from ingot.app.windows import Run, Windows
     from ingot.model.work import Done, Scope
-    from ingot.storage.reader import FilePlan
     from ingot.tables.contract import Table
-    from ingot.tables.relation import Relation
-
-    Run = Callable[[str, Mapping[str, Relation]], pa.Table]
 
 _RULES: Final = "rules"
 _MOST_SYMBOLS: Final = 2_000
 """With more symbols than this changed, all are made again."""
-_CLOSES: Final = "symbol, trade_date, close, known_from, known_to"
-_ACTIONS: Final = (
-    "symbol, ex_date, source, action_id, kind, ratio_from, ratio_to, cash, currency, "
-    "known_from, known_to"
-)
+_CLOSES: Final = ("trade_date", "symbol, trade_date, close, known_from, known_to")
+_READ: Final = {
+    silver.DAY_BARS: _CLOSES,
+    gold.DAILY_BARS: _CLOSES,
+    silver.CORPORATE_ACTIONS: (
+        "ex_date",
+        ", ".join(n for n in silver.CORPORATE_ACTIONS.column_names if n != "dataset"),
+    ),
+    silver.INSTRUMENTS: (
+        "valid_from",
+        "source, instrument_id, symbol, valid_from, valid_to, known_from, known_to",
+    ),
+}
+"""The date by which a difference counts, and the columns that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +60,25 @@ class Changed:
 class Month:
     """What a month is made of."""
 
-    parts: Parts
-    work: GoldWork
-    market: Market
+    windows: Windows
     bases: Sequence[str]
     rules: str
     """Names the transforms and the precedence of sources."""
-    run: Run
+
+    @property
+    def parts(self) -> Parts:
+        """The lake."""
+        return self.windows.parts
+
+    @property
+    def run(self) -> Run:
+        """Runs a text."""
+        return self.windows.run
 
     @property
     def scope(self) -> Scope:
         """The rows that the month replaces."""
-        return self.work.unit.scope
+        return self.windows.work.unit.scope
 
     def details(self) -> dict[str, str]:
         """Return what the done record says of what was read."""
@@ -87,12 +98,7 @@ class Month:
         if symbols == ():
             return []
         scope = self.scope if changed is None else replace(self.scope, start=changed.first)
-        inputs = {
-            "day_bars": self._closes(silver.DAY_BARS, symbols),
-            "daily_bars": self._closes(gold.DAILY_BARS, symbols),
-            "actions": self._actions(symbols),
-            "calendar": calendar,
-        }
+        inputs = {**self.windows.relations(symbols), "calendar": calendar}
         rate = self.parts.settings.risk_free_rate
         texts = (performance_sql(scope, basis=b, risk_free_rate=rate) for b in self.bases)
         schema = arrow_schema(gold.PERFORMANCE)
@@ -132,36 +138,6 @@ class Month:
         )
         return rows.cast(arrow_schema(gold.PERFORMANCE))
 
-    def _closes(self, table: Table, symbols: Sequence[str] | None) -> Relation:
-        scope = self.scope
-        dataset = _dataset(self.market, table)
-        plan = self._plan(table, None).verify()
-        where = f"source = {literal(scope.source)} AND dataset = {literal(dataset)}"
-        if symbols is None:
-            return plan.relation(where=where)
-        few = plan.relation(where=f"{where} AND symbol IN ({listed(symbols)})")
-        return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": few}))
-
-    def _actions(self, symbols: Sequence[str] | None) -> ArrowRelation:
-        relation = self.parts.tables.plan(silver.CORPORATE_ACTIONS).verify().relation()
-        where = "" if symbols is None else f" WHERE symbol IN ({listed(symbols)})"
-        names = ", ".join(silver.CORPORATE_ACTIONS.column_names)
-        rows = self.run(f"SELECT {names} FROM actions{where}", {"actions": relation})
-        return ArrowRelation(chosen(rows, self.parts.settings.action_sources))
-
-    def _plan(self, table: Table, snapshot: int | None) -> FilePlan:
-        scope = self.scope
-        if table is silver.CORPORATE_ACTIONS:
-            return self.parts.tables.plan(table, snapshot_id=snapshot)
-        return self.parts.tables.plan(
-            table,
-            start=self.work.reads_from,
-            end=scope.end,
-            source=scope.source,
-            dataset=_dataset(self.market, table),
-            snapshot_id=snapshot,
-        )
-
     def _changed(self, previous: Done) -> Changed | None:
         """Return what differs since the month was made; None where that cannot be told cheaply."""
         if previous.details.get(_RULES) != self.rules:
@@ -175,25 +151,26 @@ class Month:
                 symbols[symbol] = min(day, symbols.get(symbol, day))
         if len(symbols) > _MOST_SYMBOLS:
             return None
-        first = max(min(symbols.values(), default=self.scope.end), self.scope.start)
-        return Changed(tuple(sorted(symbols)), first)
+        # A bar or a date of a rename can move the rename to before it.
+        first = max(min(symbols.values(), default=self.scope.end) - NEAR, self.scope.start)
+        return Changed(tuple(sorted(self.windows.related(symbols))), first)
 
     def _differing(self, table: Table, head: str) -> dict[str, date] | None:
         """Return each symbol whose rows differ from those of a past head, with the first date."""
-        now = {f.path for f in self._plan(table, None).files}
+        plan = self.windows.plan
+        now = {f.path for f in plan(table).files}
         if not head.removeprefix("-").isdigit():
             return {} if not now else None
         try:
-            then = {f.path for f in self._plan(table, int(head)).files}
+            then = {f.path for f in plan(table, int(head)).files}
         except QueryError:
             return None  # expired since
-        columns = self._plan(table, None).relation().columns
+        columns = plan(table).relation().columns
         left = FileRelation(tuple(sorted(then - now)), columns)
         right = FileRelation(tuple(sorted(now - then)), columns)
         if not left.paths and not right.paths:
             return {}
-        is_action = table is silver.CORPORATE_ACTIONS
-        names, day = (_ACTIONS, "ex_date") if is_action else (_CLOSES, "trade_date")
+        day, names = _READ[table]
         text = (
             f"SELECT symbol, MIN({day}) AS day FROM ("
             f"(SELECT {names} FROM before EXCEPT SELECT {names} FROM after) UNION ALL "
@@ -202,11 +179,3 @@ class Month:
         )
         rows = self.run(text, {"before": left, "after": right}).to_pylist()
         return {row["symbol"]: row["day"] for row in rows if row["day"] < self.scope.end}
-
-
-_READ: Final = (silver.DAY_BARS, gold.DAILY_BARS, silver.CORPORATE_ACTIONS)
-
-
-def _dataset(market: Market, table: Table) -> str:
-    dataset = market.days if table is silver.DAY_BARS else market.minutes
-    return dataset.name if dataset else ""

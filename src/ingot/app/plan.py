@@ -7,10 +7,11 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from ingot.app.chains import NEAR
 from ingot.app.chosen import months_of
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
-from ingot.tables import gold
+from ingot.tables import gold, silver
 from ingot.transforms.history import State
 from ingot.transforms.performance import LOOKBACK_SESSIONS
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ingot.transforms.transform import Transform
 
 ONE_DAY: Final = timedelta(days=1)
+_AROUND_A_RENAME: Final = 10
+"""Sessions before a window whose bars may tell when a rename inside it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +199,26 @@ def performance_work(
         for day, unit in latest_units(parts, table, source, dataset).items()
     }
     days = sorted({day for _, day in latest})
-    acting = months_of(parts)
+    acting = months_of(parts, silver.CORPORATE_ACTIONS)
+    holding = months_of(parts, silver.INSTRUMENTS)
     for first, following in _months(d for d in days if d >= start):
-        earlier = parts.calendar.before(first, LOOKBACK_SESSIONS)
+        earlier = parts.calendar.before(first, LOOKBACK_SESSIONS + _AROUND_A_RENAME)
         reads_from = earlier[0] if earlier else first
         read = [(k, latest[k]) for k in sorted(latest) if reads_from <= k[1] < following]
         actions = [(m, acting[m]) for m in sorted(acting) if _touches(m, reads_from, following)]
+        near = (reads_from - NEAR, following + NEAR)
+        holders = [(m, holding[m]) for m in sorted(holding) if _touches(m, *near)]
         unit = Unit(
             gold.PERFORMANCE.name,
             Scope(source, market, first, following),
-            digest(rules, read, *([actions] if actions else [])),
+            digest(rules, read, *([actions] if actions else []), *([holders] if holders else [])),
         )
         if parts.ledger.is_done(unit) is None and first < _reach(parts.calendar, end):
             yield GoldWork(unit, reads_from)
 
 
 def _touches(month: str, start: date, end: date) -> bool:
-    """Say whether a month of ex-dates has one in `[start, end)`."""
+    """Return True if a month has a date in `[start, end)`."""
     return f"{start:%Y-%m}" <= month <= f"{end - ONE_DAY:%Y-%m}"
 
 

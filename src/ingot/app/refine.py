@@ -17,6 +17,7 @@ from ingot.app.chosen import digests_by_month
 from ingot.app.digests import TRANSFORM, transform_digests
 from ingot.app.engine import open_engine
 from ingot.app.performance import Month
+from ingot.app.windows import Windows
 from ingot.engines.base import CanTrail
 from ingot.model.landing import Outcome
 from ingot.model.time import new_york, to_ns
@@ -160,8 +161,7 @@ class Refinery:
             landing_ids=tuple(ids),
         )
         made = self._rows(reference_sql(transform, scope), job.inputs)
-        actions = transform.output is silver.CORPORATE_ACTIONS
-        details = digests_by_month(made) if actions else {}
+        details = digests_by_month(transform.output, made)
         return self._finished(job, self._written(job, made.to_reader()), (), details=details)
 
     def daily(self, work: GoldWork) -> Finished:
@@ -182,7 +182,7 @@ class Refinery:
         """Make one month of gold.performance, on each basis."""
         scope = work.unit.scope
         job = _Job(gold.PERFORMANCE, work.unit, {}, self._parts.clock.now())
-        month = Month(self._parts, work, market, bases, rules, self._rows)
+        month = Month(Windows(self._parts, work, market, self._rows), bases, rules)
         details = month.details()
         previous = self._parts.ledger.last_done(gold.PERFORMANCE.name, scope)
         rows = month.rows(self._trade_dates(work.reads_from, scope.end), previous)

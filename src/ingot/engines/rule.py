@@ -17,7 +17,7 @@ from ingot.errors import QueryError
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     Node = dict[str, Any]
 
@@ -31,43 +31,56 @@ _PARTS: Final = {
 _WORDS: Final = {"SUBQUERY": "a subquery", "WINDOW": "a window", "STAR": "a star"}
 
 
-def require_rule(text: str, columns: Mapping[str, str]) -> None:
+def require_rule(text: str, columns: Collection[str]) -> None:
     """Refuse a text that is not one condition over columns.
 
-    Args:
-        text: As its author wrote it.
-        columns: Names of the columns, and their types in DuckDB's dialect.
+    It is parsed and not evaluated, which is for the sandbox alone.
 
     Raises:
         QueryError: It is not; the message says why, and what a rule may hold.
     """
     if fault := _fault(text, columns):
-        raise QueryError(
-            f"The rule {text[:200]!r} {fault}. Write one condition over {', '.join(columns)}, such "
-            "as close >= 5 and symbol like 'A%': no subquery, comment or other clause, and no "
-            "function of several rows."
-        )
+        raise bad_rule(text, fault, columns)
 
 
-def _fault(text: str, columns: Mapping[str, str]) -> str | None:
+def bad_rule(text: str, fault: str, columns: Iterable[str]) -> QueryError:
+    """Return the error of a rule that is not a condition over columns."""
+    return QueryError(
+        f"The rule {text[:200]!r} {fault}. Write one condition over {', '.join(columns)}, such "
+        "as close >= 5 and symbol like 'A%': no subquery, comment or other clause, and no "
+        "function of several rows."
+    )
+
+
+def probe(text: str, columns: Mapping[str, str]) -> str:
+    """Return a query whose one value has the type of a screened rule.
+
+    Args:
+        text: The rule.
+        columns: Names of the columns, and their types in DuckDB's dialect.
+    """
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name(c)}" for c, kind in columns.items())
+    return f"SELECT (\n{text}\n) AS kept FROM (SELECT {nulls}) AS nothing"
+
+
+def _fault(text: str, columns: Collection[str]) -> str | None:
     """Return what is wrong with a rule."""
     if len(text) > MAX_RULE:
         return f"has {len(text):,} characters (at most {MAX_RULE:,})"
     try:
         text.encode()
+        with duckdb.connect(":memory:") as connection:
+            return _parsed_fault(connection, text, columns)
     except UnicodeEncodeError:
         return "holds half a surrogate pair"
-    with duckdb.connect(":memory:") as connection:
-        try:
-            return _parsed_fault(connection, text, columns) or _typed_fault(
-                connection, text, columns
-            )
-        except duckdb.Error:
-            return "cannot be read as a condition"
+    except duckdb.Error:
+        return "cannot be read as a condition"
+    except RecursionError:
+        return "is nested too deeply"
 
 
 def _parsed_fault(
-    connection: duckdb.DuckDBPyConnection, text: str, columns: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, text: str, columns: Collection[str]
 ) -> str | None:
     if any(kind == duckdb.token_type.comment for _, kind in duckdb.tokenize(text)):
         return "holds a comment"
@@ -93,7 +106,7 @@ def _parsed_fault(
     return next(_faults(selected[0], columns), None)
 
 
-def _faults(value: Any, columns: Mapping[str, str]) -> Iterator[str]:  # noqa: ANN401  # a tree of JSON
+def _faults(value: Any, columns: Collection[str]) -> Iterator[str]:  # noqa: ANN401  # a tree of JSON
     """Yield what an expression holds that a rule may not."""
     if isinstance(value, list):
         for element in value:
@@ -113,13 +126,3 @@ def _faults(value: Any, columns: Mapping[str, str]) -> Iterator[str]:  # noqa: A
     for key, part in value.items():
         if key not in {"literal", "qualified_name", "column_names"}:
             yield from _faults(part, columns)
-
-
-def _typed_fault(
-    connection: duckdb.DuckDBPyConnection, text: str, columns: Mapping[str, str]
-) -> str | None:
-    """Return what is wrong with the types of a rule, from a query over no rows."""
-    empty = ", ".join(f"CAST(NULL AS {kind}) AS {name(c)}" for c, kind in columns.items())
-    bound = connection.sql(f"SELECT (\n{text}\n) AS kept FROM (SELECT {empty}) AS nothing")
-    kind = str(bound.types[0])
-    return None if kind == "BOOLEAN" else f"gives {kind} and not true or false"

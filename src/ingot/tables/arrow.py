@@ -10,6 +10,8 @@ import pyarrow as pa
 from ingot.tables import contract
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ingot.tables.contract import ColumnType, Table
 
 _FIELD_ID = b"PARQUET:field_id"
@@ -46,6 +48,11 @@ def arrow_schema(table: Table) -> pa.Schema:
             for position, column in enumerate(table.columns, start=1)
         ]
     )
+
+
+def relation_schema(columns: Mapping[str, ColumnType]) -> pa.Schema:
+    """Return the schema of a relation that is no table, by its columns."""
+    return pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
 
 
 @cache

@@ -86,7 +86,11 @@ PERFORMANCE = Table(
         Column(
             "adjusted", Boolean, "False while no corporate actions are loaded: basis is then raw."
         ),
-        Column("suspect_action", Boolean, "True where an unadjusted |return| is above 40 %."),
+        Column(
+            "suspect_action",
+            Boolean,
+            "True where an unadjusted |return| is above 40 %, or a large action is not applied.",
+        ),
         Column("return_1d", Float64, "r = (C x ratio + cash) / C_prev - 1.", nullable=True),
         Column(
             "return_30d",
@@ -123,6 +127,12 @@ PERFORMANCE = Table(
         ),
         Column("observations_90d", Int32, "Returns that the 90-session values are made of."),
         *KNOWN_TIME,
+        Column(
+            "history_from",
+            Date,
+            "First close in the window, under any symbol of the instrument.",
+            nullable=True,
+        ),
     ),
     key=("source", "dataset", "symbol", "trade_date", "basis", "known_from"),
     binding=Binding.INTERVAL,

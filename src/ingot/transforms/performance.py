@@ -4,11 +4,14 @@ Choices that the definitions leave open:
 
 * A key is (symbol, session) on one basis. It exists while the session has a close in force: the
   vendor's day bar, else the bar made of minutes; the same table then gives the whole window.
-* Its window is the last `LOOKBACK_SESSIONS` sessions. A close carries over sessions without a
-  trade for as long as it lies in the window, and the return over a pause of more than
-  `LONGEST_PAUSE` sessions is no observation. So no value depends on how much was read.
+* Its window is the last `LOOKBACK_SESSIONS` sessions of the instrument that the symbol was on that
+  session, under all its symbols. A close carries over sessions without a trade for as long as it
+  is in the window, and the return over a pause of more than `LONGEST_PAUSE` sessions is no
+  observation. So no value depends on how much was read. `history_from` is the first close of the
+  window.
 * Change points of a key are the first moment at which it was known and every later moment at
-  which a row of its window was added, changed or withdrawn. Consecutive equal versions are one.
+  which a row of its window was added, changed, withdrawn, or found to be another instrument's.
+  Consecutive equal versions are one.
 * The sums over returns and logarithms are sums of integers (10^-14 and 10^-15), exact in any order;
   there is one division and one root at the end. A return above 1000 is no observation.
 * A return reaches from the last close before the window to the session's own; on an adjusted basis
@@ -16,7 +19,8 @@ Choices that the definitions leave open:
   close of the ex-date). Of several actions in one pause the cash is taken per new share.
 * Year to date starts at the last close of the previous calendar year; null if it has none in the
   window. Sharpe is null where all returns are equal.
-* `suspect_action` looks at the return of the session itself, on basis raw only.
+* `suspect_action` looks at the session itself: on basis raw at a return beyond 40 %, otherwise at
+  an action that is not applied and that is too large, or of which the return is beyond 40 %.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.errors import QueryError
 from ingot.model.time import FOREVER
 from ingot.tables import gold
+from ingot.tables.contract import Date, Decimal, Float64, Int32, String, TimestampUs
 from ingot.transforms.history import versions_of_moments
 from ingot.transforms.literal import literal
 from ingot.transforms.transform import Transform, sql_text
@@ -38,6 +43,27 @@ LOOKBACK_SESSIONS: Final = 280
 LONGEST_PAUSE: Final = LOOKBACK_SESSIONS - 90
 """Sessions between two closes beyond which their return is no observation."""
 BASES: Final = ("raw", "split", "total_return")
+HOLDERS: Final = {
+    "symbol": String,
+    "start": Date,
+    "until": Date,
+    "instrument": String,
+    "known_from": TimestampUs,
+    "known_to": TimestampUs,
+}
+"""Which instrument a symbol is on trade dates `[start, until)`; each date at each moment once."""
+ACTIONS: Final = {
+    "instrument": String,
+    "ex_date": Date,
+    "ratio": Float64,
+    "cash": Decimal(18, 9),
+    "unapplied_split": Int32,
+    "unapplied_cash": Int32,
+    "known_from": TimestampUs,
+    "known_to": TimestampUs,
+}
+"""New shares for one, and cash for each new one; of what is not applied 2 (1) if the session's
+return is suspect (where it is beyond 40 %)."""
 _RAW_LEVELS: Final = (
     "levels AS (SELECT series, first_i, i, CAST(close AS DOUBLE) AS level FROM chosen)"
 )
@@ -49,10 +75,10 @@ _ADJUSTED_LEVELS: Final = """steps AS (
 gains AS (
   SELECT s.series, s.i,
     CAST(SUM(CAST(CAST(FLOOR(LN(a.ratio) * 1e15 + 0.5) AS BIGINT) AS HUGEINT)) AS HUGEINT) AS split,
-    CAST(SUM(a.cash) AS DECIMAL(38, 9)) AS cash
+    CAST(SUM(a.cash) AS DECIMAL(38, 9)) AS cash, MAX(a.unapplied) AS unapplied
   FROM acting AS a
   JOIN wanted AS w
-    ON a.symbol = w.symbol AND a.known_from < w.until AND w.until <= a.known_to
+    ON a.instrument = w.instrument AND a.known_from < w.until AND w.until <= a.known_to
   JOIN steps AS s ON s.series = w.series AND s.previous_i < a.i AND a.i <= s.i
   GROUP BY s.series, s.i
 ),
@@ -91,7 +117,7 @@ def performance_transform(
     return Transform(
         name="gold.performance",
         output=gold.PERFORMANCE,
-        inputs=("day_bars", "daily_bars", "actions", "calendar"),
+        inputs=("day_bars", "daily_bars", "holders", "actions", "calendar"),
         sql=sql_text("performance.sql"),
         parameters={
             "basis": basis,
@@ -115,9 +141,10 @@ def performance_sql(
 
     It reads, each from `LOOKBACK_SESSIONS` sessions before the scope to its end: `day_bars` and
     `daily_bars`, all versions of silver.day_bars and gold.daily_bars of the scope's source;
-    `actions`, all versions of silver.corporate_actions, one source per symbol, ex-date and kind
-    (basis raw reads none); `calendar`, the market's trade_date and session_index, which counts
-    sessions without a gap and covers the year before. The rows carry the scope's `dataset`.
+    `holders`, which instrument each symbol is (a symbol that is not there is one by itself);
+    `actions`, what acts on each instrument's ex-dates (basis raw reads none); `calendar`, the
+    market's trade_date and session_index, which counts sessions without a gap and covers the year
+    before. The rows carry the scope's `dataset`. `HOLDERS` and `ACTIONS` name the columns.
     """
     transform = performance_transform(
         basis=basis, risk_free_rate=risk_free_rate, sessions_per_year=sessions_per_year
@@ -141,7 +168,6 @@ def performance_sql(
             longest_pause=LONGEST_PAUSE,
             per_year=f"{float(sessions_per_year)!r}",
             risk_free=f"CAST({float(risk_free_rate)!r} AS DOUBLE)",
-            suspect="ABS(m.r) > 0.4" if basis == "raw" else "FALSE",
             levels=_levels(basis),
             **_action_parts(basis),
         ),
@@ -161,23 +187,33 @@ def _levels(basis: str) -> str:
 def _action_parts(basis: str) -> dict[str, str]:
     """Return what the actions add to the text: nothing on basis raw."""
     if basis == "raw":
-        return {"acting": "", "action_moments": "", "late_actions": ""}
-    kinds = "kind IN ('split', 'stock_dividend')"
-    cash = "CAST(0 AS DECIMAL(18, 9))"
-    if basis == "total_return":
-        kinds += " OR (kind = 'cash_dividend' AND COALESCE(currency, 'USD') = 'USD')"
-        cash = f"CASE WHEN kind = 'cash_dividend' THEN cash ELSE {cash} END"
+        parts = dict.fromkeys(("acting", "action_moments", "late_actions", "unapplied"), "")
+        return parts | {"suspect": "ABS(m.r) > 0.4"}
+    filled = {
+        "split": {
+            "cash": "CAST(0 AS DECIMAL(18, 9))",
+            "unapplied": "a.unapplied_split",
+            "acts": "a.ratio <> 1 OR a.unapplied_split > 0",
+        },
+        "total_return": {
+            "cash": "a.cash",
+            "unapplied": "GREATEST(a.unapplied_split, a.unapplied_cash)",
+            "acts": "TRUE",
+        },
+    }[basis]
     acting = Transform("acting", gold.PERFORMANCE, (), sql_text("performance_actions.sql"))
     return {
-        "acting": f"acting AS (\n{acting.fill(cash=cash, kinds=kinds)}),",
+        "acting": f"acting AS (\n{acting.fill(**filled)}),",
         "action_moments": (
             "UNION SELECT i, known_from AS moment FROM acting\n"
             f"  UNION SELECT i, known_to AS moment FROM acting WHERE known_to < {literal(FOREVER)}"
         ),
         "late_actions": "\n  ".join(
-            f"UNION SELECT a.symbol, {tier} AS tier, a.i, a.{bound} AS moment\n"
+            f"UNION SELECT a.instrument, {tier} AS tier, a.i, a.{bound} AS moment\n"
             f"  FROM acting AS a JOIN late_moments AS l ON a.i = l.i AND a.{bound} = l.moment"
             for tier in (0, 1)
             for bound in ("known_from", "known_to")
         ),
+        "unapplied": "LEFT JOIN gains AS g ON w.series = g.series AND a.i = g.i",
+        "suspect": "g.unapplied = 2 OR (g.unapplied = 1 AND ABS(m.r) > 0.4)",
     }

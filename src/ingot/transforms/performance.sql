@@ -1,7 +1,7 @@
 -- gold.performance at each change point of each key, from every version of the closes.
 -- `i` is a session's number; `tier` is 0 for the vendor's day bars and 1 for bars made of minutes.
 WITH $acting
-closes AS (
+bars AS (
   SELECT b.symbol, 0 AS tier, CAST(c.session_index AS BIGINT) AS i, b.trade_date, b.close,
     b.known_from, b.known_to
   FROM day_bars AS b
@@ -14,14 +14,26 @@ closes AS (
   JOIN calendar AS c ON b.trade_date = c.trade_date
   WHERE b.source = $source AND b.trade_date < $end AND b.close IS NOT NULL
 ),
+-- A symbol without holders is an instrument of its own; `holders` covers all dates and all moments
+-- of the others, so a version of a close is cut where its instrument changes.
+closes AS (
+  SELECT COALESCE(h.instrument, b.symbol) AS instrument, b.symbol, b.tier, b.i, b.trade_date,
+    b.close,
+    CASE WHEN h.known_from > b.known_from THEN h.known_from ELSE b.known_from END AS known_from,
+    CASE WHEN h.known_to < b.known_to THEN h.known_to ELSE b.known_to END AS known_to
+  FROM bars AS b
+  LEFT JOIN holders AS h
+    ON b.symbol = h.symbol AND h.start <= b.trade_date AND b.trade_date < h.until
+    AND h.known_from < b.known_to AND b.known_from < h.known_to
+),
 own AS (
-  SELECT symbol, tier, i, known_from, known_to FROM closes WHERE trade_date >= $start
+  SELECT symbol, instrument, tier, i, known_from, known_to FROM closes WHERE trade_date >= $start
 ),
 firsts AS (
-  SELECT symbol, i, MIN(known_from) AS moment FROM own GROUP BY symbol, i
+  SELECT symbol, instrument, i, MIN(known_from) AS moment FROM own GROUP BY symbol, instrument, i
 ),
--- A moment is late where it lies in the window of a key that was known before. Few are, so they are
--- looked for among the distinct (session, moment) first.
+-- A moment is late where it falls into the window of a key that was known before. Few are, so they
+-- are looked for among the distinct (session, moment) first.
 event_moments AS (
   SELECT i, known_from AS moment FROM closes
   UNION SELECT i, known_to AS moment FROM closes WHERE known_to < $forever
@@ -34,10 +46,10 @@ late_moments AS (
     ON m.i <= f.i AND f.i <= m.i + $lookback AND m.moment > f.moment
 ),
 late AS (
-  SELECT c.symbol, c.tier, c.i, c.known_from AS moment
+  SELECT c.instrument, c.tier, c.i, c.known_from AS moment
   FROM closes AS c JOIN late_moments AS l ON c.i = l.i AND c.known_from = l.moment
   UNION
-  SELECT c.symbol, c.tier, c.i, c.known_to AS moment
+  SELECT c.instrument, c.tier, c.i, c.known_to AS moment
   FROM closes AS c JOIN late_moments AS l ON c.i = l.i AND c.known_to = l.moment
   $late_actions
 ),
@@ -48,11 +60,12 @@ points AS (
   SELECT f.symbol, f.i, l.moment
   FROM firsts AS f
   JOIN late AS l
-    ON f.symbol = l.symbol AND l.i <= f.i AND f.i <= l.i + $lookback AND l.moment > f.moment
+    ON f.instrument = l.instrument AND l.i <= f.i AND f.i <= l.i + $lookback
+    AND l.moment > f.moment
 ),
 -- At a point the vendor's day bars count where the day has one, else the bars made of minutes.
 used AS (
-  SELECT p.symbol, p.i, p.moment, MIN(o.tier) AS tier
+  SELECT p.symbol, p.i, p.moment, MIN(o.tier) AS tier, MIN(o.instrument) AS instrument
   FROM points AS p
   LEFT JOIN own AS o
     ON p.symbol = o.symbol AND p.i = o.i AND o.known_from <= p.moment AND p.moment < o.known_to
@@ -62,33 +75,34 @@ next_late AS (
   SELECT u.symbol, u.i, u.moment, MIN(l.moment) AS until
   FROM used AS u
   JOIN late AS l
-    ON u.symbol = l.symbol AND u.tier = l.tier
+    ON u.instrument = l.instrument AND u.tier = l.tier
     AND l.i <= u.i AND u.i <= l.i + $lookback AND l.moment > u.moment
   GROUP BY u.symbol, u.i, u.moment
 ),
 -- Nothing in a key's window changes between a point and the next late moment (mostly none, so
 -- FOREVER): what is in force just before that moment is what was known at the point. Keys of one
--- symbol that share it share one series.
+-- instrument that share it share one series.
 asked AS (
-  SELECT u.symbol, u.i, u.moment, u.tier, COALESCE(n.until, $forever) AS until
+  SELECT u.symbol, u.i, u.moment, u.tier, u.instrument,
+    COALESCE(n.until, $forever) AS until
   FROM used AS u
   LEFT JOIN next_late AS n ON u.symbol = n.symbol AND u.i = n.i AND u.moment = n.moment
 ),
 wanted AS (
-  SELECT symbol, tier, until, first_i, last_i,
-    ROW_NUMBER() OVER (ORDER BY symbol, tier, until) AS series
+  SELECT instrument, tier, until, first_i, last_i,
+    ROW_NUMBER() OVER (ORDER BY instrument, tier, until) AS series
   FROM (
-    SELECT symbol, tier, until, MIN(i) AS first_i, MAX(i) AS last_i
+    SELECT instrument, tier, until, MIN(i) AS first_i, MAX(i) AS last_i
     FROM asked
     WHERE tier IS NOT NULL
-    GROUP BY symbol, tier, until
+    GROUP BY instrument, tier, until
   ) AS grouped
 ),
 chosen AS (
   SELECT w.series, w.first_i, c.i, c.close
   FROM closes AS c
   JOIN wanted AS w
-    ON c.symbol = w.symbol AND c.tier = w.tier
+    ON c.instrument = w.instrument AND c.tier = w.tier
     AND c.known_from < w.until AND w.until <= c.known_to
     AND c.i >= w.first_i - $lookback AND c.i <= w.last_i
 ),
@@ -104,12 +118,15 @@ anchored AS (
     ) AS level_90,
     MAX(level) OVER (
       PARTITION BY series ORDER BY i RANGE BETWEEN 251 PRECEDING AND CURRENT ROW
-    ) AS highest
+    ) AS highest,
+    MIN(i) OVER (
+      PARTITION BY series ORDER BY i RANGE BETWEEN $lookback PRECEDING AND CURRENT ROW
+    ) AS begins
   FROM levels
   WINDOW sessions AS (PARTITION BY series ORDER BY i)
 ),
 returned AS (
-  SELECT series, first_i, i, level, level_30, level_90, highest,
+  SELECT series, first_i, i, level, level_30, level_90, highest, begins,
     CASE WHEN i - previous_i <= $longest_pause THEN level / previous_level END AS growth
   FROM anchored
   WHERE i > first_i - 90
@@ -117,7 +134,7 @@ returned AS (
 -- Logarithms in 10^-15 and returns in 10^-14, as integers, so that their sums are exact; a return
 -- above 1000 is a mistake of units and no observation.
 scaled AS (
-  SELECT series, first_i, i, level, level_30, level_90, highest, growth - 1 AS r,
+  SELECT series, first_i, i, level, level_30, level_90, highest, begins, growth - 1 AS r,
     CASE WHEN growth <= 1001
       THEN CAST(CAST(FLOOR(LN(growth) * 1e15 + 0.5) AS BIGINT) AS HUGEINT) END AS x,
     CASE WHEN growth <= 1001
@@ -125,7 +142,7 @@ scaled AS (
   FROM returned
 ),
 summed AS (
-  SELECT series, first_i, i, level, level_30, level_90, highest, r,
+  SELECT series, first_i, i, level, level_30, level_90, highest, begins, r,
     COUNT(x) OVER w30 AS n_30,
     CAST(SUM(x) OVER w30 AS HUGEINT) AS x_30, CAST(SUM(x * x) OVER w30 AS HUGEINT) AS xx_30,
     CAST(SUM(y) OVER w30 AS HUGEINT) AS y_30, CAST(SUM(y * y) OVER w30 AS HUGEINT) AS yy_30,
@@ -147,7 +164,7 @@ year_ends AS (
   GROUP BY l.series, y.y
 ),
 measured AS (
-  SELECT s.series, s.i, s.r, s.n_30, s.n_90,
+  SELECT s.series, s.i, s.begins, s.r, s.n_30, s.n_90,
     s.level / s.level_30 - 1 AS return_30d, s.level / s.level_90 - 1 AS return_90d,
     CASE WHEN s.i - e.i <= $lookback THEN s.level / e.level - 1 END AS return_ytd,
     s.level / s.highest - 1 AS drawdown,
@@ -185,9 +202,13 @@ SELECT a.symbol, y.trade_date, a.moment,
     (m.y_mean_90 / 1e14 - $risk_free / $per_year) / (m.y_deviation_90 / 1e14) * SQRT($per_year)
   END AS sharpe_90d,
   m.drawdown,
-  CAST(COALESCE(m.n_90, 0) AS INTEGER) AS observations_90d
+  CAST(COALESCE(m.n_90, 0) AS INTEGER) AS observations_90d,
+  h.trade_date AS history_from
 FROM asked AS a
 JOIN years AS y ON a.i = y.i
-LEFT JOIN wanted AS w ON a.symbol = w.symbol AND a.tier = w.tier AND a.until = w.until
+LEFT JOIN wanted AS w
+  ON a.instrument = w.instrument AND a.tier = w.tier AND a.until = w.until
 LEFT JOIN measured AS m ON w.series = m.series AND a.i = m.i
+LEFT JOIN years AS h ON m.begins = h.i
 LEFT JOIN chosen AS c ON w.series = c.series AND a.i = c.i
+$unapplied
