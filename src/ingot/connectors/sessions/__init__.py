@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingot.connectors.sessions.build import build_calendar, calendar_digest
     from ingot.connectors.sessions.rulebook import load_rulebook
-    from ingot.connectors.sessions.source import connector
+    from ingot.connectors.sessions.source import SessionsSettings, connector
     from ingot.connectors.sessions.text import diff, parse, render
 
 __all__ = [
+    "SessionsSettings",
     "build_calendar",
     "calendar_digest",
     "connector",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "SessionsSettings": "source",
     "build_calendar": "build",
     "calendar_digest": "build",
     "connector": "source",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -73,7 +74,7 @@ class SessionsSource:
         Raises:
             ConfigError: The calendar is unknown or the span empty.
         """
-        content = render(build_calendar(dataset, start, end, self.rulebook))
+        content = _rendered(dataset, start, end, self.rulebook)
         return (
             RemoteObject(
                 source=NAME,
@@ -99,7 +100,7 @@ class SessionsSource:
                 f"made with {now}. List them again."
             )
         span = date.fromisoformat(start), date.fromisoformat(end)
-        content = render(build_calendar(remote.dataset, *span, self.rulebook))
+        content = _rendered(remote.dataset, *span, self.rulebook)
         to.write_bytes(content)
         advance(len(content))
         return Fetched(sha256(content).hexdigest(), len(content))
@@ -173,6 +174,12 @@ class SessionsConnector:
 
 
 connector: Final = SessionsConnector()
+
+
+@lru_cache(maxsize=8)
+def _rendered(name: str, start: date, end: date, rulebook: Rulebook) -> bytes:
+    """Return a span's sessions as text; listing and fetching need the same one."""
+    return render(build_calendar(name, start, end, rulebook))
 
 
 def _datasets(rulebook: Rulebook) -> dict[str, Dataset]:

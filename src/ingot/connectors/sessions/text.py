@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from datetime import date
+from functools import lru_cache
 from io import StringIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,7 @@ def render(calendar: Calendar) -> bytes:
     return text.getvalue().encode()
 
 
+@lru_cache(maxsize=4)
 def parse(content: bytes) -> Calendar:
     """Return the calendar that `render` wrote.
 
