@@ -326,6 +326,7 @@ def superseded(state: LandingState, states: tuple[LandingState, ...]) -> bool:
     return any(s.landing.key == landing.key and s.landing.ordinal > 1 for s in states)
 
 
+@pytest.mark.services
 def test_a_lost_superseded_version_is_reported_and_all_else_is_rebuilt(
     world: World, was: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -355,6 +356,7 @@ def test_a_lost_superseded_version_is_reported_and_all_else_is_rebuilt(
     assert "not settled" not in capsys.readouterr().err
 
 
+@pytest.mark.services
 def test_an_object_damaged_before_loading_is_not_refused_and_loads_when_it_is_healed(
     whole: World, tmp_path: Path
 ) -> None:
