@@ -77,7 +77,7 @@ def test_a_flipped_bit_in_one_file_of_each_kind_is_found_and_healed(
     seeded, hit, tables = random.Random(8), set(), set()
     objects = current_objects(world)
     for kind, paths in files_of(world).items():
-        # One file a table: what a damaged manifest list names cannot be told.
+        # One file a table: what a damaged manifest list names cannot be read.
         free = [p for p in paths if table_of(p) is None or table_of(p) not in tables]
         path = seeded.choice([p for p in free if kind is not Kind.OBJECT or p.name in objects])
         flip(path, seeded)
@@ -223,9 +223,9 @@ def test_a_query_on_a_lost_data_file_ends_with_3_and_names_file_and_command(
     path = next(p for p in files if p.name.startswith("2025-06-02"))
     how(path, random.Random(2))
     assert run([*lake_of(world), *question]) == 3
-    told = capsys.readouterr().err
-    assert path.name in told
-    assert "ingot repair --table silver.minute_bars" in told
+    message = capsys.readouterr().err
+    assert path.name in message
+    assert "ingot repair --table silver.minute_bars" in message
     assert run([*lake_of(world), "status", "--format", "csv"]) == 0
     assert "1 data files are missing or cut short" in capsys.readouterr().err
 
@@ -264,8 +264,8 @@ def test_status_tells_when_the_lake_was_last_read_whole(
     assert run([*lake, "scrub", "--format", "csv"]) == 3
     capsys.readouterr()
     run([*lake, "status", "--format", "csv"])
-    assert "last scrub" in (told := capsys.readouterr().err)
-    assert ": 1 of " in told
+    assert "last scrub" in (message := capsys.readouterr().err)
+    assert ": 1 of " in message
 
 
 @pytest.mark.services
