@@ -181,7 +181,7 @@ def repaired(world: World) -> dict[str, tuple[int, str]]:
     """Repair, and return what each step found."""
     parts = world.parts(NOW)
     try:
-        rows = repair(parts, delete_orphans=False).to_polars().rows()
+        rows = repair(parts, delete_orphans=False).answer.to_polars().rows()
     finally:
         parts.close()
     return {step: (found, note) for step, found, note in rows}

@@ -1,6 +1,6 @@
 """The bytes of a landed object, checked against its name by whoever reads them.
 
-There is no other way from an object to its bytes, so a parser cannot forget the check, and what
+Parsers reach an object only through this class, so a parser cannot forget the check, and what
 the disk has damaged is never taken for what the vendor has sent.
 """
 

@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import (
-    CommitFailedException,
-    NoSuchTableError,
-    TableAlreadyExistsError,
-)
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import StagedTable
 from pyiceberg.table import Table as IcebergTable
@@ -123,19 +119,40 @@ class LakeCatalog(SqlCatalog):
         requirements: tuple[TableRequirement, ...],
         updates: tuple[TableUpdate, ...],
     ) -> StagedTable:
-        """Name the metadata file to be written by the hash of its bytes."""
-        staged = super()._update_and_stage_table(
-            current_table, table_identifier, requirements, updates
+        return _sealed(
+            super()._update_and_stage_table(current_table, table_identifier, requirements, updates)
         )
-        data = staged.metadata.model_dump_json(exclude_none=True).encode()
-        staged.metadata_location = sealed(staged.metadata_location, sha256(data).hexdigest())
-        return staged
+
+    def make(self, table: Table) -> None:
+        """Make an empty table.
+
+        Raises:
+            TableAlreadyExistsError: Another process made it first.
+        """
+        staged = _sealed(
+            self._create_staged_table(
+                table.name,
+                schema=iceberg_schema(table),
+                partition_spec=partition_spec(table),
+                sort_order=sort_order(table),
+                properties=properties(table),
+            )
+        )
+        self._write_metadata(staged.metadata, staged.io, staged.metadata_location)
+        self.register_table(table.name, staged.metadata_location)
 
     def _load_file_io(
         self, properties: Properties = EMPTY_DICT, location: str | None = None
     ) -> FileIO:
         del properties, location
         return self._io
+
+
+def _sealed(staged: StagedTable) -> StagedTable:
+    """Name the metadata file to be written by the hash of its bytes."""
+    data = staged.metadata.model_dump_json(exclude_none=True).encode()
+    staged.metadata_location = sealed(staged.metadata_location, sha256(data).hexdigest())
+    return staged
 
 
 def create_lake(locations: Locations, *, boundary: Boundary) -> None:
@@ -192,12 +209,6 @@ def _create_namespace(catalog: LakeCatalog, namespace: str) -> None:
 
 def _create(catalog: LakeCatalog, table: Table) -> None:
     try:
-        catalog.create_table_transaction(
-            table.name,
-            schema=iceberg_schema(table),
-            partition_spec=partition_spec(table),
-            sort_order=sort_order(table),
-            properties=properties(table),
-        ).commit_transaction()
-    except (TableAlreadyExistsError, CommitFailedException):
+        catalog.make(table)
+    except TableAlreadyExistsError:
         return  # another process made it first

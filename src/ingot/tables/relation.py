@@ -58,7 +58,7 @@ def columns_of(table: Table) -> dict[int, tuple[str, str]]:
 
 
 def table_of(path: object) -> str | None:
-    """Return the table whose folder a file lies in; None where it is in none.
+    """Return the table whose folder a file lies in; None outside the tables.
 
     >>> table_of("/lake/warehouse/silver/day_bars/data/a.parquet")
     'silver.day_bars'
