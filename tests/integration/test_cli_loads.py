@@ -247,4 +247,4 @@ def test_how_far_a_file_may_inflate_is_a_setting(
     monkeypatch.setenv("INGOT_INFLATE_MAX_MB", "1")
     refused = ingot("ingest", "massive", "--source", "vendor")
     assert refused.code == 3
-    assert "inflates to more than 1 MiB (inflate_max_mb)" in refused.err
+    assert "inflates to more than 1 MiB. Nothing of it was loaded" in refused.err
