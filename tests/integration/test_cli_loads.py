@@ -238,6 +238,7 @@ def test_a_day_that_links_out_of_the_source_ends_with_3_and_shows_nothing_of_it(
     assert [(r["file_date"], r["status"]) for r in rows] == [("2025-06-02", "loaded")]
 
 
+@pytest.mark.services
 def test_how_far_a_file_may_inflate_is_a_setting(
     ingot: Ingot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,4 +248,4 @@ def test_how_far_a_file_may_inflate_is_a_setting(
     monkeypatch.setenv("INGOT_INFLATE_MAX_MB", "1")
     refused = ingot("ingest", "massive", "--source", "vendor")
     assert refused.code == 3
-    assert "inflates to more than 1 MiB (inflate_max_mb)" in refused.err
+    assert "inflates to more than 1 MiB. Nothing of it was loaded" in refused.err

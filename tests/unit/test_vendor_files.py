@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingot.connectors.csv_file.lines import CsvFile
 from ingot.connectors.lean.source import LeanConnector, LeanSettings
 from ingot.connectors.massive.files import FolderSource
 from ingot.connectors.massive.settings import MassiveSettings
@@ -44,7 +45,7 @@ def test_a_file_that_inflates_beyond_the_size_is_given_up(tmp_path: Path) -> Non
     path = bomb(tmp_path / "b.gz", 3 * MIB)
     with (
         opened(path, "the file", InflateLimits(most_bytes=2 * MIB)) as stream,
-        pytest.raises(CorruptFileError, match=r"to more than 2 MiB \(inflate_max_mb\)"),
+        pytest.raises(CorruptFileError, match=r"to more than 2 MiB\. .* raise inflate_max_mb"),
     ):
         stream.read()
 
@@ -86,6 +87,16 @@ def test_a_bomb_is_no_side_of_a_comparison(
     make(Path(named.path))
     with pytest.raises(CorruptFileError, match=message):
         read(named, described(named))
+
+
+def test_a_csv_file_of_newlines_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "actions.csv"
+    path.write_bytes(b"symbol,ex_date\n" + b"\n" * 600_000)
+    with (
+        CsvFile(path, "actions.csv") as file,
+        pytest.raises(CorruptFileError, match="more than 500,000 empty lines"),
+    ):
+        list(file.lines())
 
 
 def test_a_damaged_archive_is_an_error_and_no_traceback(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,10 +44,14 @@ class InflateLimits:
     most_bytes: int = 64 << 30
     most_ratio: float = 100.0
     """Most inflated bytes for each packed byte, beyond the first 16 MiB."""
+    is_fixed: bool = False
+    """True where `most_bytes` is a reader's own and no setting raises it."""
 
     def at_most(self, most_bytes: int) -> InflateLimits:
         """Return these limits for a reader that holds a whole file in memory."""
-        return InflateLimits(min(self.most_bytes, most_bytes), self.most_ratio)
+        if self.most_bytes <= most_bytes:
+            return self
+        return replace(self, most_bytes=most_bytes, is_fixed=True)
 
     def left(self, packed_bytes: int, inflated_bytes: int) -> int:
         """Return how many more bytes a file of `packed_bytes` can inflate to."""
@@ -61,14 +65,17 @@ class InflateLimits:
             CorruptFileError: It is beyond a limit.
         """
         if inflated_bytes > self.most_bytes:
-            limit = f"to more than {self.most_bytes / (1 << 20):,.0f} MiB (inflate_max_mb)"
+            found = f"{self.most_bytes / (1 << 20):,.0f} MiB"
+            advice = "if it is genuine, raise inflate_max_mb"
+            if self.is_fixed:
+                advice = "no real file of its kind is so large"
         elif inflated_bytes > max(_ANY_RATIO_BYTES, packed_bytes * self.most_ratio):
-            limit = f"to more than {self.most_ratio:g} times its size (inflate_max_ratio)"
+            found = f"{self.most_ratio:g} times its size"
+            advice = "if it is genuine, raise inflate_max_ratio"
         else:
             return
         raise CorruptFileError(
-            f"{what} inflates {limit}. Nothing of it was loaded; raise the setting only if you "
-            "know the file to be genuine."
+            f"{what} inflates to more than {found}. Nothing of it was loaded; {advice}."
         )
 
 

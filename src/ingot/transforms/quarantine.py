@@ -125,6 +125,8 @@ FROM (
   UNION ALL
   SELECT landing_id, file_date, symbol, bar_start_ns, {transform.checked} AS is_good
   FROM ({named}) AS named
+  WHERE NOT ({transform.checked}) OR file_date <> {literal(trade_date)}
+    OR NOT ({on_date(trade_date)})
 ) AS q
 LEFT JOIN ({filed_sql(trade_date)}) AS f ON q.file_date = f.file_date
   AND q.bar_start_ns >= f.start_ns AND q.bar_start_ns < f.end_ns

@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ingot.connectors.base import MOST_REFUSED
 from ingot.errors import CorruptFileError, SchemaDriftError
 from ingot.model.vendor_files import DEFAULT_LIMITS, unpacked
 
@@ -76,12 +77,19 @@ class CsvFile:
         """Yield the lines after the header; empty ones are passed over.
 
         Raises:
-            CorruptFileError: The file cannot be read to its end, or is not CSV.
+            CorruptFileError: The file cannot be read to its end, is not CSV, or has more than
+                500,000 empty lines.
         """
-        first = self._reader.line_num
+        first, empty = self._reader.line_num, 0
         while (fields := self._next()) is not None:
             raw = "".join(self._taken).rstrip("\r\n")
             if not fields:
+                empty += 1
+                if empty > MOST_REFUSED:
+                    raise CorruptFileError(
+                        f"{self._name} holds more than {MOST_REFUSED:,} empty lines. Nothing of it "
+                        "was loaded; remove them and run the command again."
+                    )
                 continue
             whole = len(fields) == len(self.header)
             named = (
