@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from contextlib import suppress
 from datetime import date
 from hashlib import sha256
@@ -203,6 +204,7 @@ def test_every_forged_manifest_of_a_loaded_lake_replays_or_ends_in_an_error_of_o
         (("tables", 0, "name"), "../x", "tables.0.name"),
         (("tables", 0, "name"), "silver.none", "There is no table silver.none"),
         (("known_at",), "2025-06-02", "known_at"),
+        (("known_at",), "9999-12-31T23:59:59.999999Z", "no calendar has"),
         (("question", "asked", "symbols"), "AAPL", "symbols was 'AAPL'"),
         (("question", "asked", "strict"), 1, "strict was 1"),
         (("question", "others"), {"limit": 1}, "asks with {'limit': 1}"),
@@ -214,9 +216,8 @@ def test_a_forged_field_is_named(
     lake: Lake, bodies: list[dict[str, Any]], tmp_path: Path, *, path: Any, value: Any, words: str
 ) -> None:
     (tmp_path / manifest.FILE).write_text(sealed(changed(bodies[0], path, value)))
-    with pytest.raises((CorruptFileError, QueryError)) as refused:  # noqa: PT012, RUF100
+    with pytest.raises((CorruptFileError, QueryError), match=re.escape(words)):
         lake.replay(tmp_path, tmp_path / "out")
-    assert words in str(refused.value)
 
 
 @pytest.mark.parametrize(
