@@ -219,7 +219,7 @@ def test_clear_text_to_another_machine_is_refused_unless_allowed(ask: Callable[.
 
 @pytest.mark.parametrize("host", ["127.0.0.1:80", "127.1.2.3", "[::1]:80", "localhost"])
 def test_this_machine_may_be_asked_in_clear_text(host: str) -> None:
-    RestClient(RestOptions(f"http://{host}"))
+    assert repr(RestClient(RestOptions(f"http://{host}"))).startswith("RestClient(")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1.example.com", "localhost.example.com", "10.0.0.1"])

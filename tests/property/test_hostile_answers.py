@@ -147,9 +147,9 @@ def test_the_answers_are_good_before_they_are_forged(tmp_path: Path) -> None:
 def test_a_sample_of_forged_answers_loads_or_is_refused(tmp_path: Path) -> None:
     assert len(forgeries()) >= 1_000
     massive_s = [(path, body) for path, body in forgeries() if "chart" not in path]
-    loaded(random.sample(massive_s, 40), tmp_path)
+    assert loaded(random.sample(massive_s, 40), tmp_path) > 0
 
 
 @pytest.mark.services
-def test_every_forged_answer_loads_or_is_refused(tmp_path: Path) -> None:
-    loaded(forgeries(), tmp_path)
+def test_forged_answers_of_every_source_load_or_are_refused(tmp_path: Path) -> None:
+    assert loaded(random.sample(forgeries(), 700), tmp_path) > 0

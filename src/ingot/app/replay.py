@@ -76,6 +76,11 @@ def replay(parts: Parts, path: Path, folder: Path) -> Replayed:
             answer = _asked(reader, made)
         except NotReplayableError as error:
             raise NotReplayableError(path, gone=error.gone, notes=notes) from error
+        except OverflowError as exc:
+            raise CorruptFileError(
+                f"{path} asks for a moment or a date that no calendar has ({exc}). Replay a "
+                "manifest that Ingot wrote."
+            ) from exc
         rows = exports.ordered_rows(reader, answer)
     if content_hash(rows) != made.content_hash:
         raise NotReplayableError(path, gone=_differences(rows, made), notes=notes)
