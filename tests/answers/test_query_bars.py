@@ -154,7 +154,6 @@ def test_a_five_minute_bar_is_first_highest_lowest_last_and_sums(reads: Reads) -
             "transactions": 14,
             "bars": 2,
             "source": "massive",
-            "currency": None,
         }
     ]
 
@@ -441,5 +440,6 @@ def test_a_vendor_day_bar_is_shown_as_it_is(reads: Reads) -> None:
             "volume": Decimal("12.5"),
             "transactions": 7,
             "source": "massive",
+            "currency": None,
         }
     ]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pytest
 
 from ingot.model.time import FOREVER
 from ingot.model.work import Scope
@@ -197,6 +198,54 @@ def test_the_end_of_a_holding_is_known_from_that_end_on(engine: Engine) -> None:
         ("FB", date(2024, 2, 1), date(2024, 2, 1), end, FOREVER),
         ("META", never, None, end, FOREVER),
     ]
+
+
+# OCDO.L closed at 1,259.5 pence on 2020-01-02; a fils is a thousandth of a dinar.
+@pytest.mark.parametrize(
+    ("unit", "answered", "close", "currency"),
+    [
+        ("GBp", 1259.5, "12.595", "GBP"),
+        ("GBX", 1259.5, "12.595", "GBP"),
+        ("GBP", 12.595, "12.595", "GBP"),
+        ("ZAc", 228650.0, "2286.5", "ZAR"),
+        ("ILA", 3399.5, "33.995", "ILS"),
+        ("KWF", 1045.0, "1.045", "KWD"),
+        ("USD", 160.62, "160.62", "USD"),
+        ("", 160.62, "160.62", None),
+    ],
+)
+def test_a_bar_in_a_minor_unit_is_in_the_whole_currency(
+    engine: Engine, unit: str, answered: float, close: str, currency: str | None
+) -> None:
+    row = {
+        "landing_id": 1,
+        "symbol": "OCDO.L",
+        "trade_date": date(2024, 2, 9),
+        "bar_start": 0,
+        "range_start": date(2024, 2, 1),
+        "range_end": date(2024, 3, 1),
+        **dict.fromkeys(("open", "high", "low", "close"), answered * 2),
+        "volume": 700.0,
+        "currency": unit,
+        "time_zone": "Europe/London",
+        "price_basis": "split_adjusted",
+        "splits_from": Decimal(2),
+        "splits_to": Decimal(1),
+    }
+    made = refined(
+        engine,
+        REST_DAY_BARS,
+        rows_of(bronze.REST_DAY_BARS, [row]),
+        landings(FIRST_SEEN),
+        Scope("yahoo", "bars_1d", date(2024, 2, 1), date(2024, 3, 1)),
+    )
+    (found,) = made
+    assert (found["close"], found["low"], found["currency"]) == (
+        Decimal(close),
+        Decimal(close),
+        currency,
+    )
+    assert found["volume"] == 1400
 
 
 def test_day_bars_of_answers_are_as_traded_and_the_latest_answer_counts(engine: Engine) -> None:

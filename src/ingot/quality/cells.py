@@ -56,11 +56,11 @@ def divided(
     broken |= {n: pl.col(n).is_null() for n in keys}
     column = pl.coalesce([pl.when(is_broken).then(pl.lit(n)) for n, is_broken in broken.items()])
     text = pl.coalesce([pl.when(broken[n]).then(texts[n]) for n in numbers] + [pl.lit("")])
-    told = rows.with_columns(column=column, text=text.str.slice(0, _LONGEST_TEXT))
-    good = told.filter(pl.col("column").is_null()).with_columns(
+    marked = rows.with_columns(column=column, text=text.str.slice(0, _LONGEST_TEXT))
+    good = marked.filter(pl.col("column").is_null()).with_columns(
         value.alias(n) for n, value in values.items()
     )
-    refused = told.filter(pl.col("column").is_not_null()).select(REFUSED.names)
+    refused = marked.filter(pl.col("column").is_not_null()).select(REFUSED.names)
     return good.drop("column", "text"), plain(refused).cast(REFUSED)
 
 

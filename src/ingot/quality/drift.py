@@ -47,8 +47,8 @@ class Tolerance:
     volume_pct: Decimal = Decimal("0.01")
     """Percent of the larger volume."""
     ticks: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
-    """Smallest price step of each side; half the larger one is no drift. 0: 0.01, and 0.0001 below
-    1 (Rule 612)."""
+    """Smallest price step of each side; half the larger one does not count. 0: 0.01, and 0.0001
+    below 1 (Rule 612)."""
 
     def half_tick_of(self, price: str) -> str:
         """Return the SQL of half the larger tick at a price."""

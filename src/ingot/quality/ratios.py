@@ -97,7 +97,7 @@ def _acted() -> str:
 
 
 def _apart(ratio: str, split: str) -> str:
-    """Return the SQL of how far a ratio, or its reverse, lies from a split's, as a logarithm."""
+    """Return the SQL of the distance of a ratio, or its reverse, from a split's, as a logarithm."""
     return f"abs(abs(ln({ratio})) - abs(ln({split})))"
 
 

@@ -93,7 +93,7 @@ def number(text: str, rule: str) -> Decimal:
     """Return the decimal of a text, exactly.
 
     Raises:
-        FaultError: It is no number, or 1e12 and beyond.
+        FaultError: It is not a number, or its size is 1e12 or more.
     """
     found = foreign.number(text)
     if found is None:
@@ -105,7 +105,7 @@ def json_number(value: object, rule: str) -> Decimal:
     """Return the decimal of a JSON number, exactly.
 
     Raises:
-        FaultError: It is no number, or 1e12 and beyond.
+        FaultError: It is not a number, or its size is 1e12 or more.
     """
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise FaultError(rule)

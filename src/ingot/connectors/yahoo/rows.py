@@ -82,7 +82,7 @@ def read_bars(queries: Sequence[Query]) -> Iterator[Good | Bad]:
 def _meta(by_name: Mapping[str, tuple[Mapping[str, Any], ...]]) -> Mapping[str, Any]:
     try:
         meta = by_name[landed.META][0]
-        _ = meta["symbol"]
+        meta["symbol"]
     except (KeyError, IndexError) as exc:
         raise CorruptFileError(
             "A landed chart has no head. Nothing was loaded; fetch it again."
