@@ -55,7 +55,12 @@ class Parts:
         """The Iceberg tables."""
         from ingot.storage.tables import TableStore
 
-        return TableStore.open(self.root, boundary=self.boundary)
+        return TableStore.open(
+            self.root,
+            boundary=self.boundary,
+            attempts=self.settings.commit_attempts,
+            scratch=self.ledger.store.scratch,
+        )
 
     @cached_property
     def calendar(self) -> Calendar:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ingot.app.listed import listed
 from ingot.app.run import project
+from ingot.storage import maintenance
 from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 def repair(parts: Parts, *, delete_orphans: bool) -> Answer:
     """Rebuild state.db, verify landed bytes, undo rolled-back units, rebuild ops.*, find orphans.
 
-    Returns one row per step with what was found. Data files are deleted only when asked, and only
-    those that no snapshot refers to and that are a day old.
+    Returns one row per step with what was found. Files that no snapshot names, that are a day old
+    and that no running process can still commit are set aside only when asked; they are deleted by
+    a run that is asked for it a day later.
     """
     columns = (("step", pa.string()), ("found", pa.int64()), ("note", pa.string()))
     return listed(parts, columns, list(_steps(parts, delete_orphans=delete_orphans)))
@@ -42,11 +44,21 @@ def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[tuple[str, int, st
         )
     yield "units undone by a rollback", undone, "run: ingot build" if undone else ""
     yield "months of ops tables written", project(parts), ""
-    orphans = 0
-    for table in ALL_TABLES:
-        found = (
-            parts.tables.delete_orphans(table) if delete_orphans else parts.tables.orphans(table)
-        )
-        orphans += len(found)
-    note = "deleted" if delete_orphans else "delete them with --delete-orphans"
-    yield "orphan files older than a day", orphans, note if orphans else ""
+    yield from _orphans(parts, delete=delete_orphans)
+
+
+def _orphans(parts: Parts, *, delete: bool) -> Iterator[tuple[str, int, str]]:
+    """Set files aside that no snapshot names, and delete what a run a day ago set aside."""
+    places = [parts.tables.upkeep(table) for table in ALL_TABLES]
+    back = sum(len(maintenance.put_back(place)) for place in places)
+    yield "files put back", back, "a snapshot names what was set aside" if back else ""
+    if not delete:
+        found = sum(len(parts.tables.orphans(table)) for table in ALL_TABLES)
+        note = "set them aside with --delete-orphans" if found else ""
+        yield "orphan files older than a day", found, note
+        return
+    deleted = sum(len(maintenance.delete_set_aside(place)) for place in places)
+    yield "orphan files deleted", deleted, "set aside a day ago or earlier" if deleted else ""
+    aside = sum(len(maintenance.set_aside(place)) for place in places)
+    note = "in warehouse/*/*/orphans; repair --delete-orphans deletes them after a day"
+    yield "orphan files set aside", aside, note if aside else ""

@@ -132,7 +132,11 @@ def profile(
 def repair(
     context: typer.Context,
     delete_orphans: Annotated[
-        bool, typer.Option("--delete-orphans", help="Delete files that no snapshot refers to.")
+        bool,
+        typer.Option(
+            "--delete-orphans",
+            help="Set files aside that no snapshot names; delete those set aside a day ago.",
+        ),
     ] = False,
     form: AsFormat = None,
     out: Out = None,
