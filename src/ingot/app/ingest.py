@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingot.app import ahead, fetch, machine, plan
-from ingot.app.batch import Batch, Finished
+from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.report import DayResult, LoadReport, Result, held
 from ingot.app.run import begin
 from ingot.app.sessions import ensure_sessions
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from ingot.app.machine import Profile
     from ingot.app.parts import Parts
     from ingot.app.request import LoadRequest
     from ingot.connectors.base import Dataset, FileSource, Parsed
@@ -106,23 +105,34 @@ def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, 
 def _load(
     parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest, progress: Progress
 ) -> list[DayResult]:
-    """Parse and commit each landing of the span that is not loaded; report what needs eyes."""
+    """Parse and commit each landing of the span that is not loaded; report what needs eyes.
+
+    Landings that lost to another process are looked at again: what it loaded is done.
+    """
+    results: list[DayResult] = []
+    lost: list[DayResult] = []
+    for attempt in range(ROUNDS):
+        head = parts.tables.head(dataset.bronze)
+        states = _states(parts, source, dataset, request)
+        if not attempt:
+            results += _standing(parts, dataset, states)
+        pending = [s for s in states if s.outcome is None or _is_accepted(s)]
+        if not pending:
+            return results
+        made, lost = _load_pending(
+            parts, source, dataset, pending, planned_on=head, request=request, progress=progress
+        )
+        results = [r for r in results if r.result is not Result.FAILED] + made
+        if not lost:
+            return results
+    return results + lost
+
+
+def _states(
+    parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest
+) -> tuple[LandingState, ...]:
     span = request.span(parts.clock.now().date())
-    states = parts.ledger.states(source.name, dataset.name, *span)
-    pending = [s for s in states if s.outcome is None or _is_accepted(s)]
-    results = _standing(parts, dataset, states)
-    if not pending:
-        return results
-    profile = machine.choose(
-        machine.look(parts.root),
-        parts.settings,
-        strategy=request.strategy,
-        workers=request.workers,
-        days=len(pending),
-    )
-    return results + _load_pending(
-        parts, source, dataset, pending, profile=profile, progress=progress
-    )
+    return parts.ledger.states(source.name, dataset.name, *span)
 
 
 def _is_accepted(state: LandingState) -> bool:
@@ -136,12 +146,21 @@ def _load_pending(
     dataset: Dataset,
     pending: Sequence[LandingState],
     *,
-    profile: Profile,
+    planned_on: int | None,
+    request: LoadRequest,
     progress: Progress,
-) -> list[DayResult]:
+) -> tuple[list[DayResult], list[DayResult]]:
+    """Return the results, and those of landings that have to be looked at again."""
+    profile = machine.choose(
+        machine.look(parts.root),
+        parts.settings,
+        strategy=request.strategy,
+        workers=request.workers,
+        days=len(pending),
+    )
     step = f"{dataset.name} to bronze"
     progress(StepStarted(step, len(pending), "days" if dataset.per_day else "versions"))
-    batch = Batch(parts, dataset.bronze, profile)
+    batch = Batch(parts, dataset.bronze, profile, planned_on=planned_on)
     history = _history(parts, source.name, dataset)
     refused: list[DayResult] = []
 
@@ -158,7 +177,7 @@ def _load_pending(
         progress(StepAdvanced(step, 1, state.landing.file_date.isoformat()))
     batch.flush()
     progress(StepEnded(step))
-    return batch.results + refused
+    return batch.results + refused, batch.lost
 
 
 def _parse(
@@ -190,8 +209,9 @@ def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
     if isinstance(error, LookAtDataError):
         result = Result.REFUSED
         rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
-        parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")
-        parts.ledger.record_done(_done(parts, attempt, Outcome.REFUSED, reason=str(error)))
+        if parts.ledger.is_done(attempt.unit) is None:  # else another process refused it
+            parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")
+            parts.ledger.record_done(_done(parts, attempt, Outcome.REFUSED, reason=str(error)))
     return DayResult(
         table=attempt.unit.table,
         dataset=attempt.landing.dataset,
