@@ -21,13 +21,13 @@ from ingot.errors import (
     QuarantineLimitError,
 )
 from ingot.model.landing import Decision, Outcome
-from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
+from ingot.model.progress import Notice, StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.work import Done, RefusedRow, Unit
 from ingot.quality.holding import judge
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -67,8 +67,10 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
 
     Raises:
         ConfigError: The connector, its location or a dataset is wrong.
+        ClockSkewError: The clock is behind what the lake has recorded.
     """
     began = monotonic()
+    parts.ledger.moment(parts.clock.now(), stated=parts.clock.stated)
     begin(parts)
     ensure_sessions(parts, progress=progress)
     source = parts.source(request.source, request.location, reference=request.reference)
@@ -173,7 +175,10 @@ def _load_pending(
             refused.append(_refuse(parts, attempt))
         else:
             judged = None if _is_accepted(state) else history
-            batch.add(_finish(parts, dataset, attempt, attempt.parsed, judged))
+            finished = _finish(parts, dataset, attempt, attempt.parsed, judged)
+            for text in _stated_ahead(parts, dataset, finished):
+                progress(Notice(text))
+            batch.add(finished)
         progress(StepAdvanced(step, 1, state.landing.file_date.isoformat()))
     batch.flush()
     progress(StepEnded(step))
@@ -250,6 +255,23 @@ def _finish(
         history.sizes.setdefault(landing.key, {})[landing.ordinal] = (parsed.rows, parsed.symbols)
         history.rows_by_date[landing.file_date] = parsed.rows
     return Finished(done, staged, attempt.seconds + monotonic() - began)
+
+
+def _stated_ahead(parts: Parts, dataset: Dataset, finished: Finished) -> Iterator[str]:
+    """Name the rows that their file states to be known only from a moment in the future on."""
+    if "stated_from" not in dataset.bronze.column_names:
+        return
+    import pyarrow.parquet as pq
+
+    now = parts.clock.now()
+    for file in finished.files:
+        column = pq.read_table(file.path, columns=["stated_from"])["stated_from"]
+        later = [moment for moment in column.to_pylist() if moment and moment > now]
+        if later:
+            yield (
+                f"{len(later)} rows of {dataset.name} state a known_from in the future, up to "
+                f"{max(later):%Y-%m-%d %H:%M} UTC: no read shows them until then"
+            )
 
 
 def _done(

@@ -130,20 +130,34 @@ def _stale(parts: Parts) -> dict[str, int]:
 
 def _notices(parts: Parts) -> Iterator[str]:
     held = refused = late = 0
+    ahead: set[int] = set()
+    now = parts.clock.now()
     for source, dataset in parts.ledger.datasets():
         for state in parts.ledger.states(source, dataset):
             held += state.outcome is Outcome.HELD and state.decision is None
             refused += state.outcome is Outcome.REFUSED
             late += _modified_after_assumed(state.landing)
+            if state.in_force_from is not None and state.in_force_from > now:
+                ahead.add(state.landing.landing_id)
     if held:
         yield f"{held} versions are held; see: ingot landings"
     if refused:
         yield f"{refused} versions were refused whole; see: ingot landings"
+    if ahead:
+        yield (
+            f"{len(ahead)} versions with {_rows_of(parts, ahead):,} rows are known only from a "
+            "moment in the future on: the clock was ahead when they landed, or a person said so"
+        )
     if late:
         yield (
             f"{late} days with an assumed known time were modified at the vendor after it: their "
             "content may be of a later correction (setting assumed_known)"
         )
+
+
+def _rows_of(parts: Parts, landing_ids: set[int]) -> int:
+    dones = (done for table in bronze.TABLES for done in parts.ledger.done_all(table.name))
+    return sum(done.rows_out for done in dones if done.unit.scope.landing_id in landing_ids)
 
 
 def _modified_after_assumed(landing: Landing) -> bool:

@@ -64,12 +64,19 @@ def options(
             help="Pretend that it is this instant; known times are 'stated'.",
         ),
     ] = None,
+    accept_clock: Annotated[
+        bool,
+        typer.Option(
+            "--accept-clock",
+            help="Load although the lake has recorded moments after the present one.",
+        ),
+    ] = False,
     version: Annotated[  # noqa: ARG001 - the callback acts on it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Set what every command needs."""
-    state = State(lake=lake, overrides=tuple(settings or ()), now=now)
+    state = State(lake=lake, overrides=tuple(settings or ()), now=now, accept_clock=accept_clock)
     context.call_on_close(state.opened.close)
     context.obj = state
 

@@ -24,6 +24,7 @@ class State:
     lake: Path
     overrides: tuple[str, ...]
     now: str | None
+    accept_clock: bool = False
     opened: ExitStack = field(default_factory=ExitStack, compare=False)
     """Closes what was opened when the command ends."""
 
@@ -37,7 +38,11 @@ class State:
         from ingot.app.parts import open_parts
 
         parts = open_parts(
-            self.lake, environ=os.environ, overrides=self.settings(), clock=self.clock()
+            self.lake,
+            environ=os.environ,
+            overrides=self.settings(),
+            clock=self.clock(),
+            accept_clock=self.accept_clock,
         )
         self.opened.callback(parts.close)
         return parts

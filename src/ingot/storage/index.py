@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from ingot.model.landing import Landing
-from ingot.storage.records import Checked, Decided, Expired, NumberedDone, done_text, result_text
+from ingot.storage.records import (
+    Checked,
+    ClockAccepted,
+    Decided,
+    Expired,
+    NumberedDone,
+    done_text,
+    result_text,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised with every change of the schema: a database of another version is built anew."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
@@ -39,6 +47,8 @@ _SCHEMA: Final = (
         first_seen_us INTEGER, known_from_us INTEGER, known_basis TEXT, rule TEXT,
         UNIQUE (source, key, ordinal))""",
     "CREATE INDEX versions_by_date ON versions (source, dataset, file_date, key, ordinal)",
+    "CREATE INDEX versions_seen ON versions (first_seen_us) WHERE known_basis <> 'stated'",
+    "CREATE INDEX versions_known ON versions (known_from_us) WHERE known_basis <> 'stated'",
     """CREATE TABLE decisions (
         landing_id INTEGER PRIMARY KEY, decision TEXT, decided_us INTEGER, decided_by TEXT)""",
     """CREATE TABLE units (
@@ -62,6 +72,8 @@ _SCHEMA: Final = (
     """CREATE TABLE checks (
         run TEXT, number INTEGER, nth INTEGER, started_us INTEGER, text TEXT,
         PRIMARY KEY (run, number, nth))""",
+    """CREATE TABLE clocks (
+        number INTEGER PRIMARY KEY, at_us INTEGER, first_us INTEGER, last_us INTEGER)""",
     "CREATE TABLE changes (stamp TEXT)",
     "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",
     """CREATE TABLE unprojected (
@@ -162,6 +174,9 @@ def enter(connection: sqlite3.Connection, record: Record) -> bool:
                 for nth, result in enumerate(record.results)
             )
             return _insert(connection, "checks", found)
+        case ClockAccepted():
+            moments = (to_us(m) for m in (record.at, record.first, record.last))
+            return _insert(connection, "clocks", [(record.number, *moments)])
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:
