@@ -39,7 +39,7 @@ def ensure_sessions(parts: Parts, *, progress: Progress = silent) -> None:
     """
     today = parts.clock.now().date()
     old = parts.calendar
-    if not _is_current(old, today):
+    if not _is_current(parts, old, today):
         _land(parts, today)
         parts.forget_calendar()
         _tell_changes(old, parts.calendar, progress)
@@ -53,12 +53,18 @@ def _latest(parts: Parts) -> Landing | None:
     return max((s.landing for s in states), key=lambda landing: landing.ordinal, default=None)
 
 
-def _is_current(calendar: Calendar, today: date) -> bool:
-    """Say whether the sessions are those of the installed rules, and reach far enough."""
-    from ingot.connectors.sessions import calendar_digest
+def _is_current(parts: Parts, calendar: Calendar, today: date) -> bool:
+    """Return True if the sessions are those of the rulebook in use, and reach far enough.
 
+    Raises:
+        ConfigError: The rulebook of the settings cannot be read.
+    """
+    from ingot.connectors.sessions import calendar_digest, load_rulebook
+    from ingot.connectors.sessions.source import SessionsSettings
+
+    rulebook = load_rulebook(parts.settings.vendor(_SOURCE, SessionsSettings).rulebook)
     reaches = bool(calendar.trade_dates) and calendar.trade_dates[-1] >= today + _ENOUGH
-    return reaches and calendar.digest == calendar_digest(calendar.name)
+    return reaches and calendar.digest == calendar_digest(calendar.name, rulebook)
 
 
 def _source(parts: Parts) -> FileSource:
