@@ -14,9 +14,10 @@ def main() -> None:
         from ingot.cli.main import main as command  # noqa: PLC0415 (a signal must find us first)
 
         code = command()
+        interrupts.end_at_once()
     except KeyboardInterrupt as exc:
         code = interrupts.interrupted(exc)
-    interrupts.end_at_once()
+        interrupts.end_at_once()
     sys.exit(code)
 
 

@@ -42,7 +42,7 @@ def listen() -> None:
         again(number, frame)
 
     def again(_: int, frame: FrameType | None) -> None:
-        if isinstance(sys.exc_info()[1], Interrupted):
+        if _is_on_its_way(sys.exc_info()[1]):
             return
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
         if not _is_importing(frame):
@@ -55,6 +55,10 @@ def listen() -> None:
             signal.signal(number, interrupt)
 
 
+def _stop_raising() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _quiet(raised: sys.UnraisableHookArgs) -> None:
     if not isinstance(raised.exc_value, Interrupted):
         sys.__unraisablehook__(raised)
@@ -62,7 +66,7 @@ def _quiet(raised: sys.UnraisableHookArgs) -> None:
 
 def end_at_once() -> None:
     """End the process at once when a signal comes: the work is over, and nothing can be lost."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _stop_raising()
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, _: os._exit(_BY_SIGNAL + number))
@@ -70,10 +74,17 @@ def end_at_once() -> None:
 
 def interrupted(exc: KeyboardInterrupt) -> int:
     """Write what an interrupted command leaves to stderr, and return its exit code."""
+    _stop_raising()
     sys.stderr.write(
         "ingot: interrupted; what was committed stays, run the command again to go on\n"
     )
     return exc.exit_code if isinstance(exc, Interrupted) else _BY_SIGNAL + signal.SIGINT
+
+
+def _is_on_its_way(handled: BaseException | None) -> bool:
+    while handled is not None and not isinstance(handled, Interrupted):
+        handled = handled.__context__
+    return handled is not None
 
 
 def _is_importing(frame: FrameType | None) -> bool:
