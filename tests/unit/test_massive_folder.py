@@ -267,5 +267,5 @@ def test_a_pipe_in_the_place_of_a_day_is_named_and_not_waited_for(
     remote = tree.day("2025-06-02")
     (tree.root / remote.key).unlink()
     os.mkfifo(tree.root / remote.key)
-    with pytest.raises(CorruptFileError, match=r"is no file\. Put the file in its place"):
+    with pytest.raises(CorruptFileError, match=r"is not a file\. Put the file in its place"):
         tree.source.fetch(remote, tmp_path / "to", lambda _: None)

@@ -146,7 +146,7 @@ def _notices(parts: Parts) -> Iterator[str]:
     if ahead:
         yield (
             f"{len(ahead)} versions with {_rows_of(parts, ahead):,} rows are known only from a "
-            "moment in the future on: the clock was ahead when they landed, or a person said so"
+            "moment in the future on: the clock was ahead when they landed, or a person stated it"
         )
     if late:
         yield (

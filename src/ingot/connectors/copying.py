@@ -101,10 +101,12 @@ def _opened(path: Path) -> FileIO:
 
 
 def _refuse_other_kinds(path: Path) -> None:
-    """Raise for what stands in a file's place: a folder, a link to nothing, a pipe."""
+    """Raise for what is in a file's place: a folder, a link to nothing, a pipe."""
     if path.is_file() or not os.path.lexists(path):
         return
-    kind = "a link to nothing" if not path.exists() else "a folder" if path.is_dir() else "no file"
+    kind = (
+        "a link to nothing" if not path.exists() else "a folder" if path.is_dir() else "not a file"
+    )
     raise CorruptFileError(
         f"{path} is {kind}. Put the file in its place, or remove it, and run the command again."
     )

@@ -67,7 +67,7 @@ class ClockAccepted:
 
     number: int
     at: datetime
-    """What the clock said."""
+    """What the clock showed."""
     first: datetime
     """The least and greatest recorded moments after it, which a wrong clock had made."""
     last: datetime

@@ -88,7 +88,7 @@ class FolderSource(MassiveFiles):
                     )
 
     def _refuse_blocked(self, dataset: str, month: str) -> None:
-        """Raise where a file or a link to nothing stands in the place of a folder."""
+        """Raise where a file or a link to nothing is in the place of a folder."""
         for folder in (self._root / dataset / month, self._root / dataset / month[:4]):
             if os.path.lexists(folder) and not folder.is_dir():
                 raise ConfigError(
