@@ -63,7 +63,7 @@ def test_a_clock_that_is_far_behind_stamps_nothing_and_both_times_are_named(
 def test_a_decision_is_held_against_the_same_moments(tmp_path: Path) -> None:
     fetch(tmp_path, NOON, "one")
     with Ledger(tmp_path) as ledger:
-        with pytest.raises(ClockSkewError):
+        with pytest.raises(ClockSkewError, match="already recorded"):
             ledger.moment(NOON - 6 * MINUTE)
         assert ledger.moment(NOON - MINUTE) == NOON
         assert ledger.moment(NOON - YEARS, stated=True) == NOON - YEARS
@@ -77,7 +77,7 @@ def test_moments_that_a_person_stated_hold_up_no_load(tmp_path: Path) -> None:
 def test_a_clock_that_was_ahead_and_is_right_again_is_accepted_once(tmp_path: Path) -> None:
     fetch(tmp_path, NOON, "one")
     fetch(tmp_path, NOON + YEARS, "two")
-    with pytest.raises(ClockSkewError):
+    with pytest.raises(ClockSkewError, match="already recorded"):
         fetch(tmp_path, NOON + MINUTE, "other", key="b")
 
     vouched = fetch(tmp_path, NOON + MINUTE, "other", key="b", accept=True)
