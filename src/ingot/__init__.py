@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from ingot.version import __version__
 
+TYPE_CHECKING = False  # the command listens to signals before it imports what takes time
 if TYPE_CHECKING:
+    from typing import Any
+
     from ingot.app.lake import Lake
     from ingot.app.lake import open_lake as open
     from ingot.config import Settings

@@ -6,6 +6,7 @@ The branches are what the caller should do; the exit code of a command follows t
     ├── FixRequestError           2    fix the request or the configuration
     │   ├── ConfigError                ├── LakeNotFoundError
     │   ├── QueryError
+    │   ├── ClockSkewError
     │   └── EntitlementError
     ├── LookAtDataError           3    look at the data
     │   ├── SchemaDriftError
@@ -36,6 +37,7 @@ from ingot.escaping import escaped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from ingot.model.work import RefusedRow
 
@@ -72,6 +74,18 @@ class LakeNotFoundError(ConfigError):
 
 class QueryError(FixRequestError):
     """A question cannot be answered as asked."""
+
+
+class ClockSkewError(FixRequestError):
+    """The machine's clock is behind what the lake has recorded."""
+
+    def __init__(self, now: datetime, recorded: datetime) -> None:
+        super().__init__(
+            f"The clock says {now.isoformat()}, but this lake has already recorded "
+            f"{recorded.isoformat()}. Set the clock right; if it is right, and was ahead before, "
+            "go on with: ingot --accept-clock"
+        )
+        self.now, self.recorded = now, recorded
 
 
 class EntitlementError(FixRequestError):

@@ -23,6 +23,7 @@ from ingot.cli import exports, read
 from ingot.cli.main import run
 from ingot.errors import NotReplayableError, QueryError
 from ingot.export import manifest
+from ingot.storage import maintenance
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
 from tests.recorded_bars import read_lean
 from tests.world import MINUTES, World, at
@@ -91,7 +92,7 @@ def expire(world: World, when: datetime) -> None:
         going = parts.tables.expirable(table, keep_last=1, before=FAR)
         parts.ledger.record_expired(table.name, going)
         parts.tables.expire(table, going)
-        parts.tables.delete_orphans(table, min_age_s=0)
+        maintenance.set_aside(parts.tables.upkeep(table), min_age_s=0)
     parts.close()
 
 

@@ -47,8 +47,12 @@ def loading(world: World, *options: str) -> list[str]:
     return [*ingot, "backfill", "massive", *source, *span, *datasets, *options]
 
 
-def test_ctrl_c_ends_a_backfill_with_one_line_and_nothing_half_done(
-    world: World, undisturbed: tuple[World, int]
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.services)],
+)
+def test_a_signal_ends_a_backfill_with_one_line_and_nothing_half_done(
+    world: World, undisturbed: tuple[World, int], number: int, code: int
 ) -> None:
     world.parts(at(1)).close()
     child = subprocess.Popen(
@@ -57,9 +61,10 @@ def test_ctrl_c_ends_a_backfill_with_one_line_and_nothing_half_done(
     with child:
         assert child.stderr is not None
         told = read_until(child.stderr, "to silver")
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         told += child.stderr.readlines()
-    assert child.returncode == 130
+    assert child.returncode == code
+    assert sorted((world.root / "landing" / "tmp").iterdir()) == []
     assert told[-1].startswith("ingot: interrupted;")
     assert "run the command again" in told[-1]
     assert not any("Traceback" in text for text in told)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.app.sessions import ensure_sessions
+from ingot.storage import maintenance
 from ingot.tables import ops, silver
 from ingot.tables.catalog import ALL_TABLES
 from tests.children import KILLED, Counting, end_of, load, publish, small_world, start
@@ -127,7 +128,7 @@ def _remove_orphans(world: World) -> None:
     """Remove every file that no snapshot names, however young."""
     parts = world.parts(at(20))
     for table in ALL_TABLES:
-        parts.tables.delete_orphans(table, min_age_s=-3600)
+        maintenance.set_aside(parts.tables.upkeep(table), min_age_s=-3600)
     parts.close()
 
 

@@ -5,6 +5,7 @@ What is expected is a lake that one process loaded alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingot.storage import lookup
 from ingot.storage.boundary import calm
 from tests.children import Counting, Overtaken, build, end_of, load, publish, small_world, start
 from tests.world import MONDAY, at
@@ -65,9 +67,35 @@ def both_end_well(*children: BaseProcess) -> None:
 def test_two_processes_may_load_the_same_files_into_a_new_lake(
     world: World, alone: Alone, strategy: str
 ) -> None:
-    both_end_well(*(start(load, world, 1, strategy=strategy, workers=2) for _ in range(2)))
-    assert world.backfill(at(1)).exit_code == 0
+    identical_loads(world, 2, strategy=strategy, workers=2)
     assert world.fingerprints(at(20)) == alone.held[1]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("seed", range(20))
+def test_identical_loads_at_once_all_succeed_and_do_each_unit_once(
+    world: World, alone: Alone, seed: int
+) -> None:
+    random = Random(seed)
+    strategy = random.choice(["sequential", "parallel"])
+    identical_loads(world, random.randint(2, 4), strategy=strategy, workers=2)
+    publish(world, 2)
+    identical_loads(world, random.randint(2, 4), stage=2, strategy=strategy, workers=2)
+    assert world.fingerprints(at(20)) == alone.held[2]
+
+
+def identical_loads(world: World, count: int, *, stage: int = 1, **how: object) -> None:
+    """Load one stage by several processes at once: all succeed, and each unit is done once."""
+    children = [start(load, world, stage, **how) for _ in range(count)]
+    assert [end_of(child) for child in children] == [0] * count
+    parts = world.parts(at(stage))
+    with parts.ledger as ledger:
+        units = [
+            (record.done.unit.table, record.done.unit.name)
+            for record in ledger.state.read(lambda db: lookup.runs(db, 0, 2**62))
+        ]
+    parts.close()
+    assert [unit for unit, times in Counter(units).items() if times > 1] == []
 
 
 def test_two_processes_may_load_one_day_each(world: World, alone: Alone) -> None:

@@ -128,14 +128,20 @@ class LedgerMachine(RuleBasedStateMachine):
         self.attempt(lambda: self.fetch(key, data), crash=crash)
 
     def expected(self, key: str, data: bytes) -> Version:
-        """SEMANTICS 2, said once more."""
+        """Return what SEMANTICS 2 gives."""
         before = [v for v in self.model.of(key) if v.counts]
+        now = self.moment()
         if before:
-            known = max(self.now, before[-1].known_from + US)
-            return Version(key, data, self.now, known, KnownBasis.OBSERVED)
-        if self.now - DUE <= timedelta(hours=36):
-            return Version(key, data, self.now, self.now, KnownBasis.OBSERVED)
-        return Version(key, data, self.now, DUE, KnownBasis.ASSUMED)
+            known = max(now, before[-1].known_from + US)
+            return Version(key, data, now, known, KnownBasis.OBSERVED)
+        if now - DUE <= timedelta(hours=36):
+            return Version(key, data, now, now, KnownBasis.OBSERVED)
+        return Version(key, data, now, DUE, KnownBasis.ASSUMED)
+
+    def moment(self) -> datetime:
+        """Return the present, which is never before anything recorded."""
+        decided = [v.decided[1] for v in self.model.versions if v.decided]
+        return max([self.now, *(v.known_from for v in self.model.versions), *decided])
 
     def fetch(self, key: str, data: bytes) -> None:
         temporary = self.ledger.temporary("file")
@@ -177,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not held:
             return
         version = held[pick % len(held)]
-        at = max(self.now, version.known_from)
+        at = max(self.moment(), version.known_from)
         version.decided = (decision, at)
         landing_id = self.landing_id(version)
 

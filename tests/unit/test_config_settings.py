@@ -21,6 +21,7 @@ from ingot.config import (
     load_settings,
     render_default,
 )
+from ingot.connectors.yahoo.settings import YahooSettings
 from ingot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -187,6 +188,23 @@ def test_sources_are_listed_from_their_date_on() -> None:
     assert settings.sources_on(date(2009, 12, 31)) == ()
     assert settings.sources_on(date(2019, 12, 31)) == ("lean",)
     assert settings.sources_on(date(2020, 1, 1)) == ("massive", "lean")
+
+
+@pytest.mark.parametrize("text", ["massive,csv", " massive , csv ", '["massive", "csv"]'])
+def test_a_list_can_be_given_in_the_environment(text: str) -> None:
+    environ = {"INGOT_ACTION_SOURCES": text, "INGOT_YAHOO__SYMBOLS": text}
+    settings = load_settings(None, environ, {"instrument_sources": text})
+    assert settings.action_sources == ("massive", "csv")
+    assert settings.instrument_sources == ("massive", "csv")
+    assert settings.vendor("yahoo", YahooSettings).symbols == ("massive", "csv")
+
+
+def test_a_list_that_is_malformed_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"INGOT_ACTION_SOURCES was '\[1' *: it should be a list"):
+        load_settings(None, {"INGOT_ACTION_SOURCES": "[1"}, {})
+    settings = load_settings(None, {"INGOT_YAHOO__SYMBOLS": "[1"}, {})
+    with pytest.raises(ConfigError, match=r"symbols of .yahoo."):
+        settings.vendor("yahoo", YahooSettings)
 
 
 def test_the_precedence_can_be_given_in_the_environment_as_json() -> None:

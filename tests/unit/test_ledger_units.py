@@ -9,7 +9,8 @@ import pytest
 from ingot.model.known import Publication
 from ingot.model.landing import Decision, Landing, Outcome, RemoteObject
 from ingot.model.work import Done, Scope, Unit
-from ingot.storage.ledger import Ledger, Refinement
+from ingot.storage.ledger import Ledger
+from ingot.storage.refinement import Refinement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

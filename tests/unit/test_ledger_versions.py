@@ -148,8 +148,8 @@ def test_an_object_remembered_twice_is_remembered_as_last_seen(lake: Lake) -> No
 
 
 def test_states_are_those_of_the_dates_asked_for_in_order(lake: Lake) -> None:
-    later = lake.fetched(b"n1", at(4), NEXT)
-    first, second = lake.fetched(b"v1", at(3)), lake.fetched(b"v2", at(4))
+    first = lake.fetched(b"v1", at(3))
+    later, second = lake.fetched(b"n1", at(4), NEXT), lake.fetched(b"v2", at(4))
     assert [s.landing for s in lake.states("massive", MINUTES)] == [first, second, later]
     assert [s.landing for s in lake.states("massive", MINUTES, NEXT)] == [later]
     assert [s.landing for s in lake.states("massive", MINUTES, None, NEXT)] == [first, second]
@@ -186,7 +186,7 @@ def test_the_stamp_changes_with_what_the_ledger_says_and_only_then(lake: Lake) -
     lake.void("bronze.minute_bars", list)
     stamps.append(lake.stamp())
     assert len(set(stamps)) == 5
-    lake.fetch(b"v1", at(4))
+    lake.fetch(b"v1", at(10))
     lake.remember_listing("massive", HERE, [remote()])
     lake.void("bronze.minute_bars", list, head="pointer")
     assert lake.stamp() == stamps[-1]
@@ -227,7 +227,8 @@ def test_a_rejected_version_is_never_in_force(lake: Lake) -> None:
 
 def test_a_decision_is_not_dated_before_its_version_was_known(lake: Lake) -> None:
     held = lake.load(lake.fetched(b"v1", at(3)), Outcome.HELD)
-    assert lake.decide(held.landing_id, Decision.ACCEPTED, at=at(1), by="a").decided_at == at(3)
+    decided = lake.decide(held.landing_id, Decision.ACCEPTED, at=at(1), by="a", stated=True)
+    assert decided.decided_at == at(3)
 
 
 def test_a_decision_is_made_once(lake: Lake) -> None:

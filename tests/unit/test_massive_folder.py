@@ -11,11 +11,13 @@ import pytest
 
 from ingot.connectors import receive
 from ingot.connectors.base import Fetched, FileSource
+from ingot.connectors.copying import Stamp
 from ingot.connectors.massive.settings import MassiveSettings
 from ingot.connectors.massive.vendor import connector
 from ingot.connectors.retry import Backoff
 from ingot.errors import (
     ConfigError,
+    CorruptFileError,
     NotPublishedError,
     SourceUnavailableError,
     StorageFullError,
@@ -84,7 +86,7 @@ def test_strange_names_in_the_tree_are_passed_over(tree: Tree) -> None:
         "2025-05-06.csv.gz",
         "2025-06-31.csv.gz",
         "README",
-        "2025-06-06.csv.gz/inside",
+        "2025-06-06/inside",
     ):
         tree.put(f"{MINUTES}/2025/06/{name}")
     tree.put(f"{MINUTES}/2025/notes.txt")
@@ -198,7 +200,7 @@ def test_a_folder_in_a_files_place_cannot_be_read(tree: Tree, tmp_path: Path) ->
     remote = tree.day("2025-06-02")
     (tree.root / remote.key).unlink()
     (tree.root / remote.key).mkdir()
-    with pytest.raises(SourceUnavailableError, match="cannot be read: Is a directory"):
+    with pytest.raises(CorruptFileError, match="is a folder"):
         tree.source.fetch(remote, tmp_path / "to", lambda _: None)
 
 
@@ -235,3 +237,35 @@ def test_waits_grow_with_jitter_up_to_a_bound() -> None:
     shaken = Backoff(first_s=1.0, longest_s=10.0)
     assert len({shaken.delay_s(1) for _ in range(20)}) > 1
     assert all(0.5 <= shaken.delay_s(1) <= 1 for _ in range(20))
+
+
+@pytest.mark.parametrize("seconds", [-1, 253_402_214_400, 2**40])
+def test_a_modification_time_that_no_publication_can_have_is_none(seconds: int) -> None:
+    assert Stamp(1, seconds * 10**9, 1, 1).modified is None
+
+
+def test_a_file_that_is_dated_before_1970_is_listed_and_fetched(tree: Tree, tmp_path: Path) -> None:
+    remote = tree.day("2025-06-02")
+    os.utime(tree.root / remote.key, (-1, -1))
+    [found] = tree.source.list(MINUTES, date(2025, 6, 2), date(2025, 6, 3))
+    assert found.last_modified is None
+    assert tree.source.fetch(found, tmp_path / "to", lambda _: None).size_bytes == 7
+
+
+@pytest.mark.parametrize("place", [MINUTES + "/2025", MINUTES + "/2025/06"])
+def test_a_file_or_broken_link_in_the_place_of_a_folder_is_named(tree: Tree, place: str) -> None:
+    path = tree.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(tree.root / "gone")
+    with pytest.raises(ConfigError, match=r"2025.* is not a folder: it is a file or a link"):
+        tree.source.list(MINUTES, date(2025, 6, 2), date(2025, 6, 3))
+
+
+def test_a_pipe_in_the_place_of_a_day_is_named_and_not_waited_for(
+    tree: Tree, tmp_path: Path
+) -> None:
+    remote = tree.day("2025-06-02")
+    (tree.root / remote.key).unlink()
+    os.mkfifo(tree.root / remote.key)
+    with pytest.raises(CorruptFileError, match=r"is not a file\. Put the file in its place"):
+        tree.source.fetch(remote, tmp_path / "to", lambda _: None)

@@ -16,6 +16,7 @@ from ingot.errors import (
     LookAtDataError,
     StorageUnavailableError,
 )
+from ingot.storage import maintenance
 from ingot.storage.locations import Locations
 from ingot.storage.tables import Replacement, TableStore
 from ingot.tables import contract
@@ -122,7 +123,7 @@ def test_a_lake_that_was_copied_never_touches_the_original(
         assert all(str(tmp_path / "copy") in file.path for file in copy.plan(MINUTE_BARS).files)
         load(copy, MONDAY, {"AAPL": 9})
         compact(copy)
-        copy.delete_orphans(MINUTE_BARS, min_age_s=-60)
+        maintenance.set_aside(copy.upkeep(MINUTE_BARS), min_age_s=-60)
         assert planned_rows(copy) == rows_of(MONDAY, {"AAPL": 9}) + rows_of(TUESDAY, {"AAPL": 2})
 
     assert files_below(root) == original
@@ -240,7 +241,7 @@ def test_files_of_replaced_rows_stay_until_their_snapshots_expire(
     expired = store.expirable(MINUTE_BARS, keep_last=1, before=LATER)
     assert expired == (first,)
     store.expire(MINUTE_BARS, expired)
-    gone = store.delete_orphans(MINUTE_BARS, min_age_s=-60)
+    gone = maintenance.set_aside(store.upkeep(MINUTE_BARS), min_age_s=-60)
 
     assert sorted({path.suffix for path in gone}) == [".avro", ".parquet"]
     assert store.ancestors(MINUTE_BARS) == {store.head(MINUTE_BARS)}
@@ -267,7 +268,7 @@ def test_what_a_dead_writer_left_is_an_orphan_once_it_is_old(store: TableStore) 
     os.utime(left.path, (0, 0))
 
     assert store.orphans(MINUTE_BARS) == (left.path,)
-    assert store.delete_orphans(MINUTE_BARS) == (left.path,)
+    assert maintenance.set_aside(store.upkeep(MINUTE_BARS)) == (left.path,)
     assert not left.path.exists()
     assert planned_rows(store) == rows_of(MONDAY, {"AAPL": 1})
 

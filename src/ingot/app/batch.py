@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from time import monotonic
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Final
 
 from ingot.app.report import DayResult, Result, held
 from ingot.errors import CommitConflictError, IngotError
 from ingot.model.landing import Outcome
-from ingot.storage.replacement import Replacement, Unplanned
+from ingot.storage.replacement import Replacement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ingot.app.machine import Profile
     from ingot.app.parts import Parts
     from ingot.model.work import Done
     from ingot.storage.staged import StagedFile
     from ingot.tables.contract import Table
+
+ROUNDS: Final = 20
+"""How often units that lost to another process are planned again."""
+_LONGEST_RECORDING_S: Final = 10.0
+"""A process that has committed units and recorded none for so long has died."""
+_PAUSE_S: Final = 0.05
+_LATELY: Final = 10
+"""Snapshots in which units are looked for that are committed and not recorded yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +52,9 @@ class Batch:
         table: Table,
         profile: Profile,
         *,
-        planned_on: int | Unplanned | None = Unplanned.UNPLANNED,
+        planned_on: int | None,
     ) -> None:
-        """Start empty; `planned_on` is the head before the first unit read its inputs."""
+        """Start empty; `planned_on` is the head before the first unit was planned."""
         self._parts = parts
         self._planned_on = planned_on
         self._table = table
@@ -52,6 +62,7 @@ class Batch:
         self._waiting: list[Finished] = []
         self._oldest = 0.0
         self.results: list[DayResult] = []
+        self.lost: list[DayResult] = []
 
     def add(self, finished: Finished) -> None:
         """Take one unit, and commit when the batch is full or old."""
@@ -63,39 +74,76 @@ class Batch:
             self.flush()
 
     def flush(self) -> None:
-        """Commit what waits, then record it as done."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
+        """Commit what waits, then record it as done.
+
+        A unit that another process finished meanwhile is left to it. Units that lost to another
+        change of their scope go to `lost`: plan them again.
+        """
+        waiting, self._waiting = self._unfinished_by_others(self._waiting), []
+        while waiting:
+            try:
+                snapshot = self._committed(waiting)
+            except CommitConflictError as error:
+                left = self._unfinished_by_others(waiting)
+                if len(left) == len(waiting):
+                    self.lost += [_result(f, error) for f in waiting]
+                    return
+                waiting = left
+            except IngotError as error:
+                self.results += [_result(f, error) for f in waiting]
+                return
+            else:
+                self._record(waiting, snapshot)
+                return
+
+    def _committed(self, waiting: Sequence[Finished]) -> int | None:
         replacements = [
             Replacement(scope=f.done.unit.scope, files=f.files, unit=f.done.unit.name)
             for f in waiting
         ]
-        try:
-            snapshot = self._parts.tables.replace(
-                self._table, replacements, run=self._parts.run, planned_on=self._planned_on
-            )
-        except IngotError as error:
-            self.results += [
-                _result(f, error) for f in waiting if not self._done_elsewhere(f, error)
-            ]
-            return
-        for finished in waiting:
-            self._parts.ledger.record_done(
-                replace(
-                    finished.done,
-                    snapshot_id=snapshot,
-                    ended=self._parts.clock.now(),
-                    files=tuple(file.written for file in finished.files),
-                )
+        return self._parts.tables.replace(
+            self._table, replacements, run=self._parts.run, planned_on=self._planned_on
+        )
+
+    def _record(self, committed: Sequence[Finished], snapshot: int | None) -> None:
+        ledger, ended = self._parts.ledger, self._parts.clock.now()
+        for finished in committed:
+            files = tuple(file.written for file in finished.files)
+            ledger.record_done(
+                replace(finished.done, snapshot_id=snapshot, ended=ended, files=files)
             )
             self.results.append(_result(finished, None))
 
-    def _done_elsewhere(self, finished: Finished, error: IngotError) -> bool:
-        """Say whether another process did this very unit while we did."""
-        if not isinstance(error, CommitConflictError):
-            return False
-        return self._parts.ledger.is_done(finished.done.unit) is not None
+    def _unfinished(self, units: Sequence[Finished]) -> list[Finished]:
+        """Return the units that are not recorded as done with the same outcome."""
+        found = [(f, self._parts.ledger.is_done(f.done.unit)) for f in units]
+        return [f for f, done in found if done is None or done.outcome is not f.done.outcome]
+
+    def _unfinished_by_others(self, units: Sequence[Finished]) -> list[Finished]:
+        """Return the units that no other process has finished.
+
+        One that has committed a unit records it as done a moment later: while others are at work
+        that moment is waited for, so that a unit is not done twice.
+        """
+        scratch = self._parts.ledger.store.scratch
+        left = self._unfinished(units)
+        until = monotonic() + _LONGEST_RECORDING_S
+        while left and scratch.others_since_s() is not None and monotonic() < until:
+            committed = self._committed_lately()
+            before = len(left)
+            left = self._unfinished(left)
+            if len(left) < before:
+                until = monotonic() + _LONGEST_RECORDING_S
+            elif not any(f.done.unit.name in committed for f in left):
+                break
+            else:
+                sleep(_PAUSE_S)
+        return left
+
+    def _committed_lately(self) -> frozenset[str]:
+        """Return the units of the last snapshots, as far as they are listed there."""
+        lately = self._parts.tables.history(self._table)[-_LATELY:]
+        return frozenset(name for snapshot in lately for name in snapshot.units or ())
 
 
 def _result(finished: Finished, error: IngotError | None) -> DayResult:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ingot.app import ahead, machine, plan, reference
-from ingot.app.batch import Batch, Finished
+from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.checks import after_build
 from ingot.app.chosen import months_of
 from ingot.app.markets import markets_of
@@ -25,7 +26,7 @@ from ingot.transforms import silver as silver_transforms
 from ingot.transforms.performance import BASES, performance_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date
 
     from ingot.app.markets import Market
@@ -112,7 +113,7 @@ class _Builder:
 
     def reference(self, source: str, dataset: Dataset) -> list[DayResult]:
         """Refine what came as whole answers: actions, instruments, day bars of REST."""
-        work = iter(reference.work(self._parts, source, dataset))
+        work = partial(reference.work, self._parts, source, dataset)
         table = dataset.silver
         if table is None:
             return []
@@ -134,7 +135,8 @@ class _Builder:
         table = dataset.silver
         if table is None:
             return []
-        work = plan.silver_work(
+        work = partial(
+            plan.silver_work,
             self._parts,
             market.source,
             dataset,
@@ -145,7 +147,8 @@ class _Builder:
         return self._each(table, dataset.name, work, lambda r, w: r.silver(w, dataset))
 
     def _daily(self, market: Market, minutes: Dataset) -> list[DayResult]:
-        work = plan.daily_work(
+        work = partial(
+            plan.daily_work,
             self._parts,
             market.source,
             minutes,
@@ -166,7 +169,8 @@ class _Builder:
         ]
         sources = (*settings.action_sources, *settings.instrument_sources)
         rules = plan.digest(*(t.digest for t in made), *sources)
-        work = plan.performance_work(
+        work = partial(
+            plan.performance_work,
             self._parts,
             market.source,
             market.name,
@@ -186,18 +190,39 @@ class _Builder:
         self,
         table: Table,
         dataset: str,
-        planned: Iterator[Work],
+        plan_work: Callable[[], Iterable[Work]],
         produce: Callable[[Refinery, Work], Finished],
     ) -> list[DayResult]:
-        """Produce each unit of work and commit them in batches; a failed one stops no other."""
+        """Produce each unit of work and commit them in batches; a failed one stops no other.
+
+        Units that lost to another process are planned again: what it finished is done.
+        """
         if self._request.only not in {None, table.name}:
             return []
-        # The head comes first: what another process commits after it is never overwritten by
-        # units that were planned before.
-        head = self._parts.tables.head(table)
-        work = tuple(planned)
-        if not work:
-            return []
+        results: list[DayResult] = []
+        lost: list[DayResult] = []
+        for _ in range(ROUNDS):
+            # The head comes first: what another process commits after it is never overwritten by
+            # units that were planned before.
+            head = self._parts.tables.head(table)
+            work = tuple(plan_work())
+            if not work:
+                return results
+            made, lost = self._produced(table, dataset, work, produce, head)
+            results = [r for r in results if r.error is None] + made
+            if not lost:
+                return results
+        return results + lost
+
+    def _produced(
+        self,
+        table: Table,
+        dataset: str,
+        work: tuple[Work, ...],
+        produce: Callable[[Refinery, Work], Finished],
+        head: int | None,
+    ) -> tuple[list[DayResult], list[DayResult]]:
+        """Return the results of units planned on `head`, and those of lost units."""
         step = f"{dataset} to {table.name}"
         self._progress(StepStarted(step, len(work), _unit(work)))
         refinery, profile = self._refinery, self._refinery.profile
@@ -218,7 +243,7 @@ class _Builder:
             self._progress(StepAdvanced(step, 1, item.unit.scope.start.isoformat()))
         batch.flush()
         self._progress(StepEnded(step))
-        return batch.results + failed
+        return batch.results + failed, batch.lost
 
 
 def _unit(work: Sequence[Work]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ class LedgerFacts:
     sources: Sources
     states: tuple[tuple[LandingState, ...], ...]
     """Versions, dataset by dataset."""
+    moments: tuple[datetime, ...] = ()
+    """From when each version in force is known, ascending."""
+
+    def known_after(self, now: datetime) -> tuple[datetime, ...]:
+        """Return the moments later than `now` from which versions are known, ascending."""
+        return self.moments[bisect_right(self.moments, now) :]
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
@@ -64,9 +71,12 @@ def read_facts(parts: Parts, stamp: str) -> LedgerFacts:
     """Return what the ledger says now."""
     datasets = [d for d in parts.ledger.datasets() if d[0] != "sessions"]
     precedence = tuple((p.from_date, p.sources) for p in parts.settings.source_precedence)
+    states = tuple(parts.ledger.states(source, name) for source, name in datasets)
+    moments = (s.in_force_from for of_dataset in states for s in of_dataset)
     return LedgerFacts(
         stamp=stamp,
         settled_until=parts.ledger.settled_until(refinements(parts)),
         sources=Sources(tuple(sorted({source for source, _ in datasets})), precedence),
-        states=tuple(parts.ledger.states(source, name) for source, name in datasets),
+        states=states,
+        moments=tuple(sorted(moment for moment in moments if moment is not None)),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.app.report import DayResult, Result
 from ingot.connectors.download import fetch_all
-from ingot.errors import IngotError
+from ingot.errors import ClockSkewError, IngotError
 from ingot.model.known import AssumedKnown, Publication
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 
@@ -144,6 +144,8 @@ def _land(parts: Parts, source: FileSource, arrival: Arrival) -> IngotError | No
         return arrival.outcome
     try:
         land_one(parts, source, arrival.remote, arrival.outcome, arrival.path)
+    except ClockSkewError:
+        raise  # no other file can be stamped either
     except IngotError as error:
         return error
     return None

@@ -12,6 +12,7 @@ from ingot.engines.rule import bad_rule, probe, require_rule
 from ingot.errors import QueryError
 from ingot.model.time import as_of
 from ingot.query.universe import COLUMNS, universe_sql
+from ingot.tables.view import readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ def resolve(
     symbol, where they differ by a few sessions. No row where nobody is known to hold it.
     """
     moment = as_of(known_at, parts.clock)
-    found = reader.perspectives.resolved(symbol, day, moment)
+    found = reader.perspectives.resolved(readable(symbol), day, moment)
     if found is None:
         text = f"nobody is known to hold {symbol} on {day}: the symbol is read literally"
         return replace(listed(parts, _RESOLVED, (), notices=[text]), known_at=moment.known_at)

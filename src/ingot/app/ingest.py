@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingot.app import ahead, fetch, machine, plan, waiting
-from ingot.app.batch import Batch, Finished
+from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.engine import open_duckdb
 from ingot.app.report import DayResult, LoadReport, Result
 from ingot.app.run import begin
@@ -24,7 +24,7 @@ from ingot.errors import (
     QuarantineLimitError,
 )
 from ingot.model.landing import Decision, Outcome
-from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
+from ingot.model.progress import Notice, StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.work import Done, RefusedRow, Unit
 from ingot.quality.holding import judge, too_many_refused
 from ingot.tables.relation import FileRelation, columns_of
@@ -32,7 +32,7 @@ from ingot.transforms.silver import refusals_counted_sql
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -75,8 +75,10 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
 
     Raises:
         ConfigError: The connector, its location or a dataset is wrong.
+        ClockSkewError: The clock is behind what the lake has recorded.
     """
     began = monotonic()
+    parts.ledger.moment(parts.clock.now(), stated=parts.clock.stated)
     begin(parts)
     ensure_sessions(parts, progress=progress)
     source = parts.source(request.source, request.location, reference=request.reference)
@@ -113,23 +115,34 @@ def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, 
 def _load(
     parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest, progress: Progress
 ) -> list[DayResult]:
-    """Parse and commit each landing of the span that is not loaded; report what needs eyes."""
+    """Parse and commit each landing of the span that is not loaded; report what needs eyes.
+
+    Landings that lost to another process are looked at again: what it loaded is done.
+    """
+    results: list[DayResult] = []
+    lost: list[DayResult] = []
+    for attempt in range(ROUNDS):
+        head = parts.tables.head(dataset.bronze)
+        states = _states(parts, source, dataset, request)
+        if not attempt:
+            results += [waiting.result(parts, dataset, s) for s in waiting.waiting(states)]
+        pending = [s for s in states if s.outcome is None or _is_accepted(s)]
+        if not pending:
+            return results
+        made, lost = _load_pending(
+            parts, source, dataset, pending, planned_on=head, request=request, progress=progress
+        )
+        results = [r for r in results if r.result is not Result.FAILED] + made
+        if not lost:
+            return results
+    return results + lost
+
+
+def _states(
+    parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest
+) -> tuple[LandingState, ...]:
     span = request.span(parts.clock.now().date())
-    states = parts.ledger.states(source.name, dataset.name, *span)
-    pending = [s for s in states if s.outcome is None or _is_accepted(s)]
-    results = [waiting.result(parts, dataset, s) for s in waiting.waiting(states)]
-    if not pending:
-        return results
-    profile = machine.choose(
-        machine.look(parts.root),
-        parts.settings,
-        strategy=request.strategy,
-        workers=request.workers,
-        days=len(pending),
-    )
-    return results + _load_pending(
-        parts, source, dataset, pending, profile=profile, progress=progress
-    )
+    return parts.ledger.states(source.name, dataset.name, *span)
 
 
 def _is_accepted(state: LandingState) -> bool:
@@ -143,12 +156,21 @@ def _load_pending(
     dataset: Dataset,
     pending: Sequence[LandingState],
     *,
-    profile: Profile,
+    planned_on: int | None,
+    request: LoadRequest,
     progress: Progress,
-) -> list[DayResult]:
+) -> tuple[list[DayResult], list[DayResult]]:
+    """Return the results, and those of landings that have to be looked at again."""
+    profile = machine.choose(
+        machine.look(parts.root),
+        parts.settings,
+        strategy=request.strategy,
+        workers=request.workers,
+        days=len(pending),
+    )
     step = f"{dataset.name} to bronze"
     progress(StepStarted(step, len(pending), "days" if dataset.per_day else "versions"))
-    batch = Batch(parts, dataset.bronze, profile)
+    batch = Batch(parts, dataset.bronze, profile, planned_on=planned_on)
     history = _history(parts, source.name, dataset)
     refused: list[DayResult] = []
 
@@ -161,11 +183,14 @@ def _load_pending(
             refused.append(_refuse(parts, attempt))
         else:
             judged = None if _is_accepted(state) else history
-            batch.add(_finish(parts, dataset, attempt, attempt.parsed, judged))
+            finished = _finish(parts, dataset, attempt, attempt.parsed, judged)
+            for text in _stated_ahead(parts, dataset, finished):
+                progress(Notice(text))
+            batch.add(finished)
         progress(StepAdvanced(step, 1, state.landing.file_date.isoformat()))
     batch.flush()
     progress(StepEnded(step))
-    return batch.results + refused
+    return batch.results + refused, batch.lost
 
 
 def load_again(
@@ -200,7 +225,7 @@ def _load_again(
     )
     step = f"{name} to bronze again"
     progress(StepStarted(step, len(dones), "versions"))
-    batch = Batch(parts, dataset.bronze, profile)
+    batch = Batch(parts, dataset.bronze, profile, planned_on=parts.tables.head(dataset.bronze))
     others: list[DayResult] = []
 
     def parse(done: Done) -> _Attempt:
@@ -220,7 +245,11 @@ def _load_again(
     batch.flush()
     progress(StepEnded(step))
     # What is held, or was refused for its bad rows, was so before: that is no failure of a repair.
-    return [r for r in (*batch.results, *others) if r.result in {Result.LOADED, Result.FAILED}]
+    return [
+        r
+        for r in (*batch.results, *batch.lost, *others)
+        if r.result in {Result.LOADED, Result.FAILED}
+    ]
 
 
 def _parse(
@@ -282,8 +311,9 @@ def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
     elif isinstance(error, LookAtDataError):
         result = Result.REFUSED
         rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
-        parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")
-        parts.ledger.record_done(_done(parts, attempt, Outcome.REFUSED, reason=str(error)))
+        if parts.ledger.is_done(attempt.unit) is None:  # else another process refused it
+            parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")
+            parts.ledger.record_done(_done(parts, attempt, Outcome.REFUSED, reason=str(error)))
     return DayResult(
         table=attempt.unit.table,
         dataset=attempt.landing.dataset,
@@ -326,6 +356,23 @@ def _finish(
         history.sizes.setdefault(landing.key, {})[landing.ordinal] = (parsed.rows, parsed.symbols)
         history.rows_by_date[landing.file_date] = parsed.rows
     return Finished(done, staged, attempt.seconds + monotonic() - began)
+
+
+def _stated_ahead(parts: Parts, dataset: Dataset, finished: Finished) -> Iterator[str]:
+    """Name the rows that their file states to be known only from a moment in the future on."""
+    if "stated_from" not in dataset.bronze.column_names:
+        return
+    import pyarrow.parquet as pq
+
+    now = parts.clock.now()
+    for file in finished.files:
+        column = pq.read_table(file.path, columns=["stated_from"])["stated_from"]
+        later = [moment for moment in column.to_pylist() if moment and moment > now]
+        if later:
+            yield (
+                f"{len(later)} rows of {dataset.name} state a known_from in the future, up to "
+                f"{max(later):%Y-%m-%d %H:%M} UTC: no read shows them until then"
+            )
 
 
 def _done(

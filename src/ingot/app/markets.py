@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.registry import connector
-from ingot.storage.ledger import Refinement
+from ingot.storage.refinement import Refinement
 from ingot.tables import silver
 
 if TYPE_CHECKING:

@@ -32,12 +32,19 @@ class Parts:
     """One lake, opened lazily: a command that needs no table opens none."""
 
     def __init__(
-        self, root: Path, settings: Settings, *, clock: Clock, boundary: Boundary = calm
+        self,
+        root: Path,
+        settings: Settings,
+        *,
+        clock: Clock,
+        boundary: Boundary = calm,
+        accept_clock: bool = False,
     ) -> None:
         self.root = root
         self.settings = settings
         self.clock = clock
         self.boundary = boundary
+        self._accept_clock = accept_clock
 
     @cached_property
     def run(self) -> str:
@@ -49,14 +56,19 @@ class Parts:
         """What landed, what is done, what was decided."""
         from ingot.storage.ledger import Ledger
 
-        return Ledger(self.root, boundary=self.boundary)
+        return Ledger(self.root, boundary=self.boundary, accept_clock=self._accept_clock)
 
     @cached_property
     def tables(self) -> TableStore:
         """The Iceberg tables."""
         from ingot.storage.tables import TableStore
 
-        return TableStore.open(self.root, boundary=self.boundary)
+        return TableStore.open(
+            self.root,
+            boundary=self.boundary,
+            attempts=self.settings.commit_attempts,
+            scratch=self.ledger.store.scratch,
+        )
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -105,8 +117,9 @@ def open_parts(
     settings: Settings | None = None,
     clock: Clock | None = None,
     boundary: Boundary = calm,
+    accept_clock: bool = False,
 ) -> Parts:
-    """Return the lake at `path`.
+    """Return the lake at `path`; `accept_clock` vouches for the clock (see `Ledger.moment`).
 
     Raises:
         LakeNotFoundError: `path` holds no lake.
@@ -116,7 +129,13 @@ def open_parts(
     if not (root / MARKER).is_file():
         raise LakeNotFoundError(path)
     read = settings or load_settings(root, environ, overrides or {})
-    return Parts(root, read, clock=clock or SystemClock(), boundary=boundary)
+    return Parts(
+        root,
+        read,
+        clock=clock or SystemClock(),
+        boundary=boundary,
+        accept_clock=accept_clock,
+    )
 
 
 def init(path: str | Path, *, boundary: Boundary = calm) -> bool:

@@ -231,7 +231,7 @@ class PinnedViews(Views):
         if pins is None:
             return PinnedFacts(read.stamp, read.settled_until, read.sources, read.states)
         until, given = pins.settled_until, dict(pins.bound)
-        return PinnedFacts("replay", until, pins.sources, read.states, given, is_given=True)
+        return PinnedFacts("replay", until, pins.sources, read.states, bound=given, is_given=True)
 
     def facts(self) -> LedgerFacts:
         """Return what the ledger says, or said."""

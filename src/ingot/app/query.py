@@ -27,7 +27,7 @@ from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import HISTORY, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import pyarrow as pa
@@ -262,6 +262,16 @@ class Reader:
         """Return the next moment from which an answer for now may differ."""
         return self._parts.ledger.next_known_from(now) or FOREVER
 
+    def _known_later(self) -> Iterator[str]:
+        """Name the versions that a clock which was ahead has stamped: reads do not show them."""
+        clock = self._parts.clock
+        later = () if clock.stated else self._views.facts().known_after(clock.now())
+        if later:
+            yield (
+                f"{len(later)} versions are known only from {later[0]:%Y-%m-%d %H:%M} UTC on, "
+                "which is in the future, and no read shows them until then; see: ingot status"
+            )
+
     def _answer(self, rows: pa.Table, moment: AsOf, notices: tuple[str, ...] = ()) -> Answer:
         settled_until = self._views.facts().settled_until
         settled = settled_until is None or moment.known_at < settled_until
@@ -274,7 +284,7 @@ class Reader:
         return Answer(
             data=rows,
             known_at=moment.known_at,
-            notices=notices,
+            notices=(*notices, *self._known_later()),
             settled=settled,
             sources=sources_in(rows),
         )

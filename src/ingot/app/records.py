@@ -70,7 +70,13 @@ def decide(parts: Parts, verdict: str, landing_id: str) -> str:
     """
     decision = _DECISIONS[verdict]
     was_refused = _refuse_unreadable(parts, landing_id, decision)
-    state = parts.ledger.decide(landing_id, decision, at=parts.clock.now(), by=getpass.getuser())
+    state = parts.ledger.decide(
+        landing_id,
+        decision,
+        at=parts.clock.now(),
+        by=getpass.getuser(),
+        stated=parts.clock.stated,
+    )
     project(parts)
     landing = state.landing
     named = f"{landing.key} version {landing.ordinal} ({landing.landing_id}) is {decision.value}"

@@ -12,16 +12,17 @@ import pyarrow as pa
 from ingot.app.listed import listed
 from ingot.app.run import project
 from ingot.errors import DamagedFileError
-from ingot.storage import mending
+from ingot.storage import maintenance, mending
 from ingot.storage.scrub import is_readable
 from ingot.tables import ops
 from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ingot.app.parts import Parts
     from ingot.query.answer import Answer
+    from ingot.tables.contract import Table
 
 
 _NAMED: Final = 5
@@ -30,8 +31,9 @@ _NAMED: Final = 5
 def repair(parts: Parts, *, delete_orphans: bool) -> Repaired:
     """Mend catalog.db, records and state.db, verify landed bytes, rebuild ops.*, find orphans.
 
-    Returns one row per step with what was found. Data files are deleted only when asked, and only
-    those that no snapshot refers to and that are a day old.
+    Returns one row per step with what was found. Files that no snapshot names, that are a day old
+    and that no running process can still commit are set aside only when asked; they are deleted by
+    a run that is asked for it a day later.
     """
     steps = list(_steps(parts, delete_orphans=delete_orphans))
     columns = (("step", pa.string()), ("found", pa.int64()), ("note", pa.string()))
@@ -70,13 +72,27 @@ def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
     yield _Step("months of ops tables written", written)
     note = "; ".join(f"run: ingot repair --table {name}" for name in damaged)
     yield _Step("tables whose description is damaged", len(damaged), note, lost=len(damaged))
-    orphans = 0
-    for table in ALL_TABLES:
-        if table.name not in damaged:
-            remove = parts.tables.delete_orphans if delete_orphans else parts.tables.orphans
-            orphans += len(remove(table))
-    note = "deleted" if delete_orphans else "delete them with --delete-orphans"
-    yield _Step("orphan files older than a day", orphans, note if orphans else "")
+    whole = [table for table in ALL_TABLES if table.name not in damaged]
+    yield from _orphans(parts, whole, delete=delete_orphans)
+
+
+def _orphans(parts: Parts, tables: Sequence[Table], *, delete: bool) -> Iterator[_Step]:
+    """Set files aside that no snapshot names, and delete what a run a day ago set aside."""
+    places = [parts.tables.upkeep(table) for table in tables]
+    back = sum(len(maintenance.put_back(place)) for place in places)
+    yield _Step("files put back", back, "a snapshot names what was set aside" if back else "")
+    if not delete:
+        found = sum(len(parts.tables.orphans(table)) for table in tables)
+        note = "set them aside with --delete-orphans" if found else ""
+        yield _Step("orphan files older than a day", found, note)
+        return
+    deleted = sum(len(maintenance.delete_set_aside(place)) for place in places)
+    yield _Step(
+        "orphan files deleted", deleted, "set aside a day ago or earlier" if deleted else ""
+    )
+    aside = sum(len(maintenance.set_aside(place)) for place in places)
+    note = "in warehouse/*/*/orphans; repair --delete-orphans deletes them after a day"
+    yield _Step("orphan files set aside", aside, note if aside else "")
 
 
 def _landing_steps(parts: Parts) -> Iterator[_Step]:

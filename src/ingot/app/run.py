@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ingot.storage.index import Unprojected
     from ingot.tables.contract import Table
 
-_PROJECTIONS: Final = 5
+_PROJECTIONS: Final = 20
 """How often the ledger is read again when another process projects it too."""
 
 

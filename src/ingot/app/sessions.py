@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from ingot.app import fetch
+from ingot.app import fetch, machine
+from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.plan import digest
 from ingot.errors import ContractBrokenError, SourceUnavailableError
 from ingot.model.landing import Outcome, RemoteObject
 from ingot.model.progress import Notice, silent
 from ingot.model.work import Done, Scope, Unit
-from ingot.storage.replacement import Replacement
 from ingot.tables import silver
 from ingot.version import __version__
 
 if TYPE_CHECKING:
     from ingot.app.parts import Parts
+    from ingot.app.report import DayResult
     from ingot.connectors.base import FileSource
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing
@@ -89,33 +91,47 @@ def _write_table(parts: Parts, landing: Landing) -> None:
     """Make silver.sessions hold the landed sessions, once."""
     scope = Scope(_SOURCE, landing.dataset, landing.file_date, date.max)
     unit = Unit(silver.SESSIONS.name, scope, digest(landing.sha256))
-    if parts.ledger.is_done(unit) is not None:
-        return
-    started = parts.clock.now()
-    to = parts.tables.staging_path(silver.SESSIONS, scope, unit.digest)
+    profile = machine.choose(
+        machine.look(parts.root), parts.settings, strategy="sequential", workers=None, days=1
+    )
+    trouble: list[DayResult] = []
+    for _ in range(ROUNDS):
+        head = parts.tables.head(silver.SESSIONS)
+        if parts.ledger.is_done(unit) is not None:
+            return
+        batch = Batch(parts, silver.SESSIONS, profile, planned_on=head)
+        batch.add(_finished(parts, unit, landing))
+        batch.flush()
+        trouble = batch.lost or [r for r in batch.results if r.error]
+        if not batch.lost:
+            break
+    for result in trouble:
+        if result.error is not None:
+            raise result.error
+
+
+def _finished(parts: Parts, unit: Unit, landing: Landing) -> Finished:
+    """Write the landed sessions to a file that waits for its commit."""
+    started, began = parts.clock.now(), monotonic()
+    to = parts.tables.staging_path(silver.SESSIONS, unit.scope, unit.digest)
     content = parts.ledger.landed(landing.sha256)
     parsed = _source(parts).parse(landing, content, to, limit_pct=0.0)
     if parsed.path is None:
         raise ContractBrokenError(f"The calendar {landing.dataset} landed without a session.")
-    staged = parts.tables.adopt(silver.SESSIONS, scope, parsed.path)
-    snapshot = parts.tables.replace(
-        silver.SESSIONS, [Replacement(scope=scope, files=(staged,), unit=unit.name)], run=parts.run
+    done = Done(
+        unit=unit,
+        outcome=Outcome.DONE,
+        run=parts.run,
+        started=started,
+        ended=parts.clock.now(),
+        snapshot_id=None,
+        rows_in=parsed.rows,
+        rows_out=parsed.rows,
+        landing_ids=(landing.landing_id,),
+        code_version=__version__,
     )
-    parts.ledger.record_done(
-        Done(
-            unit=unit,
-            outcome=Outcome.DONE,
-            run=parts.run,
-            started=started,
-            ended=parts.clock.now(),
-            snapshot_id=snapshot,
-            rows_in=parsed.rows,
-            rows_out=parsed.rows,
-            landing_ids=(landing.landing_id,),
-            code_version=__version__,
-            files=(staged.written,),
-        )
-    )
+    staged = parts.tables.adopt(silver.SESSIONS, unit.scope, parsed.path)
+    return Finished(done, (staged,), monotonic() - began)
 
 
 def land_again(parts: Parts, landing: Landing) -> bool:

@@ -152,23 +152,37 @@ def _notices(parts: Parts) -> Iterator[str]:
         yield f"{missing} data files are missing or cut short; name them with: ingot scrub"
     held: list[str] = []
     refused = late = 0
+    ahead: set[int] = set()
+    now = parts.clock.now()
     for source, dataset in parts.ledger.datasets():
         states = parts.ledger.states(source, dataset)
         held += [named(s) for s in waiting(states) if s.outcome is Outcome.HELD]
         for state in states:
             refused += state.outcome is Outcome.REFUSED
             late += _modified_after_assumed(state.landing)
+            if state.in_force_from is not None and state.in_force_from > now:
+                ahead.add(state.landing.landing_id)
     if held:
         more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
         names = ", ".join(held[:_SHOWN])
         yield f"{len(held)} versions are held: {names}{more}; see: ingot landings"
     if refused:
         yield f"{refused} versions were refused whole; see: ingot landings"
+    if ahead:
+        yield (
+            f"{len(ahead)} versions with {_rows_of(parts, ahead):,} rows are known only from a "
+            "moment in the future on: the clock was ahead when they landed, or a person stated it"
+        )
     if late:
         yield (
             f"{late} days with an assumed known time were modified at the vendor after it: their "
             "content may be of a later correction (setting assumed_known)"
         )
+
+
+def _rows_of(parts: Parts, landing_ids: set[int]) -> int:
+    dones = (done for table in bronze.TABLES for done in parts.ledger.done_all(table.name))
+    return sum(done.rows_out for done in dones if done.unit.scope.landing_id in landing_ids)
 
 
 def _modified_after_assumed(landing: Landing) -> bool:

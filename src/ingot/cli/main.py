@@ -10,11 +10,11 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from ingot.cli import exports, load, operate, quality, quality_coverage, read, revisions
+from ingot.cli import exports, interrupts, load, operate, quality, quality_coverage, read, revisions
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.cli.terminal import tell
-from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
+from ingot.errors import IngotError
 from ingot.version import __version__
 
 # Plain help loads in a quarter of the time of a decorated one, and reads in any terminal.
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 2 fix the request, 3 look at the data, 4 try later, "
-    "5 read back first, 130 interrupted.",
+    "5 read back first, 130 interrupted, 143 terminated.",
 )
 load.register(app)
 read.register(app)
@@ -65,21 +65,28 @@ def options(
             help="Pretend that it is this instant; known times are 'stated'.",
         ),
     ] = None,
+    accept_clock: Annotated[
+        bool,
+        typer.Option(
+            "--accept-clock",
+            help="Load although the lake has recorded moments after the present one.",
+        ),
+    ] = False,
     version: Annotated[  # noqa: ARG001 - the callback acts on it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Set what every command needs."""
-    state = State(lake=lake, overrides=tuple(settings or ()), now=now)
+    state = State(lake=lake, overrides=tuple(settings or ()), now=now, accept_clock=accept_clock)
     context.call_on_close(state.opened.close)
     context.obj = state
 
 
-def main() -> None:
-    """Run the command line and end the process with the exit code of what happened."""
+def main() -> int:
+    """Run the command that the process was started with and return its exit code."""
     if _COMPLETION in os.environ:
         app(prog_name="ingot")
-    sys.exit(run(sys.argv[1:]))
+    return run(sys.argv[1:])
 
 
 def run(arguments: list[str]) -> int:
@@ -96,9 +103,8 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         _tell(_explained(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _tell("interrupted; what was committed stays, run the command again to go on")
-        return INTERRUPTED_EXIT_CODE
+    except KeyboardInterrupt as exc:
+        return interrupts.interrupted(exc)
     except BrokenPipeError:
         _forget_reader()
     return 0

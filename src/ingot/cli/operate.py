@@ -146,7 +146,11 @@ def repair(
     first: From = None,
     last: To = None,
     delete_orphans: Annotated[
-        bool, typer.Option("--delete-orphans", help="Delete files that no snapshot refers to.")
+        bool,
+        typer.Option(
+            "--delete-orphans",
+            help="Set files aside that no snapshot names; delete those set aside a day ago.",
+        ),
     ] = False,
     form: AsFormat = None,
     out: Out = None,

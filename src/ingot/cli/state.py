@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ingot.model.time import Clock
 
 
+_FIRST, _LAST = date(1900, 1, 1), date(2200, 1, 1)
+"""Dates and instants of a lake lie in `[_FIRST, _LAST)`: calendars end there."""
+_YEARS = f"from {_FIRST} on and before {_LAST}"
+
+
 @dataclass(frozen=True)
 class State:
     """Options that stand before the command."""
@@ -24,6 +29,7 @@ class State:
     lake: Path
     overrides: tuple[str, ...]
     now: str | None
+    accept_clock: bool = False
     opened: ExitStack = field(default_factory=ExitStack, compare=False)
     """Closes what was opened when the command ends."""
 
@@ -37,7 +43,11 @@ class State:
         from ingot.app.parts import open_parts
 
         parts = open_parts(
-            self.lake, environ=os.environ, overrides=self.settings(), clock=self.clock()
+            self.lake,
+            environ=os.environ,
+            overrides=self.settings(),
+            clock=self.clock(),
+            accept_clock=self.accept_clock,
         )
         self.opened.callback(parts.close)
         return parts
@@ -56,6 +66,8 @@ class State:
             ) from exc
         if moment.tzinfo is None:
             raise ConfigError(f"--now was {self.now!r}, without a UTC offset: add Z.")
+        if not _FIRST <= moment.date() < _LAST:
+            raise ConfigError(f"--now was {self.now!r}. Write an instant {_YEARS}.")
         return FixedClock(moment.astimezone(UTC))
 
     def settings(self) -> dict[str, object]:
@@ -75,7 +87,7 @@ def trade_dates(first: str | None, last: str | None, today: date) -> tuple[date,
     Raises:
         ConfigError: A date is malformed, or the last is before the first.
     """
-    start = trade_date("--from", first) if first else date(1900, 1, 1)
+    start = trade_date("--from", first) if first else _FIRST
     end = trade_date("--to", last) if last else today
     if end < start:
         raise ConfigError(f"--to {end} is before --from {start}.")
@@ -86,9 +98,12 @@ def trade_date(option: str, text: str) -> date:
     """Return the date that an option names.
 
     Raises:
-        ConfigError: It is malformed.
+        ConfigError: It is malformed, or out of bounds.
     """
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as exc:
         raise ConfigError(f"{option} was {text!r}: write a date such as 2025-06-02.") from exc
+    if not _FIRST <= found < _LAST:
+        raise ConfigError(f"{option} was {text!r}. Write a date {_YEARS}.")
+    return found

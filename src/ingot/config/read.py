@@ -7,7 +7,7 @@ import stat
 import tomllib
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from pydantic import SecretStr, ValidationError
 
@@ -17,6 +17,7 @@ from ingot.config.settings import (
     PREFIX,
     SECRETS_FILE,
     Settings,
+    as_json,
     build,
     setting_fields,
     vendor_environment,
@@ -171,8 +172,8 @@ def _from_text(key: str, text: str, name: str) -> object:
     of = setting_fields()[key]
     adapter: TypeAdapter[Any] = TypeAdapter(of.annotation or str)
     try:
-        if key == "source_precedence":
-            return adapter.validate_json(text)
+        if get_origin(of.annotation) is tuple:
+            return adapter.validate_json(as_json(text))
         return adapter.validate_strings(text)
     except ValidationError as exc:
         raise ConfigError(f"{name} was {text!r}: it should be {type_text(of)}.") from exc

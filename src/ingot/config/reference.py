@@ -67,6 +67,7 @@ _TYPE_WORDS: Final[Mapping[object, str]] = {
     bool: "true or false",
     Path: "a path",
     SecretStr: "a secret",
+    tuple[str, ...]: "a list of names",
     tuple[SourcePrecedence, ...]: "a list of { from_date, sources }",
 }
 _BOUND_WORDS: Final = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}

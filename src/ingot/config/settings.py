@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping  # noqa: TC003 (pydantic reads it at run time)
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar, get_origin
 
 from pydantic import (
     BaseModel,
@@ -251,13 +252,38 @@ class Settings(BaseModel):
         for key in plain:
             if is_secret(model.model_fields[key].annotation):
                 raise ConfigError(_misplaced_secret(name, key))
-        values = {**plain, **{key: value.get_secret_value() for key, value in private.items()}}
+        given = {
+            key: _read(model.model_fields[key], value.get_secret_value())
+            for key, value in private.items()
+        }
+        values = {**plain, **given}
         try:
             return model.model_validate(values)
         except ValidationError as exc:
             message = explain(exc, dict.fromkeys(values, f"of [{name}]"), shown=plain)
         # not chained: pydantic's message quotes the values, and one may be a secret
         raise ConfigError(f"The settings of {name} are wrong: {message}") from None
+
+
+def as_json(text: str) -> str:
+    """Return a list that was given as text as JSON; it may be JSON, or names between commas.
+
+    >>> as_json("AAPL, MSFT")
+    '["AAPL", "MSFT"]'
+    """
+    if text.lstrip().startswith("["):
+        return text
+    return json.dumps([part.strip() for part in text.split(",") if part.strip()])
+
+
+def _read(field: FieldInfo, text: str) -> object:
+    """Return the list that a text gives for a list; any other text as it is."""
+    if get_origin(field.annotation) is not tuple:
+        return text
+    try:
+        return json.loads(as_json(text))
+    except ValueError:
+        return text
 
 
 def build(

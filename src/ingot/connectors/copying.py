@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.base import Fetched
 from ingot.connectors.receive import Receiver
-from ingot.errors import NotPublishedError, SourceUnavailableError
+from ingot.errors import CorruptFileError, NotPublishedError, SourceUnavailableError
+from ingot.model.time import FOREVER, from_ns, to_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from io import FileIO
     from pathlib import Path
 
@@ -41,10 +42,12 @@ class Stamp:
         return f"{self.size}-{self.mtime_ns}"
 
     @property
-    def modified(self) -> datetime:
-        """The modification time in UTC, cut to the microsecond."""
-        seconds, ns = divmod(self.mtime_ns, 1_000_000_000)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=ns // 1_000)
+    def modified(self) -> datetime | None:
+        """The modification time in UTC, cut to the microsecond.
+
+        None for a time that no publication can have: before 1970, or after the year 9998.
+        """
+        return from_ns(self.mtime_ns) if 0 <= self.mtime_ns < to_ns(FOREVER) else None
 
 
 def copy_file(
@@ -54,6 +57,7 @@ def copy_file(
 
     Raises:
         NotPublishedError: The file is gone.
+        CorruptFileError: It is a folder, a link to nothing or a pipe.
         SourceUnavailableError: It cannot be read, or never stands still.
         StorageFullError: The disk is full.
     """
@@ -85,6 +89,7 @@ def _copy(path: Path, receiver: Receiver) -> tuple[Stamp, Stamp]:
 
 def _opened(path: Path) -> FileIO:
     try:
+        _refuse_other_kinds(path)
         return path.open("rb", buffering=0)
     except FileNotFoundError as exc:
         raise NotPublishedError(
@@ -93,6 +98,18 @@ def _opened(path: Path) -> FileIO:
         ) from exc
     except OSError as exc:
         raise _unreadable(path, exc) from exc
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    """Raise for what is in a file's place: a folder, a link to nothing, a pipe."""
+    if path.is_file() or not os.path.lexists(path):
+        return
+    kind = (
+        "a link to nothing" if not path.exists() else "a folder" if path.is_dir() else "not a file"
+    )
+    raise CorruptFileError(
+        f"{path} is {kind}. Put the file in its place, or remove it, and run the command again."
+    )
 
 
 def _pieces(file: FileIO, path: Path) -> Iterator[bytes]:

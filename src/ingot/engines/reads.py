@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import weakref
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,8 @@ class Reads:
         """Open DuckDB in memory with these limits; several reads share them."""
         self._limits = limits
         self._connection = duckdb.connect(":memory:")
+        # At exit, too: what is open then is reported as leaked by the library.
+        self._closing = weakref.finalize(self, self._connection.close)
         for setting, value in {
             "TimeZone": "'UTC'",
             "memory_limit": f"'{limits.memory_mb}MB'",
@@ -108,7 +111,7 @@ class Reads:
 
     def close(self) -> None:
         """Release everything; the reads cannot be used afterwards."""
-        self._connection.close()
+        self._closing()
 
     def __enter__(self) -> Self:
         """Return the reads themselves."""

@@ -20,7 +20,7 @@ from ingot.query.adjusted import adjusted, columns_of
 from ingot.query.buckets import fill_previous, resampled
 from ingot.tables.gold import DAILY_BARS
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
-from ingot.tables.view import Condition, literal, name
+from ingot.tables.view import Condition, literal, name, readable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -98,6 +98,8 @@ class BarsRequest:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered."""
+        for symbol in self.symbols:
+            readable(symbol)
         _one_of("interval", self.interval, INTERVALS)
         _one_of("basis", self.basis, BASES)
         _one_of("formula", self.formula, FORMULAS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 from ingot.errors import (
     CommitConflictError,
     CommitStateUnknownError,
+    ContractBrokenError,
     DamagedFileError,
     IngotError,
     StorageFullError,
@@ -35,7 +36,7 @@ from ingot.storage.boundary import calm
 from ingot.storage.files import translate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
@@ -67,14 +68,28 @@ class Proposal:
     requirements: tuple[TableRequirement, ...]
     snapshot_id: int | None = None
     """The snapshot that the updates add."""
+    files: Mapping[Path, int] = field(default_factory=dict)
+    """Size in bytes of each file that the snapshot adds: data, manifests, manifest list."""
     check: Callable[[TableMetadata], bool] | None = None
     """For updates without a snapshot: whether the table shows them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a snapshot that does not say which files it adds."""
+        if self.snapshot_id is not None and not self.files:
+            raise ContractBrokenError(
+                f"Snapshot {self.snapshot_id} does not say which files it adds, so a commit cannot "
+                "verify them. This is a defect of the step that made it; nothing was committed."
+            )
 
     def is_in(self, metadata: TableMetadata) -> bool:
         """Say whether the updates are part of this state of the table."""
         if self.snapshot_id is not None:
             return metadata.snapshot_by_id(self.snapshot_id) is not None
         return self.check is not None and self.check(metadata)
+
+    def missing(self) -> Path | None:
+        """Return the first file it adds that is gone or has another size; None if all are there."""
+        return next((p for p, size in self.files.items() if not _has_size(p, size)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,8 @@ class Committer:
             change has no snapshot.
 
         Raises:
-            CommitConflictError: Others were faster, `attempts` times.
+            CommitConflictError: Others were faster, `attempts` times; or a file that the change
+                names was removed since it was written, and its rows have to be made again.
             CommitStateUnknownError: A reply was lost and the table cannot be read; nothing that
                 may be part of it was deleted.
             StorageFullError, StorageUnavailableError: The disk failed; nothing landed.
@@ -154,6 +170,7 @@ class Committer:
             raise _translated(name, exc) from exc
         if isinstance(proposal, Settled):
             return proposal
+        _refuse_if_missing(name, proposal)
         sent.append(proposal)
         return self._send(name, table, sent)
 
@@ -195,6 +212,20 @@ class Committer:
 
 def _landed(sent: list[Proposal], metadata: TableMetadata) -> Proposal | None:
     return next((proposal for proposal in sent if proposal.is_in(metadata)), None)
+
+
+def _refuse_if_missing(name: str, proposal: Proposal) -> None:
+    """Raise when the table would name a file that it cannot read: planning again cannot help."""
+    if path := proposal.missing():
+        reason = f"{path}, which it names, was removed or changed since it was written"
+        raise CommitConflictError(name, attempts=1, reason=reason)
+
+
+def _has_size(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.stat().st_size == size_bytes
+    except FileNotFoundError:
+        return False
 
 
 def _wait_s(attempt: int) -> float:

@@ -212,6 +212,10 @@ class Scratch:
                 self._token, self._descriptor = self._take()
             return self._token
 
+    def hold(self) -> None:
+        """Let other processes see that this one is at work."""
+        _ = self.token
+
     @property
     def folder(self) -> Path:
         """The process's own folder, made on first use."""
@@ -232,6 +236,18 @@ class Scratch:
         if descriptor is not None:
             os.close(descriptor)
         return descriptor is None and (self._root / f"{token}.lock").exists()
+
+    def others_since_s(self) -> float | None:
+        """Return when the oldest other process that still runs took its lock; None without one.
+
+        Seconds since 1970, by the clock of the file system: no file of such a process is older.
+        """
+        found = []
+        for lock in self._root.glob("*.lock"):
+            if lock.stem != self._token and self.is_alive(lock.stem):
+                with suppress(FileNotFoundError):
+                    found.append(lock.stat().st_mtime)
+        return min(found, default=None)
 
     def sweep(self) -> int:
         """Remove the folders of processes that are gone; return how many there were."""

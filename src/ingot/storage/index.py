@@ -10,6 +10,7 @@ from uuid import uuid4
 from ingot.model.landing import Landing
 from ingot.storage.records import (
     Checked,
+    ClockAccepted,
     Decided,
     Expired,
     NumberedDone,
@@ -49,6 +50,8 @@ _SCHEMA: Final = (
         first_seen_us INTEGER, known_from_us INTEGER, known_basis TEXT, rule TEXT,
         UNIQUE (source, key, ordinal))""",
     "CREATE INDEX versions_by_date ON versions (source, dataset, file_date, key, ordinal)",
+    "CREATE INDEX versions_seen ON versions (first_seen_us) WHERE known_basis <> 'stated'",
+    "CREATE INDEX versions_known ON versions (known_from_us) WHERE known_basis <> 'stated'",
     """CREATE TABLE decisions (
         landing_id INTEGER PRIMARY KEY, decision TEXT, decided_us INTEGER, decided_by TEXT)""",
     """CREATE TABLE units (
@@ -76,6 +79,8 @@ _SCHEMA: Final = (
     """CREATE TABLE checks (
         run TEXT, number INTEGER, nth INTEGER, started_us INTEGER, text TEXT,
         PRIMARY KEY (run, number, nth))""",
+    """CREATE TABLE clocks (
+        number INTEGER PRIMARY KEY, at_us INTEGER, first_us INTEGER, last_us INTEGER)""",
     "CREATE TABLE changes (stamp TEXT)",
     "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",
     """CREATE TABLE unprojected (
@@ -162,22 +167,31 @@ def enter(connection: sqlite3.Connection, record: Record) -> bool:
     match record:
         case Landing():
             return _enter_version(connection, record)
-        case Decided():
-            row = (record.landing_id, record.decision, to_us(record.at), record.by)
-            return _insert(connection, "decisions", [row])
         case NumberedDone():
             return _enter_done(connection, record)
-        case Expired():
-            rows = [(record.table, snapshot, record.number) for snapshot in record.snapshot_ids]
-            return _insert(connection, "expired", rows)
         case Voided():
             return _enter_voided(connection, record)
+        case _:
+            return _insert(connection, *_rows_of(record))
+
+
+def _rows_of(
+    record: Decided | Expired | Checked | ClockAccepted,
+) -> tuple[str, list[tuple[object, ...]]]:
+    """Return the table of a record that is entered as it is, and its rows there."""
+    match record:
+        case Decided():
+            return "decisions", [(record.landing_id, record.decision, to_us(record.at), record.by)]
+        case Expired():
+            return "expired", [(record.table, s, record.number) for s in record.snapshot_ids]
         case Checked():
-            found = (
+            return "checks", [
                 (record.run, record.number, nth, to_us(result.started), result_text(result))
                 for nth, result in enumerate(record.results)
-            )
-            return _insert(connection, "checks", found)
+            ]
+        case ClockAccepted():
+            moments = (to_us(m) for m in (record.at, record.first, record.last))
+            return "clocks", [(record.number, *moments)]
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:

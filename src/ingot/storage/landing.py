@@ -7,6 +7,7 @@
     quarantine/<table>/<unit name>/<n>.parquet  the rows that a unit refused; the last n counts
     expired/<table>/<n>.json                  ancestor snapshots that expiry removed
     voided/<table>/<n>.json                   done records that a repair made void
+    clocks/<n>.json                           a person vouched for a clock that was behind
     tmp/                                      files that are not finished, by process
 
 Every name is made once by a link and never written over.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
 from ingot.errors import QueryError
@@ -12,6 +11,7 @@ from ingot.model import known
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage import index, lookup, voiding
 from ingot.storage.boundary import calm
+from ingot.storage.clock import ClockCheck
 from ingot.storage.files import translated
 from ingot.storage.landed import LandedBytes
 from ingot.storage.landing import LandingStore
@@ -32,24 +32,7 @@ if TYPE_CHECKING:
     from ingot.storage.boundary import Boundary
     from ingot.storage.index import Unprojected
     from ingot.storage.records import Record
-
-
-def _same_date(file_date: date) -> tuple[date, ...]:
-    return (file_date,)
-
-
-@dataclass(frozen=True, slots=True)
-class Refinement:
-    """Where a dataset's versions are refined to, by which it is told whether they are settled."""
-
-    source: str
-    dataset: str
-    table: str | None
-    """The silver table; None for a dataset whose bronze is the end."""
-    trade_dates: Callable[[date], Iterable[date]] = _same_date
-    """The dates of `table` that a file of this date feeds."""
-    per_day: bool = True
-    """False where a version's rows have any dates: any unit that read it has refined it."""
+    from ingot.storage.refinement import Refinement
 
 
 class Ledger:
@@ -59,11 +42,18 @@ class Ledger:
     process that dies between two of these steps leaves nothing that the next cannot see.
     """
 
-    def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:
-        """Open the ledger of the lake at `root`; nothing is read or made before first use."""
+    def __init__(
+        self, root: Path, *, boundary: Boundary = calm, accept_clock: bool = False
+    ) -> None:
+        """Open the ledger of the lake at `root`; nothing is read or made before first use.
+
+        With `accept_clock` a person vouches for the clock, though the lake has recorded later
+        moments; see `moment`.
+        """
         self.store = LandingStore(root / "landing", boundary=boundary)
         self.state = StateCache(root / "state.db", self.store)
         self._boundary = boundary
+        self._clock = ClockCheck(self.state, self.make, accept=accept_clock)
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +107,17 @@ class Ledger:
         """Return the object with this SHA-256, which is verified as it is read."""
         return LandedBytes(self.store.object_path(sha256), sha256)
 
+    def moment(self, now: datetime, *, stated: bool = False) -> datetime:
+        """Return the moment to record for `now`: never before one that the lake has recorded.
+
+        A clock that a person set (`stated`) is taken as it is. What is observed by one that a
+        person vouched for is recorded as stated, too.
+
+        Raises:
+            ClockSkewError: The clock is more than five minutes behind.
+        """
+        return now if stated else self._clock.moment(now)
+
     def land(
         self,
         remote: RemoteObject,
@@ -144,7 +145,9 @@ class Ledger:
 
         Raises:
             LookAtDataError: The key cannot be a path; or the bytes are not of `size_bytes`.
+            ClockSkewError: See `moment`.
         """
+        first_seen = self.moment(first_seen, stated=stated)
         new = Landing(
             source=remote.source,
             dataset=remote.dataset,
@@ -167,6 +170,8 @@ class Ledger:
             if states and states[-1].landing.sha256 == sha256:
                 return None
             version = _placed(new, states, publication, stated=stated)
+            if self._clock.vouched and version.known_basis is KnownBasis.OBSERVED:
+                version = replace(version, known_basis=KnownBasis.STATED)
             if self.make(version):
                 return version
 
@@ -226,16 +231,22 @@ class Ledger:
         text = str(landing_id).strip()
         ids = self.state.read(lookup.landing_ids)
         exact = [i for i in ids if text in {str(i), str(abs(i))}]
-        found = exact or [i for i in ids if text and _begins(i, text)]
+        found = exact or [i for i in ids if text and lookup.begins(i, text)]
         if len(found) != 1:
-            raise QueryError(_which(text, [str(i) for i in found], [str(i) for i in ids]))
+            raise QueryError(lookup.not_one(text, [str(i) for i in found], [str(i) for i in ids]))
         state = self.state.read(lambda db: lookup.state(db, found[0]))
         if state is None:
-            raise QueryError(_which(text, [], [str(i) for i in ids]))
+            raise QueryError(lookup.not_one(text, [], [str(i) for i in ids]))
         return state
 
     def decide(
-        self, landing_id: int | str, decision: Decision, *, at: datetime, by: str
+        self,
+        landing_id: int | str,
+        decision: Decision,
+        *,
+        at: datetime,
+        by: str,
+        stated: bool = False,
     ) -> LandingState:
         """Record what a person says of a held or refused version; return it as it stands now.
 
@@ -243,6 +254,7 @@ class Ledger:
 
         Raises:
             QueryError: There is no such version, it waits for no decision, or it has one.
+            ClockSkewError: See `moment`.
         """
         state = self.find(landing_id)
         landing = state.landing
@@ -259,7 +271,7 @@ class Ledger:
             ordinal=landing.ordinal,
             landing_id=landing.landing_id,
             decision=decision,
-            at=max(at, landing.known_from),
+            at=max(self.moment(at, stated=stated), landing.known_from),
             by=by,
         )
         if state.decision is not None or not self.make(record):
@@ -483,15 +495,3 @@ def _placed(
         known_from=placed.known_from,
         known_basis=placed.basis,
     )
-
-
-def _begins(landing_id: int, text: str) -> bool:
-    return str(landing_id).startswith(text) or str(abs(landing_id)).startswith(text)
-
-
-def _which(text: str, found: Sequence[str], ids: Sequence[str]) -> str:
-    if found:
-        return f"Landing id {text!r} begins {len(found)} ids: {', '.join(found[:5])}. Write more."
-    near = get_close_matches(text, ids, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "See them with: ingot landings"
-    return f"There is no landing {text!r}. {hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ingot.model.landing import (
@@ -312,6 +313,20 @@ def last_checked(connection: sqlite3.Connection, rule: str) -> CheckResult | Non
         (rule,),
     ).fetchone()
     return None if row is None else result_of(row[0])
+
+
+def begins(landing_id: int, text: str) -> bool:
+    """Return True if a landing id, with or without its minus, begins with `text`."""
+    return str(landing_id).startswith(text) or str(abs(landing_id)).startswith(text)
+
+
+def not_one(text: str, found: Sequence[str], ids: Sequence[str]) -> str:
+    """Return why `text` does not name one landing, and the ids that are like it."""
+    if found:
+        return f"Landing id {text!r} begins {len(found)} ids: {', '.join(found[:5])}. Write more."
+    near = get_close_matches(text, ids, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See them with: ingot landings"
+    return f"There is no landing {text!r}. {hint}"
 
 
 def _bounds(start: date | None, end: date | None) -> tuple[str, str]:

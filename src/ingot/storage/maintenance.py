@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from os import walk
 from pathlib import Path
+from shutil import rmtree
 from time import time
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError
+from ingot.storage.files import make_folders, translated
 from ingot.storage.lineage import chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
+    from ingot.storage.files import Scratch
     from ingot.storage.locations import Locations
     from ingot.storage.metadata import TableState
     from ingot.storage.reader import Reader
     from ingot.tables.contract import Table
 
 MIN_AGE_S: Final = 24 * 3600.0
+_ASIDE: Final = "orphans"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
 _STATISTICS: Final = ("statistics", "partition-statistics")
 
 
@@ -33,10 +38,12 @@ class Upkeep:
     reader: Reader
     locations: Locations
     folder: Path
-    """The table's folder, which holds data/ and metadata/."""
+    """The table's folder, which holds data/ and metadata/, and orphans/ for what is set aside."""
+    scratch: Scratch
+    """Names the processes that write to the lake now."""
 
 
-def orphans(place: Upkeep, *, min_age_s: float, now_s: float | None) -> tuple[Path, ...]:
+def orphans(place: Upkeep, *, min_age_s: float, now_s: float | None = None) -> tuple[Path, ...]:
     """Return files in data/ and metadata/ that no snapshot of the table refers to, sorted.
 
     The table is read after the folder, so that a file committed in between counts as referred to.
@@ -44,10 +51,13 @@ def orphans(place: Upkeep, *, min_age_s: float, now_s: float | None) -> tuple[Pa
     Args:
         place: The table.
         min_age_s: Files changed less than this many seconds ago are left out: a commit that is on
-            its way writes them before it names them.
+            its way writes them before it names them. So are files that are no older than the
+            oldest process that still writes to the lake.
         now_s: Seconds since 1970; by default the machine's clock, which also dates files.
     """
     limit = (time() if now_s is None else now_s) - min_age_s
+    if (since := place.scratch.others_since_s()) is not None:
+        limit = min(limit, since)
     old = [path for path in _files(place.folder) if _changed_before(path, limit)]
     if not old:
         return ()
@@ -55,10 +65,64 @@ def orphans(place: Upkeep, *, min_age_s: float, now_s: float | None) -> tuple[Pa
     return tuple(sorted(path for path in old if path not in named))
 
 
+def set_aside(
+    place: Upkeep, *, min_age_s: float = MIN_AGE_S, now_s: float | None = None
+) -> tuple[Path, ...]:
+    """Move the orphans below `orphans/<now>/` and return where they were.
+
+    What a commit names meanwhile is put back.
+    """
+    found = orphans(place, min_age_s=min_age_s, now_s=now_s)
+    now = datetime.fromtimestamp(time() if now_s is None else now_s, UTC)
+    for path in found:
+        _move(path, place.folder / _ASIDE / f"{now:{_STAMP}}" / path.relative_to(place.folder))
+    back = set(put_back(place)) if found else set()
+    return tuple(path for path in found if path not in back)
+
+
+def put_back(place: Upkeep) -> tuple[Path, ...]:
+    """Move the files back that were set aside and that a snapshot names now; return them."""
+    aside = {
+        place.folder.joinpath(*path.relative_to(place.folder).parts[2:]): path
+        for path in _walked(place.folder / _ASIDE)
+    }
+    back = sorted(aside.keys() & set(_references(place))) if aside else []
+    for path in back:
+        _move(aside[path], path)
+    return tuple(back)
+
+
+def delete_set_aside(
+    place: Upkeep, *, min_age_s: float = MIN_AGE_S, now_s: float | None = None
+) -> tuple[Path, ...]:
+    """Delete what was set aside so many seconds ago or earlier, and return it.
+
+    What a snapshot names by now is put back instead.
+    """
+    put_back(place)
+    limit = datetime.fromtimestamp((time() if now_s is None else now_s) - min_age_s, UTC)
+    folders = [f for f in (place.folder / _ASIDE).glob("*Z") if f.name <= f"{limit:{_STAMP}}"]
+    deleted = tuple(path for folder in folders for path in _walked(folder))
+    for folder in folders:
+        with translated(folder, "delete"):
+            rmtree(folder)
+    return deleted
+
+
+def _move(path: Path, to: Path) -> None:
+    make_folders(to.parent)
+    with translated(path, "move"):
+        path.rename(to)
+
+
 def _files(folder: Path) -> Iterator[Path]:
     for part in ("data", "metadata"):
-        for parent, _, names in walk(folder / part):
-            yield from (Path(parent, name) for name in names)
+        yield from _walked(folder / part)
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    for parent, _, names in walk(folder):
+        yield from (Path(parent, name) for name in names)
 
 
 def _changed_before(path: Path, limit: float) -> bool:

@@ -96,7 +96,7 @@ class Replace:
         change = self._change(state, found)
         if not change.remove and not change.add:
             return Settled(None)
-        return assemble(table, change, place.locations.location)
+        return assemble(table, change, place.locations)
 
     def _find(self, state: TableState) -> dict[str, _Found]:
         """Return the live data files that hold, or may hold, rows of the scopes."""
@@ -241,7 +241,7 @@ class Rewrite:
             preserves_content=True,
             properties=self._properties,
         )
-        return assemble(table, change, place.locations.location)
+        return assemble(table, change, place.locations)
 
     def _live(self, state: TableState, snapshot: Snapshot) -> Iterator[LiveFile]:
         """Yield the live files of the partitions that the new files lie in."""

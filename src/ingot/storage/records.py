@@ -71,7 +71,19 @@ class Checked:
     results: tuple[CheckResult, ...]
 
 
-Record = Landing | Decided | NumberedDone | Expired | Voided | Checked
+@dataclass(frozen=True, slots=True)
+class ClockAccepted:
+    """A person vouched for a clock that was behind what the lake had recorded."""
+
+    number: int
+    at: datetime
+    """What the clock showed."""
+    first: datetime
+    """The least and greatest recorded moments after it, which a wrong clock had made."""
+    last: datetime
+
+
+Record = Landing | Decided | NumberedDone | Expired | Voided | Checked | ClockAccepted
 
 
 def safe_path(name: str, what: str) -> str:
@@ -128,12 +140,13 @@ def path_of(record: Record) -> str:
         case NumberedDone():
             unit = record.done.unit
             return f"units/{unit_path(unit)}/{record.number}.json"
-        case Expired():
-            return f"expired/{safe_part(record.table, 'table')}/{record.number}.json"
-        case Voided():
-            return f"voided/{safe_part(record.table, 'table')}/{record.number}.json"
+        case Expired() | Voided():
+            folder = "expired" if isinstance(record, Expired) else "voided"
+            return f"{folder}/{safe_part(record.table, 'table')}/{record.number}.json"
         case Checked():
             return f"{checks_folder(record.run)}/{record.number}.json"
+        case ClockAccepted():
+            return f"clocks/{record.number}.json"
 
 
 def versions_folder(source: str, key: str) -> str:
@@ -170,6 +183,8 @@ def to_text(record: Record) -> str:
         case Checked():
             body = {"run": record.run, "number": record.number}
             body["results"] = [_result_body(result) for result in record.results]
+        case ClockAccepted():
+            body = {name: getattr(record, name) for name in ClockAccepted.__slots__}
     body["checksum"] = _checksum(body)
     return json.dumps(body, default=_plain, indent=1, sort_keys=True) + "\n"
 
@@ -342,6 +357,11 @@ def _checked(body: dict[str, Any]) -> Checked:
     return Checked(body["run"], body["number"], tuple(map(_result, body["results"])))
 
 
+def _clock_accepted(body: dict[str, Any]) -> ClockAccepted:
+    instants = (datetime.fromisoformat(body[name]) for name in ("at", "first", "last"))
+    return ClockAccepted(body["number"], *instants)
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
     "versions": _landing,
     "decisions": _decided,
@@ -349,5 +369,6 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
     "expired": _expired,
     "voided": _voided,
     "checks": _checked,
+    "clocks": _clock_accepted,
 }
 RECORD_FOLDERS: Final = tuple(_READERS)

@@ -47,11 +47,11 @@ from ingot.storage.commit import Proposal
 from ingot.storage.schema import SORT_ORDER_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from pyiceberg.table import Table as IcebergTable
 
+    from ingot.storage.locations import Locations
     from ingot.storage.staged import StagedFile
 
 MAX_MANIFESTS_PER_PARTITION: Final = 2
@@ -84,22 +84,21 @@ _Key = tuple[int, bytes | str]
 """Spec id with the partition's bytes; or with a name that is the manifest's own."""
 
 
-def assemble(table: IcebergTable, change: Change, location: Callable[[Path], str]) -> Proposal:
+def assemble(table: IcebergTable, change: Change, locations: Locations) -> Proposal:
     """Write the manifests of a change on top of the table's head and return what to commit.
 
     Args:
         table: The state that the change was planned on; the commit requires that it is current.
         change: Files to remove and to add.
-        location: Gives the name of a path in metadata.
+        locations: How metadata names the lake's files.
     """
-    return _Assembly(table, change, location).propose()
+    return _Assembly(table, change, locations).propose()
 
 
 class _Assembly:
-    def __init__(
-        self, table: IcebergTable, change: Change, location: Callable[[Path], str]
-    ) -> None:
-        self._table, self._change, self._location = table, change, location
+    def __init__(self, table: IcebergTable, change: Change, locations: Locations) -> None:
+        self._table, self._change, self._locations = table, change, locations
+        self._files = {file.path: file.size_bytes for file in change.add}
         self._metadata = table.metadata
         self._parent = table.metadata.current_snapshot()
         self._snapshot_id = table.metadata.new_snapshot_id()
@@ -137,6 +136,7 @@ class _Assembly:
                 AssertRefSnapshotId.model_validate({"ref": MAIN_BRANCH, "snapshot-id": head}),
             ),
             snapshot_id=self._snapshot_id,
+            files=self._files,
         )
 
     def _manifests(self) -> list[ManifestFile]:
@@ -197,10 +197,13 @@ class _Assembly:
                         writer.existing(entry)
             for file in added:
                 writer.add(self._entry(file))
-        return writer.to_manifest_file()
+        manifest = writer.to_manifest_file()
+        self._files[self._locations.path(manifest.manifest_path)] = manifest.manifest_length
+        return manifest
 
     def _entry(self, file: StagedFile) -> ManifestEntry:
-        data_file = data_file_of(file, self._location(file.path), self._metadata.default_spec_id)
+        location = self._locations.location(file.path)
+        data_file = data_file_of(file, location, self._metadata.default_spec_id)
         self._summary.add_file(data_file, self._metadata.schema(), self._metadata.spec())
         return ManifestEntry.from_args(
             status=ManifestEntryStatus.ADDED,
@@ -221,7 +224,9 @@ class _Assembly:
             avro_compression=self._compression,  # type: ignore[arg-type]  # as Iceberg spells it
         ) as writer:
             writer.add_manifests(manifests)
-        return output.location  # it carries the hash of what was written
+        written = self._locations.path(output.location)  # it carries the hash of what was written
+        self._files[written] = written.stat().st_size
+        return output.location
 
     def _path(self, name: str) -> str:
         return self._table.location_provider().new_metadata_location(f"{name}.avro")

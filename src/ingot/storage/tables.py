@@ -13,7 +13,7 @@ from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
 from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, Pointers
-from ingot.storage.files import fsync_folder, make_folders
+from ingot.storage.files import Scratch, fsync_folder, make_folders
 from ingot.storage.locations import WAREHOUSE, Locations
 from ingot.storage.reader import Reader
 from ingot.storage.replacement import Replacement, Unplanned
@@ -58,6 +58,7 @@ class TableStore:
         boundary: Boundary = calm,
         catalog: Callable[[LakeCatalog], CommitCatalog] | None = None,
         attempts: int | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         """Open the tables of the lake in `root`; see `open` and `create`.
 
@@ -66,6 +67,8 @@ class TableStore:
             boundary: Told of each durable step.
             catalog: Wraps the catalog that commits go to.
             attempts: How often a commit is planned before it is given up.
+            scratch: Tells other processes that this one writes; its owner closes it. By default
+                one of this store's own.
         """
         self._root = root.resolve()
         self._boundary = boundary
@@ -74,6 +77,8 @@ class TableStore:
         self._pointers = Pointers(self._root / CATALOG_FILE)
         self._locations = self._pointers.locations()
         self._reader = Reader(self._pointers, self._locations)
+        self._scratch = scratch or Scratch(self._root / "landing" / "tmp")
+        self._owns_scratch = scratch is None
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @classmethod
@@ -92,13 +97,20 @@ class TableStore:
         return cls(root, boundary=boundary)
 
     @classmethod
-    def open(cls, root: Path, *, boundary: Boundary = calm) -> TableStore:
+    def open(
+        cls,
+        root: Path,
+        *,
+        boundary: Boundary = calm,
+        attempts: int | None = None,
+        scratch: Scratch | None = None,
+    ) -> TableStore:
         """Open the tables of a lake; those that a newer Ingot has added are made.
 
         Raises:
             LakeNotFoundError: There is no lake in `root`.
         """
-        store = cls(root, boundary=boundary)
+        store = cls(root, boundary=boundary, attempts=attempts, scratch=scratch)
         there = store._pointers.all()
         if not there:
             raise LakeNotFoundError(root)
@@ -163,7 +175,7 @@ class TableStore:
         from ingot.storage.writer import data_path  # noqa: PLC0415 - imports pyarrow
 
         path = data_path(
-            self._data_folder(table),
+            self._writable_folder(table),
             table,
             scope.start,
             f"{scope.start.isoformat()}-{_label(scope, unit_digest)}",
@@ -205,7 +217,7 @@ class TableStore:
 
         return write_batches(
             table,
-            self._data_folder(table),
+            self._writable_folder(table),
             batches,
             scope=scope,
             label=_label(scope, unit_digest),
@@ -324,14 +336,11 @@ class TableStore:
         """
         return maintenance.orphans(self.upkeep(table), min_age_s=min_age_s, now_s=now_s)
 
-    def delete_orphans(
-        self, table: Table, *, min_age_s: float = maintenance.MIN_AGE_S, now_s: float | None = None
-    ) -> tuple[Path, ...]:
-        """Remove the table's orphans and return them."""
-        found = self.orphans(table, min_age_s=min_age_s, now_s=now_s)
-        for path in found:
-            path.unlink(missing_ok=True)
-        return found
+    def upkeep(self, table: Table) -> maintenance.Upkeep:
+        """Return what the functions of `maintenance` need to clean up after writers."""
+        return maintenance.Upkeep(
+            table, self._reader, self._locations, self._folder(table), self._scratch
+        )
 
     def expirable(self, table: Table, *, keep_last: int, before: datetime) -> tuple[int, ...]:
         """Return the ids of snapshots that may expire, oldest first.
@@ -415,6 +424,8 @@ class TableStore:
         if "_catalog" in self.__dict__:
             self._catalog.close()
         self._pointers.close()
+        if self._owns_scratch:
+            self._scratch.close()
 
     def __enter__(self) -> Self:
         """Return the store itself."""
@@ -461,18 +472,19 @@ class TableStore:
         from ingot.storage.producers import Workplace  # noqa: PLC0415 - imports PyIceberg
 
         return Workplace(
-            table, self._reader, self._locations, self._data_folder(table), self._boundary
+            table, self._reader, self._locations, self._writable_folder(table), self._boundary
         )
-
-    def upkeep(self, table: Table) -> maintenance.Upkeep:
-        """Return what looking after a table's files needs."""
-        return maintenance.Upkeep(table, self._reader, self._locations, self._folder(table))
 
     def _folder(self, table: Table) -> Path:
         return self._root / WAREHOUSE / table.namespace / table.name.partition(".")[2]
 
     def _data_folder(self, table: Table) -> Path:
         return self._folder(table) / "data"
+
+    def _writable_folder(self, table: Table) -> Path:
+        """Return the data folder, after telling other processes that this one writes to it."""
+        self._scratch.hold()
+        return self._data_folder(table)
 
 
 def _locations(root: Path) -> Locations:

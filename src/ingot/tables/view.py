@@ -32,6 +32,12 @@ class Condition:
     operator: Literal["=", "<", "<=", ">", ">=", "in"]
     value: Value | tuple[Value, ...]
 
+    def __post_init__(self) -> None:
+        """Refuse text that no table can hold: not every reader goes through SQL."""
+        for value in self.value if isinstance(self.value, tuple) else (self.value,):
+            if isinstance(value, str):
+                readable(value)
+
     @property
     def sql(self) -> str:
         """The condition in DuckDB's dialect; an empty `in` keeps nothing."""
@@ -110,14 +116,24 @@ def literal(value: Value) -> str:
         return f"DATE '{value.isoformat()}'"
     if isinstance(value, int):
         return str(int(value))
-    if "\0" in value or _is_broken(value):
-        raise QueryError(f"The text {value!r} holds a character that no symbol or name can have.")
-    return "'" + value.replace("'", "''") + "'"
+    return "'" + readable(value).replace("'", "''") + "'"
 
 
-def _is_broken(text: str) -> bool:
+def readable(text: str) -> str:
+    """Return a text that a caller wrote, if a table can hold it.
+
+    Raises:
+        QueryError: It has a NUL or half a surrogate pair.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
-        return True
-    return False
+        broken = True
+    else:
+        broken = "\0" in text
+    if broken:
+        raise QueryError(
+            f"The text {text!r} holds a character that no symbol or name can have. Write it in "
+            "UTF-8, without NUL."
+        )
+    return text

@@ -74,7 +74,7 @@ class LeanSource(ReferenceSource):
             key=f"{dataset}/{folder}/{name}",
             etag=" ".join(stamp.etag for stamp in stamps),
             size_bytes=sum(stamp.size for stamp in stamps),
-            last_modified=max(stamp.modified for stamp in stamps),
+            last_modified=max(stamps, key=lambda stamp: stamp.mtime_ns).modified,
         )
 
     def _paths(self, folder: str, name: str) -> Sequence[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingot.connectors.copying import Stamp, copy_file
@@ -16,7 +17,6 @@ from ingot.model.vendor_files import inside
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
-    from pathlib import Path
 
     from ingot.connectors.base import Fetched
     from ingot.connectors.massive.settings import MassiveSettings
@@ -70,13 +70,14 @@ class FolderSource(MassiveFiles):
         try:
             entries = os.scandir(self._root / dataset / month)
         except (FileNotFoundError, NotADirectoryError):
+            self._refuse_blocked(dataset, month)
             return
         with entries:
             for entry in entries:
                 key = f"{dataset}/{month}/{entry.name}"
                 day = day_of(dataset, key) if entry.name.endswith(SUFFIX) else None
-                if day is not None and entry.is_file():
-                    stamp = Stamp.of(entry.stat())
+                if day is not None:  # a folder or broken link is named when it is fetched
+                    stamp = Stamp.of(entry.stat(follow_symlinks=Path(entry).exists()))
                     yield RemoteObject(
                         source=NAME,
                         dataset=dataset,
@@ -86,6 +87,15 @@ class FolderSource(MassiveFiles):
                         size_bytes=stamp.size,
                         last_modified=stamp.modified,
                     )
+
+    def _refuse_blocked(self, dataset: str, month: str) -> None:
+        """Raise where a file or a link to nothing is in the place of a folder."""
+        for folder in (self._root / dataset / month, self._root / dataset / month[:4]):
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise ConfigError(
+                    f"{folder} is not a folder: it is a file or a link to nothing. Put the folder "
+                    "in its place, or remove it, and run the command again."
+                )
 
     def _check_tree(self) -> None:
         """Refuse a place that holds none of the vendor's datasets."""
