@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.errors import CorruptFileError, LookAtDataError
+from ingot.errors import CorruptFileError, DamagedFileError, LookAtDataError
 from ingot.model.landing import KnownBasis, Landing
 from ingot.storage.landing import LandingStore
 
@@ -180,5 +180,5 @@ def test_a_record_that_the_disk_changed_is_told_from_a_good_one(
     store.add_version(version(b"abc"))
     path = store.root / "versions" / "massive" / KEY / "1.json"
     path.write_text(str(change(path.read_text())))
-    with pytest.raises(CorruptFileError, match=rf"1\.json is not what was written.*{words}"):
+    with pytest.raises(DamagedFileError, match=rf"1\.json is damaged: it is not what.*{words}"):
         store.versions("massive", KEY)

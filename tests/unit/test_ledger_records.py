@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingot.errors import CorruptFileError, LookAtDataError
+from ingot.errors import DamagedFileError, LookAtDataError
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.model.work import Done, Scope, Unit
 from ingot.storage.records import (
@@ -158,7 +158,7 @@ def test_a_done_record_is_written_as_this_text() -> None:
 
 def test_a_record_in_another_records_place_is_refused() -> None:
     path = DONE_PATH.replace("3.json", "4.json")
-    with pytest.raises(CorruptFileError, match=r"4\.json is not what.*holds the record of .*3\.js"):
+    with pytest.raises(DamagedFileError, match=r"4\.json is damaged: .*the record of .*3\.js"):
         from_text(path, DONE_TEXT)
 
 

@@ -12,9 +12,8 @@ import pytest
 from ingot.errors import (
     ConfigError,
     ContractBrokenError,
-    CorruptFileError,
+    DamagedFileError,
     LookAtDataError,
-    StorageUnavailableError,
 )
 from ingot.storage.locations import Locations
 from ingot.storage.tables import Replacement, TableStore
@@ -286,7 +285,7 @@ def test_nothing_is_an_orphan_while_a_manifest_is_missing(store: TableStore) -> 
     for path in files_below(store._root):
         if path.name.endswith("-m0.avro"):
             path.unlink()
-    with pytest.raises(CorruptFileError, match="which a snapshot of"):
+    with pytest.raises(DamagedFileError, match="names it and it is missing"):
         store.orphans(MINUTE_BARS, min_age_s=-60)
 
 
@@ -336,5 +335,5 @@ def test_a_damaged_catalog_says_so(root: Path, store: TableStore) -> None:
     (root / "catalog.db").write_bytes(b"not a database, but long enough to look like one" * 100)
 
     for use in (TableStore.open, TableStore.create):
-        with pytest.raises(StorageUnavailableError, match="could not be read"):
+        with pytest.raises(DamagedFileError, match=r"catalog\.db is damaged: .* not a database"):
             use(root)

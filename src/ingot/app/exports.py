@@ -18,9 +18,10 @@ from ingot.engines.transpile import is_ordered
 from ingot.errors import QueryError, SnapshotGoneError
 from ingot.export import lean, manifest, tabular
 from ingot.export.manifest import FileWritten, Manifest
+from ingot.failures import translated
 from ingot.query.bars import BarsRequest
 from ingot.storage.exports import ExportStore
-from ingot.storage.files import fsync_file, translated
+from ingot.storage.files import fsync_file
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from ingot.cli import exports, load, operate, quality, quality_coverage, read, r
 from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.errors import INTERRUPTED_EXIT_CODE, IngotError
+from ingot.failures import failure_of
 from ingot.version import __version__
 
 # Plain help loads in a quarter of the time of a decorated one, and reads in any terminal.
@@ -100,6 +101,12 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         _forget_reader()
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        _tell(str(failure))
+        return failure.exit_code
     return 0
 
 

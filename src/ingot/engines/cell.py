@@ -16,7 +16,7 @@ from typing import IO, Final
 from ingot.engines.frames import Tag, pack_rows, receive, send, unpack_question
 from ingot.engines.limits import Limits, out_of_memory
 from ingot.engines.questions import Questions
-from ingot.errors import QueryError
+from ingot.errors import IngotError, QueryError
 
 _MIB: Final = 1024 * 1024
 _HEADROOM_MIB: Final = 768
@@ -44,6 +44,8 @@ def main() -> None:
                 _ask(questions, payload, requests, replies)
         except QueryError as exc:
             send(replies, Tag.REFUSED, str(exc).encode(errors="replace"))
+        except IngotError as exc:
+            send(replies, Tag.FAILED, str(exc.__cause__ or exc).encode(errors="replace"))
         except MemoryError:
             send(replies, Tag.REFUSED, str(out_of_memory(limits)).encode())
 

@@ -12,8 +12,8 @@ from ingot.errors import (
     ContractBrokenError,
     CorruptFileError,
     QueryError,
-    StorageFullError,
 )
+from ingot.failures import failure_of
 from ingot.tables.arrow import narrow_schema
 from ingot.tables.relation import FileRelation
 
@@ -154,8 +154,8 @@ class DuckDBEngine:
                 f"DuckDB needs more than its limit of {self._memory_limit_mb} MiB: {text}. "
                 "Raise the memory limit in the settings, or use fewer workers."
             )
-        if "No space left" in text:
-            return StorageFullError(f"DuckDB could not spill to disk: {text}")
+        if failure := failure_of(error, "a file that DuckDB reads or spills to"):
+            return failure
         of_a_file = isinstance(error, duckdb.InvalidInputException) and ".parquet" in text
         if isinstance(error, duckdb.ProgrammingError) and not of_a_file:
             return QueryError(f"DuckDB does not understand the text: {text}")

@@ -40,6 +40,8 @@ class Tag(IntEnum):
     """Back: the answer is complete."""
     REFUSED = 6
     """Back: the message of a QueryError."""
+    FAILED = 7
+    """Back: what the engine says of a file that cannot be read."""
 
 
 def send(stream: IO[bytes], tag: Tag, payload: bytes) -> None:

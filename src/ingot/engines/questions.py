@@ -17,6 +17,7 @@ from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
 from ingot.engines.screen import nearest, screen
 from ingot.errors import QueryError
+from ingot.failures import failure_of
 from ingot.tables.view import HISTORY, literal, name
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ingot.engines.limits import Limits
+    from ingot.errors import IngotError
     from ingot.tables.view import View
 
 BATCH_ROWS: Final = 65_536
@@ -88,12 +90,14 @@ class Questions:
                     raise too_many_rows(self._limits)
                 yield batch
 
-    def _translated(self, error: Exception, views: Mapping[str, View], *, late: bool) -> QueryError:
+    def _translated(self, error: Exception, views: Mapping[str, View], *, late: bool) -> IngotError:
         text = str(error)
         if isinstance(error, duckdb.InterruptException) or late or "INTERRUPT Error" in text:
             return out_of_time(self._limits)
         if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or _is_memory(text):
             return out_of_memory(self._limits)
+        if failure := failure_of(error, "a data file"):
+            return failure
         if isinstance(error, duckdb.BinderException):
             return QueryError(f"The question is wrong. {text}{_hint(text, views)}")
         if isinstance(error, duckdb.PermissionException):

@@ -10,6 +10,7 @@ import re
 import secrets
 import threading
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -19,12 +20,13 @@ import pyarrow.parquet as pq
 
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Limits, out_of_memory, out_of_time, too_many_rows
-from ingot.errors import QueryError
+from ingot.errors import IngotError, QueryError
+from ingot.failures import failure_of
 from ingot.tables.relation import FileRelation
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -71,11 +73,11 @@ class Reads:
         except (duckdb.InterruptException, OSError) as exc:
             if isinstance(exc, duckdb.InterruptException) or "INTERRUPT" in str(exc):
                 raise out_of_time(self._limits) from exc
-            raise QueryError(f"The data could not be read. {exc}") from exc
+            raise _unread(exc, views.values()) from exc
         except duckdb.OutOfMemoryException as exc:
             raise out_of_memory(self._limits) from exc
         except duckdb.Error as exc:
-            raise QueryError(f"The bars could not be read. {exc}") from exc
+            raise _unread(exc, views.values()) from exc
         finally:
             timer.cancel()
             cursor.close()
@@ -92,7 +94,7 @@ class Reads:
         try:
             found = _scanned(view, columns, order) if _is_narrow(view) else None
         except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as exc:
-            raise QueryError(f"The data could not be read. {exc}") from exc
+            raise _unread(exc, [view]) from exc
         if found is not None:
             if found.num_rows > self._limits.max_rows:
                 raise too_many_rows(self._limits)
@@ -125,6 +127,13 @@ class Reads:
                 raise too_many_rows(self._limits)
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
+
+
+def _unread(exc: Exception, views: Iterable[View]) -> IngotError:
+    """Return what kept the views' files from being read; Polars shortens the path that it names."""
+    paths = (p for v in views if isinstance(v.relation, FileRelation) for p in v.relation.paths)
+    where = next((path for path in paths if not Path(path).is_file()), "a data file")
+    return failure_of(exc, where) or QueryError(f"The data could not be read. {exc}")
 
 
 def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]) -> str:

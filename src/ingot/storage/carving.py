@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.errors import CorruptFileError
+from ingot.errors import CorruptFileError, DamagedFileError
 from ingot.storage.scoping import scope_columns
 from ingot.storage.writer import DataFile, data_path, dates
 from ingot.tables.arrow import arrow_schema
@@ -60,7 +60,8 @@ def read_batches(
     Columns are found by field id, so a file written before a column was added gives nulls for it.
 
     Raises:
-        CorruptFileError: It is no Parquet file, or has no field ids.
+        DamagedFileError: It is missing, or not a Parquet file.
+        CorruptFileError: It has no field ids.
     """
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
@@ -68,10 +69,7 @@ def read_batches(
             for batch in file.iter_batches(batch_rows):
                 yield _under_contract(table, batch, places)
     except (pa.ArrowInvalid, FileNotFoundError) as exc:
-        raise CorruptFileError(
-            f"{path}, a data file of {table.name}, cannot be read: {exc}. Restore it from a "
-            "backup, or rebuild its days."
-        ) from exc
+        raise DamagedFileError(path, found=str(exc), table=table.name) from exc
 
 
 def _places(table: Table, path: str, found: pa.Schema) -> list[int | None]:

@@ -15,7 +15,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from ingot.errors import LakeNotFoundError, StorageUnavailableError
+from ingot.errors import DamagedFileError, LakeNotFoundError
+from ingot.failures import sqlite_failure
 from ingot.storage.locations import Locations
 
 if TYPE_CHECKING:
@@ -79,10 +80,9 @@ class Pointers:
             with self._lock:
                 return self._answer(sql, values)
         except sqlite3.Error as exc:
-            raise StorageUnavailableError(
-                f"The catalog {self._path} could not be read: {exc}. Is another program holding "
-                "it, or is it damaged? Run the command again; if it stays, check the disk."
-            ) from exc
+            if "no such table" in str(exc):
+                raise DamagedFileError(self._path, found=str(exc)) from exc
+            raise sqlite_failure(exc, self._path) from exc
 
     def _answer(self, sql: str, values: tuple[str, ...]) -> list[tuple[object, ...]]:
         try:

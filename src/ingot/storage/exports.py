@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError, QueryError
+from ingot.errors import DamagedFileError, QueryError
+from ingot.failures import reading
 from ingot.storage import files
+from ingot.storage.border import bordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,7 @@ class ExportRecord:
     """When its snapshots were given free; None while they are pinned."""
 
 
+@bordered
 class ExportStore:
     """The exports of one lake; safe for any number of threads and processes."""
 
@@ -61,7 +64,7 @@ class ExportStore:
         """Return every export, oldest first.
 
         Raises:
-            CorruptFileError: A record is not what was written.
+            DamagedFileError: A record is not what was written.
         """
         found = [self._record(folder) for folder in self._folders()]
         return tuple(sorted(found, key=lambda r: (r.exported_at, r.export_id)))
@@ -84,7 +87,7 @@ class ExportStore:
         bodies = [self._read(path) for path in _numbered(folder)]
         made = [body for body in bodies if "manifest" in body]
         if not made:
-            raise CorruptFileError(f"{folder} holds no record of an export; restore it.")
+            raise DamagedFileError(folder, found="it has no record of an export")
         released = bodies[-1].get("released_at")
         return ExportRecord(
             export_id=folder.name,
@@ -112,14 +115,14 @@ class ExportStore:
             )
 
     def _read(self, path: Path) -> dict[str, Any]:
-        with files.translated(path, "read"):
+        with reading(path):
             text = path.read_bytes()
         try:
             body = json.loads(text)
         except ValueError as exc:
-            raise CorruptFileError(f"{path} is not JSON ({exc}). Restore it.") from exc
+            raise DamagedFileError(path, found=f"it is not JSON ({exc})") from exc
         if not isinstance(body, dict):
-            raise CorruptFileError(f"{path} does not hold a record of an export. Restore it.")
+            raise DamagedFileError(path, found="it is not the record of an export")
         return body
 
     def _folders(self) -> Iterator[Path]:

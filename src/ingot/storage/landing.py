@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import CorruptFileError
+from ingot.failures import reading, translated
 from ingot.model.landing import Landing
 from ingot.storage import files
+from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
 from ingot.storage.records import (
     RECORD_FOLDERS,
@@ -53,6 +55,7 @@ class Damage:
     reason: str
 
 
+@bordered
 class LandingStore:
     """The landing folder of one lake; safe for any number of threads and processes."""
 
@@ -81,7 +84,7 @@ class LandingStore:
 
         Raises:
             CorruptFileError: The file, or the object of that name, has another size.
-            StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
+            StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
         path = self.object_path(sha256)
         _check_size(temporary, size_bytes)
@@ -95,7 +98,7 @@ class LandingStore:
 
         Raises:
             LookAtDataError: A name in it is not safe as a path.
-            StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
+            StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
         path = path_of(record)
         return files.write_once(
@@ -110,10 +113,10 @@ class LandingStore:
         """Return the record at `path`, which is relative to the store.
 
         Raises:
-            CorruptFileError: It does not hold what was written there.
+            DamagedFileError: It is missing, or does not hold what was written there.
         """
         full = self.root / path
-        with files.translated(full, "read"):
+        with reading(full):
             data = full.read_bytes()
         return from_text(path, data.decode("utf-8", "replace"))
 
@@ -211,7 +214,7 @@ class LandingStore:
         folder = self.root / "damaged"
         files.make_folders(folder)
         aside = folder / f"{damage.sha256}-{self.scratch.path('x').name[:8]}"
-        with files.translated(damage.path, "set aside"):
+        with translated(damage.path, "set aside"):
             damage.path.rename(aside)
         files.fsync_folder(damage.path.parent)
         return aside
@@ -241,7 +244,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _check_size(path: Path, size_bytes: int) -> None:
-    with files.translated(path, "look at"):
+    with reading(path):
         found = path.stat().st_size
     if found != size_bytes:
         raise CorruptFileError(
@@ -251,14 +254,14 @@ def _check_size(path: Path, size_bytes: int) -> None:
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    with files.translated(path, "read"):
+    with reading(path):
         return path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def _damage(path: Path, landing: Landing) -> str:
     if not path.exists():
         return "it is gone"
-    with files.translated(path, "read"):
+    with reading(path):
         found = path.stat().st_size
         if found != landing.size_bytes:
             return f"it has {found} bytes, not {landing.size_bytes}"

@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
 from ingot.errors import QueryError
+from ingot.failures import translated
 from ingot.model import known
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage import index, lookup, voiding
+from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
-from ingot.storage.files import translated
 from ingot.storage.landing import LandingStore
 from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
 from ingot.storage.state import StateCache
@@ -52,6 +53,7 @@ class Refinement:
     """False where a version's rows have any dates: any unit that read it has refined it."""
 
 
+@bordered
 class Ledger:
     """The landing store with its cache; safe for any number of threads and processes.
 
@@ -429,7 +431,7 @@ class Ledger:
         """Build state.db anew from the store; return how many records that has.
 
         Raises:
-            CorruptFileError: A record of the store is damaged.
+            DamagedFileError: A record of the store is damaged.
         """
         return self.state.rebuild()
 

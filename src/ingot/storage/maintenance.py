@@ -9,7 +9,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import CorruptFileError
+from ingot.errors import DamagedFileError
 from ingot.storage.lineage import chain
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _references(place: Upkeep) -> Iterator[Path]:
     """Yield the path of every file that some snapshot, or the state itself, refers to.
 
     Raises:
-        CorruptFileError: A manifest that a snapshot names is missing: nothing is an orphan then.
+        DamagedFileError: A manifest that a snapshot names is missing: nothing is an orphan then.
     """
     location = place.reader.pointer(place.table)
     state = place.reader.state_at(place.table, location)
@@ -87,10 +87,8 @@ def _references(place: Upkeep) -> Iterator[Path]:
                     yield place.locations.path(manifest.location)
                     yield from place.reader.paths_in(place.table, state, manifest)
     except FileNotFoundError as exc:
-        raise CorruptFileError(
-            f"{exc.filename}, which a snapshot of {place.table.name} names, is missing. Restore it "
-            "from a backup before any clean-up; nothing was removed."
-        ) from exc
+        found = f"a snapshot of {place.table.name} names it and it is missing. Nothing was removed"
+        raise DamagedFileError(exc.filename, found=found) from exc
 
 
 def _named_in_metadata(state: TableState) -> Iterator[str]:

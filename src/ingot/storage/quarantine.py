@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.storage.files import translated
+from ingot.errors import DamagedFileError
+from ingot.failures import reading
 from ingot.tables import ops
 from ingot.tables.arrow import arrow_schema
 
@@ -120,8 +121,11 @@ def read_symbols(paths: Iterable[Path]) -> frozenset[tuple[int, str, str | None]
 
 
 def _read(path: Path) -> pa.Table:
-    with translated(path, "read"):
-        return pq.ParquetFile(path).read()
+    with reading(path):
+        try:
+            return pq.ParquetFile(path).read()
+        except pa.ArrowException as exc:
+            raise DamagedFileError(path, found=str(exc)) from exc
 
 
 def _filed_between(rows: pa.Table, start: date | None, end: date | None) -> pa.Table:

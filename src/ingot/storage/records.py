@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError, LookAtDataError
+from ingot.errors import DamagedFileError, LookAtDataError
 from ingot.model.checked import CheckResult
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.model.work import Done, Scope, Unit
@@ -221,7 +221,7 @@ def from_text(path: str, text: str) -> Record:
         text: The file's text.
 
     Raises:
-        CorruptFileError: The text is not what was written there.
+        DamagedFileError: The text is not what was written there.
     """
     try:
         body = json.loads(text)
@@ -229,19 +229,17 @@ def from_text(path: str, text: str) -> Record:
         record = _READERS[path.partition("/")[0]](body)
         belongs = path_of(record)
     except (ValueError, KeyError, TypeError, AttributeError, LookAtDataError) as exc:
-        raise CorruptFileError(_damaged(path, f"{type(exc).__name__}: {exc}")) from exc
+        raise _damaged(path, f"{type(exc).__name__}: {exc}") from exc
     if belongs != path:
-        raise CorruptFileError(_damaged(path, f"it holds the record of {belongs}"))
+        raise _damaged(path, f"it holds the record of {belongs}")
     if checksum != _checksum(body):
-        raise CorruptFileError(_damaged(path, "its values do not give its checksum"))
+        raise _damaged(path, "its values do not give its checksum")
     return record
 
 
-def _damaged(path: str, why: str) -> str:
-    return (
-        f"The record landing/{path} is not what was written there ({why}). Records never change: "
-        "restore it from a backup, or move it out of the lake and run: ingot repair"
-    )
+def _damaged(path: str, why: str) -> DamagedFileError:
+    found = f"it is not what was written there ({why}). Restore it from a backup or move it away"
+    return DamagedFileError(f"landing/{path}", found=found)
 
 
 def done_of(text: str) -> Done:

@@ -17,7 +17,6 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import EMPTY_DICT
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from ingot.errors import StorageUnavailableError
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
 from ingot.storage.schema import iceberg_schema, partition_spec, properties, sort_order
@@ -113,11 +112,7 @@ class LakeCatalog(SqlCatalog):
 
 
 def create_lake(locations: Locations, *, boundary: Boundary) -> None:
-    """Make the catalog file and all tables where they are not there yet.
-
-    Raises:
-        StorageUnavailableError: The catalog file could not be written.
-    """
+    """Make the catalog file and all tables where they are not there yet."""
     catalog = _opened(locations, boundary)
     try:
         create_tables(catalog, ALL_TABLES)
@@ -130,30 +125,15 @@ def _opened(locations: Locations, boundary: Boundary) -> LakeCatalog:
         return LakeCatalog(locations, boundary=boundary, create=True)
     except SQLAlchemyError:
         pass  # two processes made it at once; the other one's tables are there now
-    try:
-        return LakeCatalog(locations, boundary=boundary)
-    except SQLAlchemyError as exc:
-        raise StorageUnavailableError(
-            f"The catalog in {locations.root} could not be opened: {exc}. Check the disk, or "
-            "restore the file from a backup."
-        ) from exc
+    return LakeCatalog(locations, boundary=boundary)
 
 
 def create_tables(catalog: LakeCatalog, tables: Iterable[Table]) -> None:
-    """Make the namespaces and tables that are not there yet.
-
-    Raises:
-        StorageUnavailableError: The catalog file could not be written.
-    """
-    try:
-        for table in tables:
-            _create_namespace(catalog, table.namespace)
-            if not catalog.table_exists(table.name):
-                _create(catalog, table)
-    except SQLAlchemyError as exc:
-        raise StorageUnavailableError(
-            f"The catalog could not be written: {exc}. Run the command again."
-        ) from exc
+    """Make the namespaces and tables that are not there yet."""
+    for table in tables:
+        _create_namespace(catalog, table.namespace)
+        if not catalog.table_exists(table.name):
+            _create(catalog, table)
 
 
 def _create_namespace(catalog: LakeCatalog, namespace: str) -> None:

@@ -15,15 +15,15 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
-from ingot.errors import CommitConflictError, ConfigError, StorageFullError, StorageUnavailableError
+from ingot.errors import StorageUnavailableError
+from ingot.failures import is_undecodable, sqlite_failure, translated
 from ingot.storage import index
-from ingot.storage.files import make_folders, translated
+from ingot.storage.files import make_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingot.errors import IngotError
     from ingot.storage.landing import LandingStore
     from ingot.storage.records import Record
 
@@ -85,7 +85,7 @@ class StateCache:
         """Forget everything and read the whole store again; return the number of records.
 
         Raises:
-            CorruptFileError: A record of the store is damaged.
+            DamagedFileError: A record of the store is damaged.
         """
         return self.write(self._fill)
 
@@ -100,7 +100,7 @@ class StateCache:
                         return result
                 except sqlite3.DatabaseError as exc:
                     if attempt == _ATTEMPTS or not _is_damaged(exc):
-                        raise _translated(exc, self.path) from exc
+                        raise sqlite_failure(exc, self.path) from exc
                     self._set_aside()
             raise StorageUnavailableError(
                 f"{self.path} was replaced again and again while it was used. Stop what deletes "
@@ -208,25 +208,6 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def _code(exc: sqlite3.Error) -> int:
-    return getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
 def _is_damaged(exc: sqlite3.Error) -> bool:
-    return _code(exc) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-def _translated(exc: sqlite3.Error, path: Path) -> IngotError:
-    code = _code(exc)
-    if code == sqlite3.SQLITE_FULL:
-        return StorageFullError(
-            f"{path} cannot grow: the disk is full. Free some space and run the command again; "
-            "what is finished is kept and not done twice."
-        )
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return CommitConflictError(str(path), attempts=1, reason=f"{exc} for {_BUSY_TIMEOUT_S} s")
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return ConfigError(f"{path} cannot be written ({exc}). Check its owner and the folder's.")
-    return StorageUnavailableError(
-        f"{path} cannot be used ({exc}). It is only a cache: delete it and run the command again."
-    )
+    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or is_undecodable(exc)

@@ -7,9 +7,10 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import ConfigError, LakeNotFoundError, StorageUnavailableError
+from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError
 from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
+from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, Pointers
 from ingot.storage.files import fsync_folder, make_folders
@@ -43,6 +44,7 @@ __all__ = ["Replacement", "TableStats", "TableStore", "Unplanned", "table_stats"
 _DIGEST_SHOWN: Final = 8
 
 
+@bordered
 class TableStore:
     """All tables of one lake. Cheap to open; PyIceberg is imported at the first write.
 
@@ -176,7 +178,7 @@ class TableStore:
         Raises:
             ContractBrokenError: It does not keep the contract: columns, types, field ids,
                 not-null, row groups, partition, scope.
-            CorruptFileError: It is not a whole Parquet file.
+            DamagedFileError: It is not a whole Parquet file.
             ConfigError: It does not lie in the table's folder.
         """
         from ingot.storage.staged import inspect  # noqa: PLC0415 - imports pyarrow
@@ -472,7 +474,7 @@ def _locations(root: Path) -> Locations:
     pointers = Pointers(catalog)
     try:
         return pointers.locations()
-    except StorageUnavailableError as exc:
+    except DamagedFileError as exc:
         if "no such table" not in str(exc.__cause__):
             raise
         return Locations.of_new_lake(root)  # a crash left the file without its tables
