@@ -183,10 +183,13 @@ def is_undecodable(exc: BaseException) -> bool:
 
 
 def _not_opened(exc: BaseException, path: object) -> IngotError:
-    """Say why a database cannot be opened; SQLite does not."""
-    try:
-        with Path(str(path)).open("rb"):
-            number: int | None = errno.EIO
-    except OSError as reason:
-        number = errno.EIO if isinstance(reason, FileNotFoundError) else reason.errno
+    """Say why a database cannot be opened; SQLite does not.
+
+    The file is not opened to find out: closing it again would drop the locks of this process.
+    """
+    number = errno.EIO
+    if Path(str(path)).is_dir():
+        number = errno.EISDIR
+    elif Path(str(path)).exists() and not os.access(str(path), os.R_OK | os.W_OK):
+        number = errno.EACCES
     return _by_number(number, f"Could not open {path}: {exc}.")

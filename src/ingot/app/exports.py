@@ -19,6 +19,7 @@ from ingot.errors import QueryError, SnapshotGoneError
 from ingot.export import lean, manifest, tabular
 from ingot.export.manifest import FileWritten, Manifest
 from ingot.failures import translated
+from ingot.folders import entries, files_below
 from ingot.query.bars import BarsRequest
 from ingot.storage.exports import ExportStore
 from ingot.storage.files import fsync_file
@@ -206,7 +207,7 @@ def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
 def files_in(folder: Path) -> tuple[FileWritten, ...]:
     """Return the files below a folder with their hashes, by name."""
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in files_below(folder):
         with path.open("rb") as stream:
             digest = sha256()
             while chunk := stream.read(1 << 20):
@@ -254,10 +255,11 @@ def require_empty(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise QueryError(f"{folder} is a file; name a folder with --out.")
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    if names := [n for n in names if not n.startswith(".export.")]:
+    with translated(folder, "list"):
+        there = [e.name for e in entries(folder) if not e.name.startswith(".export.")]
+    if there:
         raise QueryError(
-            f"{folder} is not empty (it holds {names[0]}). Name an empty or new folder."
+            f"{folder} is not empty (it holds {there[0]}). Name an empty or new folder."
         )
 
 

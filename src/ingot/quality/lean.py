@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from ingot.errors import CorruptFileError, QueryError
+from ingot.folders import files_below
 from ingot.quality.schemas import Field, Schema
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def read(folder: Path, interval: str) -> tuple[str, pa.Table]:
         QueryError: It holds no archive, or both kinds.
         CorruptFileError: An archive cannot be read.
     """
-    archives = sorted(folder.rglob("*.zip")) if folder.is_dir() else [folder]
+    there = files_below(folder) if folder.is_dir() else (folder,)
+    archives = [path for path in there if path.suffix == ".zip" or path == folder]
     minutes = [p for p in archives if _MINUTES.fullmatch(p.name)]
     days = [p for p in archives if "_" not in p.name]
     if interval in {"", "1m"} and minutes and not (days and not interval):

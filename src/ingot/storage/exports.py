@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import DamagedFileError, QueryError
 from ingot.failures import reading
+from ingot.folders import entries, names
 from ingot.storage import files
 from ingot.storage.border import bordered
+from ingot.storage.records import RECORD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ingot.storage.landing import LandingStore
 
@@ -126,11 +128,11 @@ class ExportStore:
         return body
 
     def _folders(self) -> Iterator[Path]:
-        if self._root.is_dir():
-            yield from (p for p in sorted(self._root.iterdir()) if _numbered(p))
+        folders = (Path(entry.path) for entry in entries(self._root) if entry.is_dir())
+        yield from (folder for folder in folders if _numbered(folder))
 
 
 def _numbered(folder: Path) -> list[Path]:
     """Return the records of an export in the order of their numbers."""
-    found = [path for path in folder.glob("*.json") if path.stem.isdigit()]
+    found = [folder / name for name in names(folder) if RECORD_NAME.fullmatch(name)]
     return sorted(found, key=lambda path: int(path.stem))

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ingot.errors import ConfigError
 from ingot.failures import translated
+from ingot.folders import names
 from ingot.storage.boundary import calm
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class Scratch:
     def sweep(self) -> int:
         """Remove the folders of processes that are gone; return how many there were."""
         removed = 0
-        for lock in sorted(self._root.glob("*.lock")):
+        locks = [name for name in names(self._root) if name.endswith(".lock")]
+        for lock in (self._root / name for name in sorted(locks)):
             descriptor = None if lock.stem == self._token else _lock(lock)
             if descriptor is not None:
                 shutil.rmtree(self._root / lock.stem, ignore_errors=True)

@@ -57,8 +57,8 @@ class Refinement:
 class Ledger:
     """The landing store with its cache; safe for any number of threads and processes.
 
-    Every record is announced in state.db, made once in the store, then taken into state.db: a
-    process that dies between two of these steps leaves nothing that the next cannot see.
+    Every record is made once in the store, then taken into state.db: what a process makes that
+    dies in between is found by the next one, which compares the two.
     """
 
     def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:
@@ -451,15 +451,13 @@ class Ledger:
         return found
 
     def _make(self, record: Record) -> bool:
-        """Announce, make and take a record; False when its name was taken, which is then known."""
+        """Make and take a record; False when its name was taken, which is then known."""
         path = path_of(record)
         kind = path.partition("/")[0]
         with translated(self.store.root / path, "record"):
-            self.state.announce(path)
-            self._boundary(f"{kind}.announced")
             made = self.store.write(record)
             self._boundary(f"{kind}.made")
-            self.state.take(path, record if made else self.store.read(path))
+            self.state.take(record if made else self.store.read(path))
             self._boundary(f"{kind}.taken")
         return made
 

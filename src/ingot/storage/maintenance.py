@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from os import walk
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError
+from ingot.folders import files_below
 from ingot.storage.lineage import chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from ingot.storage.locations import Locations
     from ingot.storage.metadata import TableState
@@ -57,8 +57,7 @@ def orphans(place: Upkeep, *, min_age_s: float, now_s: float | None) -> tuple[Pa
 
 def _files(folder: Path) -> Iterator[Path]:
     for part in ("data", "metadata"):
-        for parent, _, names in walk(folder / part):
-            yield from (Path(parent, name) for name in names)
+        yield from files_below(folder / part)
 
 
 def _changed_before(path: Path, limit: float) -> bool:

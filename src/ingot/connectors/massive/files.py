@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ingot.connectors.copying import Stamp, copy_file
@@ -10,6 +9,7 @@ from ingot.connectors.massive.datasets import DATASETS, NAME
 from ingot.connectors.massive.source import MassiveFiles
 from ingot.connectors.massive.tree import SUFFIX, day_of, months
 from ingot.errors import ConfigError, SourceUnavailableError
+from ingot.folders import entries
 from ingot.model.landing import RemoteObject
 
 if TYPE_CHECKING:
@@ -66,25 +66,20 @@ class FolderSource(MassiveFiles):
         )
 
     def _month(self, dataset: str, month: str) -> Iterator[RemoteObject]:
-        try:
-            entries = os.scandir(self._root / dataset / month)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        with entries:
-            for entry in entries:
-                key = f"{dataset}/{month}/{entry.name}"
-                day = day_of(dataset, key) if entry.name.endswith(SUFFIX) else None
-                if day is not None and entry.is_file():
-                    stamp = Stamp.of(entry.stat())
-                    yield RemoteObject(
-                        source=NAME,
-                        dataset=dataset,
-                        file_date=day,
-                        key=key,
-                        etag=stamp.etag,
-                        size_bytes=stamp.size,
-                        last_modified=stamp.modified,
-                    )
+        for entry in entries(self._root / dataset / month):
+            key = f"{dataset}/{month}/{entry.name}"
+            day = day_of(dataset, key) if entry.name.endswith(SUFFIX) else None
+            if day is not None and entry.is_file():
+                stamp = Stamp.of(entry.stat())
+                yield RemoteObject(
+                    source=NAME,
+                    dataset=dataset,
+                    file_date=day,
+                    key=key,
+                    etag=stamp.etag,
+                    size_bytes=stamp.size,
+                    last_modified=stamp.modified,
+                )
 
     def _check_tree(self) -> None:
         """Refuse a place that holds none of the vendor's datasets."""
