@@ -1,4 +1,5 @@
-/* Fails one system call on a path below a folder: the n-th of its kind, with a given errno.
+/* Fails one system call on a path below a folder: the n-th of its kind, with a given errno. Or, when
+ * the kind is DENY, all that need a writable disk (EROFS) or more space (ENOSPC).
  *
  * Preloaded into a process (LD_PRELOAD) it only counts until `fault_arm` is called through ctypes.
  */
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 enum { OPEN, READ, WRITE, SYNC, STAT, LIST, RENAME, LINK, UNLINK, MKDIR, LOCK, TRUNCATE, CLOSE, KINDS };
+#define DENY KINDS
 
 static char folder[4096];
 static size_t length;
@@ -44,7 +46,9 @@ static int fails_path(int which, const char *call, const char *path)
 {
     if (!path || !below(path)) return 0;
     int nth = atomic_fetch_add(&counted[which], 1) + 1;
-    if (which != kind || nth != number) return 0;
+    int writes = which == WRITE || which == RENAME || which == LINK || which == MKDIR ||
+                 which == TRUNCATE || (which == UNLINK && code == EROFS);
+    if (kind == DENY ? !writes : (which != kind || nth != number)) return 0;
     snprintf(hit, sizeof hit, "%s %s: %s", call, path, strerror(code));
     errno = code;
     return 1;
@@ -62,6 +66,15 @@ static int fails_at(int which, const char *call, int at, const char *path)
     else snprintf(full, sizeof full, "%s", at_path);
     return fails_path(which, call, full);
 }
+static int denied(const char *path, int flags)
+{
+    int changes = code == EROFS ? flags & (O_CREAT | O_TRUNC | O_WRONLY | O_RDWR)
+                                : flags & O_CREAT && access(path, F_OK);
+    if (kind != DENY || !path || !below(path) || !changes) return 0;
+    snprintf(hit, sizeof hit, "open %s: %s", path, strerror(code));
+    errno = code;
+    return 1;
+}
 static int fails(int which, const char *call, int fd)
 {
     int saved = errno, found = length ? fails_at(which, call, fd, "") : 0;
@@ -75,7 +88,7 @@ static int fails(int which, const char *call, int fd)
 #define MODE mode_t mode = 0; \
     if (flags & (O_CREAT | O_TMPFILE)) { va_list a; va_start(a, flags); mode = va_arg(a, mode_t); va_end(a); }
 #define OPENS(name) int name(const char *path, int flags, ...) { MODE \
-    REAL(int, #name, const char *, int, ...); return fails_path(OPEN, #name, path) ? -1 : real(path, flags, mode); }
+    REAL(int, #name, const char *, int, ...); return denied(path, flags) || fails_path(OPEN, #name, path) ? -1 : real(path, flags, mode); }
 #define OPENS_AT(name) int name(int at, const char *path, int flags, ...) { MODE \
     REAL(int, #name, int, const char *, int, ...); return fails_at(OPEN, #name, at, path) ? -1 : real(at, path, flags, mode); }
 #define ON_FD(which, type, name, args, pass, ...) type name args { \

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 NOTHING = (-1, 0, 0)
 """The fault of a command that nothing disturbs."""
+READ_ONLY = (len(KINDS), 0, errno.EROFS)
+FULL = (len(KINDS), 0, errno.ENOSPC)
+"""A disk on which nothing can be written, or made, for as long as the command runs."""
 ERRORS: Mapping[str, Sequence[int]] = {
     "open": (errno.EIO, errno.EACCES, errno.EMFILE, errno.ESTALE),
     "read": (errno.EIO, errno.ESTALE),

@@ -345,7 +345,7 @@ def test_a_folder_that_cannot_be_listed_stops_the_command(
             "listdir": lambda: ledger.store.versions("massive", REMOTE.key),
         }
         with pytest.raises(StorageUnavailableError, match="versions"):
-            ask[call]()
+            ask[call]()  # type: ignore[no-untyped-call]
 
 
 def test_a_cache_that_cannot_be_written_is_read_and_else_made_in_memory(

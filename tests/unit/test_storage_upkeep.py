@@ -156,11 +156,6 @@ def test_locations_map_both_ways(tmp_path: Path) -> None:
         there.path("s3://bucket/x")
 
 
-def test_a_folder_whose_name_other_engines_misread_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'\?' and '#' end a path"):
-        TableStore.create(tmp_path / "what?")
-
-
 def test_a_contract_that_grew_adds_its_column_and_old_files_give_nulls(
     store: TableStore, root: Path
 ) -> None:

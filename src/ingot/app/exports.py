@@ -236,13 +236,13 @@ def unfinished(folder: Path) -> Iterator[Path]:
     """Lend a folder inside the target; it is gone afterwards.
 
     Raises:
-        StorageFullError, ConfigError, StorageUnavailableError: It cannot be made.
+        StorageFullError, ConfigError, StorageUnavailableError: It cannot be made or written to.
     """
     made = folder / f".export.{secrets.token_hex(4)}.tmp"
-    with translated(folder, "write"):
-        made.mkdir(parents=True)
     try:
-        yield made
+        with translated(folder, "write"):
+            made.mkdir(parents=True)
+            yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

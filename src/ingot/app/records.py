@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.query import Reader
-from ingot.app.run import project
+from ingot.app.run import behind, project
 from ingot.connectors.registry import connector
 from ingot.errors import QuarantineLimitError, QueryError
 from ingot.model.landing import Decision, Outcome
@@ -113,9 +115,7 @@ def _between(column: str, start: date, end: date) -> tuple[Condition, ...]:
 
 
 def _listed(parts: Parts, sql: str, table: str, conditions: tuple[Condition, ...]) -> Answer:
-    project(parts)
-    reader = Reader(parts)
-    try:
-        return reader.listing(Listing(sql, (table,), conditions), None)
-    finally:
-        reader.close()
+    notices = behind(parts)
+    with closing(Reader(parts)) as reader:
+        answer = reader.listing(Listing(sql, (table,), conditions), None)
+    return replace(answer, notices=(*answer.notices, *notices))

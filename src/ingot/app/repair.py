@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ingot.query.answer import Answer
 
 
+_VERIFIED: Final = "landed bytes verified"
+
+
 def repair(parts: Parts, *, delete_orphans: bool) -> Answer:
     """Rebuild state.db, verify landed bytes, undo rolled-back units, rebuild ops.*, find orphans.
 
@@ -28,12 +31,18 @@ def repair(parts: Parts, *, delete_orphans: bool) -> Answer:
     return listed(parts, columns, list(_steps(parts, delete_orphans=delete_orphans)))
 
 
+def found_damage(repaired: Answer) -> bool:
+    """Return True if landed bytes were lost or changed: a person has to see that."""
+    rows = repaired.to_arrow().to_pylist()
+    return any(row["step"] == _VERIFIED and row["found"] for row in rows)
+
+
 def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[tuple[str, int, str]]:
     records = parts.ledger.rebuild()
     yield "state.db rebuilt", records, "records in the landing store"
     damaged = parts.ledger.mend()
     names = ", ".join(d.sha256[:12] for d in damaged[:5])
-    yield "landed bytes verified", len(damaged), f"damaged, set aside: {names}" if damaged else ""
+    yield _VERIFIED, len(damaged), f"damaged, set aside: {names}" if damaged else ""
     undone = 0
     for table in ALL_TABLES:
         head = parts.tables.pointer(table)

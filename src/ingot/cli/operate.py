@@ -138,11 +138,16 @@ def repair(
     out: Out = None,
 ) -> None:
     """Verify the landing store, and rebuild from it what can be rebuilt."""
+    from ingot.app.repair import found_damage
     from ingot.app.repair import repair as mend
+    from ingot.errors import DamagedFileError
 
     to = Destination.of(form, out)
     state: State = context.obj
-    to.take(mend(state.open(), delete_orphans=delete_orphans))
+    answer = mend(state.open(), delete_orphans=delete_orphans)
+    to.take(answer)
+    if found_damage(answer):
+        raise typer.Exit(DamagedFileError.exit_code)
 
 
 def _decide(state: State, verdict: str, landing_id: str) -> None:

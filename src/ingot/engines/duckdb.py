@@ -16,6 +16,7 @@ from ingot.errors import (
 from ingot.failures import failure_of
 from ingot.tables.arrow import narrow_schema
 from ingot.tables.relation import FileRelation
+from ingot.tables.view import file_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -176,7 +177,7 @@ def scan(relation: FileRelation) -> str:
             f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in relation.columns.values()
         )
         return f"SELECT {columns} WHERE FALSE"
-    paths = ", ".join(_text(path) for path in relation.paths)
+    paths = ", ".join(map(file_literal, relation.paths))
     fields = ", ".join(
         f"{number}: {{'name': {_text(name)}, 'type': {_text(kind)}, 'default_value': NULL}}"
         for number, (name, kind) in relation.columns.items()

@@ -18,7 +18,7 @@ from ingot.engines.limits import out_of_memory, out_of_time, too_many_rows
 from ingot.engines.screen import nearest, screen
 from ingot.errors import QueryError
 from ingot.failures import failure_of
-from ingot.tables.view import HISTORY, literal, name
+from ingot.tables.view import HISTORY, file_literal, literal, name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -118,7 +118,7 @@ def _settings(warehouse: Path, limits: Limits) -> dict[str, str]:
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "allow_persistent_secrets": "false",
-        "allowed_directories": f"[{literal(str(warehouse))}]",
+        "allowed_directories": f"[{literal(str(warehouse))}, {file_literal(str(warehouse))}]",
         "enable_external_access": "false",
         "lock_configuration": "true",
     }

@@ -33,19 +33,20 @@ def bordered(cls: type[T]) -> type[T]:
 def _translating(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes
-        with _failures():
+        with failures():
             return method(*args, **kwargs)
 
     @wraps(method)
     def iterate(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes
-        with _failures():
+        with failures():
             yield from method(*args, **kwargs)
 
     return iterate if isgeneratorfunction(method) else call
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
+    """Turn what the block raises into an error of ours, where it is a failure and no defect."""
     try:
         yield
     except Exception as exc:

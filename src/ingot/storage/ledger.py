@@ -240,7 +240,7 @@ class Ledger:
         An accepted one is in force from `at`, once it is loaded.
 
         Raises:
-            QueryError: There is no such version, it waits for no decision, or it has one.
+            QueryError: There is no such version, it waits for no decision, or it has the other one.
         """
         state = self.find(landing_id)
         landing = state.landing
@@ -262,6 +262,8 @@ class Ledger:
         )
         if state.decision is not None or not self._make(record):
             decided = self.find(landing.landing_id)
+            if decided.decision is decision:
+                return decided  # whoever made it may have died before it could say so
             raise QueryError(
                 f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) was "
                 f"{decided.decision} at {decided.decided_at}; a decision is made once."

@@ -15,6 +15,7 @@ from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import EMPTY_DICT
+from sqlalchemy import URL
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
@@ -24,6 +25,7 @@ from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from pyiceberg.io import FileIO
     from pyiceberg.table import CommitTableResponse
@@ -67,7 +69,7 @@ class LakeCatalog(SqlCatalog):
         self._parsed_lock = threading.Lock()
         super().__init__(
             CATALOG_NAME,
-            uri=f"sqlite:///{path}?timeout={TIMEOUT_S:g}",
+            uri=_url(path),
             warehouse=locations.warehouse,
             init_catalog_tables=str(create).lower(),
             **{"py-io-impl": _IO, **self._io_properties},
@@ -109,6 +111,12 @@ class LakeCatalog(SqlCatalog):
     ) -> FileIO:
         del properties, location
         return self._io
+
+
+def _url(path: Path) -> str:
+    """Return the URL of a database; in it `%`, `?` and `#` mean something, in a path nothing."""
+    url = URL.create("sqlite", database=str(path), query={"timeout": f"{TIMEOUT_S:g}"})
+    return url.render_as_string()
 
 
 def create_lake(locations: Locations, *, boundary: Boundary) -> None:

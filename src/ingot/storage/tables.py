@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError
+from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError, StorageFullError
 from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
-from ingot.storage.border import bordered
+from ingot.storage.border import bordered, failures
 from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, Pointers
 from ingot.storage.files import fsync_folder, make_folders
@@ -447,7 +448,9 @@ class TableStore:
     def _create_missing(self, tables: Sequence[Table]) -> None:
         from ingot.storage.sql_catalog import create_tables  # noqa: PLC0415 - takes a second
 
-        create_tables(self._catalog, tables)
+        # A lake that may only be read is read without the tables that it has not got.
+        with suppress(ConfigError, StorageFullError), failures():
+            create_tables(self._catalog, tables)
 
     def _place(self, table: Table) -> Workplace:
         from ingot.storage.producers import Workplace  # noqa: PLC0415 - imports PyIceberg

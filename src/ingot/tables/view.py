@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ BARS = "bars"
 """Alias of a view's rows where factors are joined to them."""
 SPANS = "spans"
 """Alias of the factors."""
+_PATTERN = re.compile(r"[*?[]")
 HISTORY = "_history"
 """Suffix of the name under which every version of a table's rows is read."""
 
@@ -113,6 +115,15 @@ def literal(value: Value) -> str:
     if "\0" in value or _is_broken(value):
         raise QueryError(f"The text {value!r} holds a character that no symbol or name can have.")
     return "'" + value.replace("'", "''") + "'"
+
+
+def file_literal(path: str) -> str:
+    """Return a path as a SQL literal that matches this one file, where DuckDB expects a pattern.
+
+    >>> file_literal("/a?b/[1].parquet")
+    "'/a[?]b/[[]1].parquet'"
+    """
+    return literal(_PATTERN.sub(r"[\g<0>]", path))
 
 
 def _is_broken(text: str) -> bool:
