@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.children import TUESDAY, publish, small_world
-from tests.faults import FaultServer, Outcome, compiled, drawn
+from tests.faults import FULL, READ_ONLY, FaultServer, Outcome, compiled, drawn
 from tests.world import DAYS, MINUTES, MONDAY, at
 
 if TYPE_CHECKING:
@@ -90,32 +90,37 @@ class Undisturbed:
     files: Mapping[str, str]
 
 
+STRICT = ("--set", "quarantine_limit_pct=0.0001")
+MADE = {
+    NEW: (EMPTY, COMMANDS["init"].arguments, 0),
+    INGESTED: (NEW, COMMANDS["ingest"].arguments, 0),
+    LOADED: (INGESTED, COMMANDS["build"].arguments, 0),
+    EXPORTED: (LOADED, COMMANDS["export"].arguments, 0),
+    REFUSED: (NEW, (*STRICT, *COMMANDS["ingest"].arguments), 3),
+}
+"""How each state is made: from which, by what, and with which exit code."""
+
+
 class Stage:
-    """Lakes in each state, and commands that run on copies of them."""
+    """Lakes in each state, made when first needed, and commands that run on copies of them."""
 
     def __init__(self, folder: Path, server: FaultServer) -> None:
         self.folder = folder
         self._server = server
         self._undisturbed: dict[str, Undisturbed] = {}
-        world = small_world(folder / EMPTY / "in")
-        publish(world, 1)
-        self._state(NEW, EMPTY, COMMANDS["init"].arguments)
-        self._state(INGESTED, NEW, COMMANDS["ingest"].arguments)
-        self._state(LOADED, INGESTED, COMMANDS["build"].arguments)
-        self._state(EXPORTED, LOADED, COMMANDS["export"].arguments)
-        strict = ("--set", "quarantine_limit_pct=0.0001")
-        self._state(REFUSED, NEW, (*strict, *COMMANDS["ingest"].arguments), code=3)
-        versions = self.folder / REFUSED / "in" / "lake" / "landing" / "versions"
-        (version,) = versions.rglob(f"{MINUTES}/**/{MONDAY}.csv.gz/1.json")
-        self._refused = str(json.loads(version.read_text())["landing_id"])
+        publish(small_world(folder / EMPTY / "in"), 1)
 
-    def _state(self, name: str, base: str, arguments: tuple[str, ...], *, code: int = 0) -> None:
-        self.copy(base, self.folder / name)
-        made = self._server.run(self.folder / name, arguments)
-        assert made.code == code, made
+    def state(self, name: str) -> Path:
+        """Return the folder that holds a lake in a state, and its vendor."""
+        place = self.folder / name
+        if not place.exists():
+            base, arguments, code = MADE[name]
+            made = self._server.run(self.copy(base, place), arguments)
+            assert made.code == code, made
+        return place
 
     def copy(self, state: str, to: Path) -> Path:
-        return shutil.copytree(self.folder / state, to, symlinks=True)
+        return shutil.copytree(self.state(state), to, symlinks=True)
 
     def undisturbed(self, name: str) -> Undisturbed:
         """Run a command that nothing disturbs, once for all faults."""
@@ -126,8 +131,8 @@ class Stage:
         return self._undisturbed[name]
 
     def run(self, name: str, place: Path, fault: tuple[int, int, int] = (-1, 0, 0)) -> Outcome:
-        words = (self._refused if w == REFUSED_ID else w for w in COMMANDS[name].arguments)
-        return self._server.run(place, tuple(words), fault)
+        words = [_refused(place) if w == REFUSED_ID else w for w in COMMANDS[name].arguments]
+        return self._server.run(place, words, fault)
 
     def left(self, name: str, place: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Return what a command left: fingerprints of tables, and hashes of exported files."""
@@ -142,6 +147,12 @@ class Stage:
         return self._server.run(place, None).fingerprints, files
 
 
+def _refused(place: Path) -> str:
+    versions = place / "in" / "lake" / "landing" / "versions"
+    (version,) = versions.rglob(f"{MINUTES}/**/{MONDAY}.csv.gz/1.json")
+    return str(json.loads(version.read_text())["landing_id"])
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("faults")
@@ -149,22 +160,27 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(folder, server)
 
 
-def seeds(hermetic: int, all_of_them: int) -> list[object]:
-    """Return numbers, of which those beyond the first are for the services."""
-    later = [pytest.param(n, marks=pytest.mark.services) for n in range(hermetic, all_of_them)]
-    return [*range(hermetic), *later]
+QUICK = dict.fromkeys(("bars", "status", "runs", "landings", "quarantine", "tables"), 9)
+QUICK["init"] = 6
+"""How many faults of a command are tried without the services: 60 in all."""
 
 
-@pytest.mark.parametrize("seed", seeds(60, 560))
+def cases(each: int) -> Iterator[object]:
+    """Yield (command, number); those beyond the quick ones are for the services."""
+    for name in COMMANDS:
+        for n in range(each):
+            later = () if n < QUICK.get(name, 0) else pytest.mark.services
+            yield pytest.param(name, n, marks=later)
+
+
+@pytest.mark.parametrize(("name", "n"), cases(each=26))
 def test_a_command_one_of_whose_calls_fails_says_so_and_the_next_run_mends_all(
-    stage: Stage, tmp_path: Path, seed: int
+    stage: Stage, tmp_path: Path, name: str, n: int
 ) -> None:
-    name = list(COMMANDS)[seed % len(COMMANDS)]
     expected = stage.undisturbed(name)
     place = stage.copy(COMMANDS[name].state, tmp_path / "case")
-    random = Random(seed)
 
-    found = stage.run(name, place, drawn(random, expected.outcome.counts))
+    found = stage.run(name, place, drawn(Random(f"{name} {n}"), expected.outcome.counts))
 
     told = (found.hit, found.code, found.err)
     assert "Traceback" not in found.err, told
@@ -177,3 +193,24 @@ def test_a_command_one_of_whose_calls_fails_says_so_and_the_next_run_mends_all(
     assert again.code == expected.outcome.code, (told, again.err)
     assert again.out == expected.outcome.out, told
     assert stage.left(name, place) == (expected.fingerprints, expected.files), told
+
+
+@pytest.mark.parametrize("disk", [READ_ONLY, FULL], ids=["read-only", "full"])
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.services) for n in COMMANDS],
+)
+def test_a_disk_that_takes_nothing_is_read_and_named_by_what_would_write(
+    stage: Stage, tmp_path: Path, name: str, disk: tuple[int, int, int]
+) -> None:
+    place = stage.copy(COMMANDS[name].state, tmp_path / "case")
+    found = stage.run(name, place, disk)
+    assert "Traceback" not in found.err
+    if COMMANDS[name].writes:
+        code, words = (2, "Read-only file system") if disk == READ_ONLY else (4, "No space left")
+        assert found.code == code, found
+        assert words in found.err
+        assert str(place) in found.err
+    else:
+        expected = stage.undisturbed(name).outcome
+        assert (found.code, found.out) == (expected.code, expected.out), found

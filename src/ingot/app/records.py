@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import getpass
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.query import Reader
-from ingot.app.run import behind, project
+from ingot.app.run import project
 from ingot.connectors.registry import connector
 from ingot.errors import QuarantineLimitError, QueryError
 from ingot.model.landing import Decision, Outcome
@@ -115,7 +114,5 @@ def _between(column: str, start: date, end: date) -> tuple[Condition, ...]:
 
 
 def _listed(parts: Parts, sql: str, table: str, conditions: tuple[Condition, ...]) -> Answer:
-    notices = behind(parts)
     with closing(Reader(parts)) as reader:
-        answer = reader.listing(Listing(sql, (table,), conditions), None)
-    return replace(answer, notices=(*answer.notices, *notices))
+        return reader.listing(Listing(sql, (table,), conditions), None)
