@@ -189,9 +189,9 @@ def test_a_command_one_of_whose_calls_fails_says_so_and_the_next_run_mends_all(
     else:
         assert found.code in DOCUMENTED, told
         assert found.err.strip(), told
-    again = stage.run(name, place)
-    assert again.code == expected.outcome.code, (told, again.err)
-    assert again.out == expected.outcome.out, told
+        again = stage.run(name, place)
+        assert again.code == expected.outcome.code, (told, again.err)
+        assert again.out == expected.outcome.out, told
     assert stage.left(name, place) == (expected.fingerprints, expected.files), told
 
 

@@ -218,17 +218,23 @@ def files_in(folder: Path) -> tuple[FileWritten, ...]:
 
 
 def place(unfinished: Path, folder: Path, made: Manifest) -> None:
-    """Move finished files to their folder, the manifest last."""
-    with translated(folder, "write"):
-        for file in made.files:
-            to = folder / file.name
-            to.parent.mkdir(parents=True, exist_ok=True)
-            (unfinished / file.name).replace(to)
-            fsync_file(to)
-        last = unfinished / manifest.FILE
-        last.write_text(manifest.to_text(made), encoding="utf-8")
-        fsync_file(last)
-        last.replace(folder / manifest.FILE)
+    """Move finished files to their folder, the manifest last; all of them or none."""
+    new: list[Path] = []
+    try:
+        with translated(folder, "write"):
+            last = unfinished / manifest.FILE
+            last.write_text(manifest.to_text(made), encoding="utf-8")
+            for name in (*(file.name for file in made.files), manifest.FILE):
+                to = folder / name
+                to.parent.mkdir(parents=True, exist_ok=True)
+                if not to.exists():
+                    new.append(to)
+                fsync_file(unfinished / name)
+                (unfinished / name).replace(to)
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

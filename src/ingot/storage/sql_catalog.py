@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError, ValidationError
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import EMPTY_DICT
 from sqlalchemy import URL
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from ingot.errors import DamagedFileError
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
 from ingot.storage.schema import iceberg_schema, partition_spec, properties, sort_order
@@ -99,7 +100,11 @@ class LakeCatalog(SqlCatalog):
         with self._parsed_lock:
             if found := self._parsed.get(location):
                 return found
-        metadata = FromInputFile.table_metadata(self._io.new_input(location))
+        try:
+            metadata = FromInputFile.table_metadata(self._io.new_input(location))
+        except (ValidationError, ValueError) as exc:
+            why = f"it is not table metadata ({str(exc).splitlines()[0]})"
+            raise DamagedFileError(location, found=why) from exc
         with self._parsed_lock:
             self._parsed[location] = metadata
             while len(self._parsed) > _KEPT:
