@@ -150,7 +150,7 @@ def _head(path: Path) -> bytes:
             packed = stream.read(2)
         with gzip.open(path, "rb") if packed == b"\x1f\x8b" else path.open("rb") as stream:
             data: bytes = stream.read(_HEAD_BYTES)
-    except (OSError, EOFError, zlib.error):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         return b""
     lines, newline, _ = data.rpartition(b"\n")
     return lines + newline

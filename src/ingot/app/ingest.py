@@ -15,6 +15,7 @@ from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
 from ingot.errors import (
     ConfigError,
+    DamagedFileError,
     IngotError,
     LookAtDataError,
     NotPublishedError,
@@ -24,6 +25,7 @@ from ingot.model.landing import Decision, Outcome
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.work import Done, RefusedRow, Unit
 from ingot.quality.holding import judge
+from ingot.storage.border import failures
 from ingot.version import __version__
 
 if TYPE_CHECKING:
@@ -171,7 +173,8 @@ def _parse(
     parsed: Parsed | None = None
     error: IngotError | None = None
     try:
-        parsed = source.parse(landing, content, to, limit_pct=limit_pct)
+        with failures():
+            parsed = source.parse(landing, content, to, limit_pct=limit_pct)
     except IngotError as caught:
         error = caught
         _discard(to)
@@ -187,7 +190,7 @@ def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
     error = attempt.error
     result = Result.FAILED
     rows: tuple[RefusedRow, ...] = ()
-    if isinstance(error, LookAtDataError):
+    if isinstance(error, LookAtDataError) and not isinstance(error, DamagedFileError):
         result = Result.REFUSED
         rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
         parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")

@@ -221,8 +221,8 @@ def _lock(path: Path) -> int | None:
     """Return a descriptor that holds the file's lock, or None when it is held or gone."""
     try:
         descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, PermissionError):
+        return None  # another user's is taken for held
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -57,8 +57,7 @@ class Refinement:
 class Ledger:
     """The landing store with its cache; safe for any number of threads and processes.
 
-    Every record is made once in the store, then taken into state.db: what a process makes that
-    dies in between is found by the next one, which compares the two.
+    A record is made once in the store, then taken into state.db; who opens that compares the two.
     """
 
     def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:

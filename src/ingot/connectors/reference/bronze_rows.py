@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingot.connectors.base import Parsed
-from ingot.connectors.receive import full_disk
 from ingot.connectors.reference.rows import Bad, values
 from ingot.errors import QuarantineLimitError
+from ingot.failures import translated
 from ingot.model.work import RefusedRow
 from ingot.tables.arrow import arrow_schema
 
@@ -41,7 +41,7 @@ def write_rows(
     schema = arrow_schema(table)
     seen = _Seen(landing)
     try:
-        with full_disk(to), pq.ParquetWriter(to, schema, compression="zstd") as out:
+        with translated(to, "write"), pq.ParquetWriter(to, schema, compression="zstd") as out:
             for batch in _batches(landing, rows, seen):
                 out.write_table(pa.Table.from_pylist(batch, schema=schema))
         seen.check(limit_pct)
