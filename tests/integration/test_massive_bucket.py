@@ -374,6 +374,6 @@ def test_a_session_of_somebody_elses_service_is_not_sent_along(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_is_not_the_vendors_fault(vendor: Vendor) -> None:
-    with pytest.raises(StorageFullError, match="disk is full"):
+    with pytest.raises(StorageFullError, match="quota is full"):
         vendor.fetch(Path("/dev/full"))
     assert len(vendor.asked) == 1

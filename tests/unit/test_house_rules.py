@@ -245,3 +245,13 @@ def test_every_environment_holds_the_same_versions() -> None:
             pins.setdefault(name, {}).setdefault(lock.name, set()).add(version)
     differing = {n: by for n, by in pins.items() if len({frozenset(v) for v in by.values()}) > 1}
     assert differing == {}
+
+
+def test_folders_are_listed_by_one_module_that_raises() -> None:
+    listing = re.compile(r"\b(os\.(walk|scandir|listdir)|\.(iterdir|r?glob))\(")
+    found = {
+        str(path.relative_to(ROOT))
+        for path in python_files(ROOT / "src")
+        if listing.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"src/ingot/folders.py"}

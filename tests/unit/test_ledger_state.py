@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +34,6 @@ DATASET = "us_stocks_sip/day_aggs_v1"
 DAY = date(2025, 6, 2)
 SEEN = datetime(2025, 6, 3, 15, tzinfo=UTC)
 POINTS = (
-    "announced",
     "before_write",
     "before_link",
     "after_link",
@@ -90,13 +90,6 @@ def states(root: Path) -> tuple[LandingState, ...]:
     """Return what a process that starts now sees."""
     with Ledger(root) as ledger:
         return ledger.states("massive", DATASET)
-
-
-def pending(root: Path) -> int:
-    with sqlite3.connect(root / "state.db") as connection:
-        count: int = connection.execute("SELECT count(*) FROM pending").fetchone()[0]
-    connection.close()
-    return count
 
 
 @pytest.fixture
@@ -214,8 +207,7 @@ def test_a_crash_at_any_point_of_a_record_hides_nothing_that_was_made(
         ledger.decide(hold(ledger), Decision.ACCEPTED, at=SEEN, by="ann")
     ledger.close()
     seen = states(tmp_path)
-    assert pending(tmp_path) == 0
-    made = point in POINTS[3:]
+    made = point in POINTS[2:]
     expected = {
         "versions": (int(made), None, None),
         "units": (1, Outcome.HELD if made else None, None),
@@ -240,17 +232,6 @@ def test_what_a_crash_cut_off_is_simply_done_again(tmp_path: Path, point: str) -
     with Ledger(tmp_path) as ledger:
         land(ledger)
     assert [s.landing.ordinal for s in states(tmp_path)] == [1]
-
-
-def test_what_a_living_process_announced_is_kept_until_it_ends(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, boundary=crash_at("versions.before_link"))
-    with pytest.raises(Crash, match="before_link"):
-        land(ledger)
-    states(tmp_path)
-    assert pending(tmp_path) == 1
-    ledger.close()
-    states(tmp_path)
-    assert pending(tmp_path) == 0
 
 
 @pytest.mark.parametrize("kind", ["object", "versions", "units", "decisions", "quarantine"])
@@ -285,14 +266,18 @@ def test_a_cache_that_cannot_grow_is_a_full_disk(lake: Path) -> None:
             connection.execute("PRAGMA max_page_count = 1")
             connection.execute("CREATE TABLE big AS SELECT zeroblob(1000000) AS b")
 
-        with pytest.raises(StorageFullError, match=r"state\.db cannot grow: the disk is full"):
+        with pytest.raises(StorageFullError, match=r"write .*state\.db.*disk or the quota is full"):
             ledger.state.write(fill)
 
 
 def test_a_cache_whose_place_is_taken_by_a_folder_is_a_wrong_path(tmp_path: Path) -> None:
     (tmp_path / "state.db").mkdir()
-    with pytest.raises(ConfigError, match=r"state\.db cannot be written"):
-        states(tmp_path)
+    assert states(tmp_path) == ()
+    with (
+        Ledger(tmp_path) as ledger,
+        pytest.raises(ConfigError, match=r"Could not open .*state\.db"),
+    ):
+        ledger.remember_listing("massive", "here", [REMOTE])
 
 
 def test_a_writer_that_never_ends_is_waited_for_and_then_named(
@@ -313,3 +298,69 @@ def test_a_question_that_is_wrong_itself_does_not_cost_the_cache(lake: Path) -> 
         assert issubclass(StorageUnavailableError, IngotError)
         assert ledger.sources() == ("massive",)
     assert list(lake.glob("state.db.damaged*")) == []
+
+
+def test_a_record_that_vanished_from_the_store_is_named_until_it_is_back_or_given_up(
+    lake: Path,
+) -> None:
+    before = states(lake)
+    (decision,) = (lake / "landing" / "decisions").rglob("*.json")
+    text = decision.read_bytes()
+    decision.unlink()
+    with pytest.raises(DamagedFileError, match=r"decisions/.*1\.json is damaged: the record is"):
+        states(lake)
+    decision.write_bytes(text)
+    assert states(lake) == before
+    decision.unlink()
+    with Ledger(lake) as ledger:
+        assert ledger.rebuild() == 2
+    assert [s.decision for s in states(lake)] == [None]
+
+
+def test_records_that_come_back_are_entered_without_a_rebuild(lake: Path) -> None:
+    before = states(lake)
+    away = (lake / "landing" / "versions").rename(lake / "away")
+    (lake / "state.db").unlink()
+    assert states(lake) == ()
+    away.rename(lake / "landing" / "versions")
+    assert states(lake) == before
+
+
+@pytest.mark.parametrize("call", ["scandir", "listdir"])
+def test_a_folder_that_cannot_be_listed_stops_the_command(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real = getattr(os, call)
+
+    def failing(folder: str | Path) -> object:
+        if "versions" in str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, call, failing)
+    (lake / "state.db").unlink()
+    with Ledger(lake) as ledger:
+        ask = {
+            "scandir": lambda: ledger.states("massive", DATASET),
+            "listdir": lambda: ledger.store.versions("massive", REMOTE.key),
+        }
+        with pytest.raises(StorageUnavailableError, match="versions"):
+            ask[call]()  # type: ignore[no-untyped-call]
+
+
+def test_a_cache_that_cannot_be_written_is_read_and_else_made_in_memory(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = states(lake)
+
+    def refused(*_: object, **__: object) -> None:
+        raise ConfigError("the disk is read-only")
+
+    monkeypatch.setattr(state.StateCache, "_open_to_write", refused)
+    assert states(lake) == before
+    (lake / "state.db").unlink()
+    with Ledger(lake) as ledger:
+        assert ledger.states("massive", DATASET) == before
+        with pytest.raises(ConfigError, match="read-only"):
+            ledger.remember_listing("massive", "here", [REMOTE])
+    assert not (lake / "state.db").exists()

@@ -368,7 +368,7 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
     content, to = tmp_path / "content", tmp_path / "out.parquet"
     content.write_text(HEADER + "".join(bars(5)))
     to.symlink_to("/dev/full")
-    with pytest.raises(StorageFullError, match="disk is full"):
+    with pytest.raises(StorageFullError, match="quota is full"):
         parse.parse_file(LANDING, MINUTE_BARS, content, to, limit_pct=1)
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyiceberg.avro.file import AvroFile
@@ -21,12 +22,9 @@ from pyiceberg.transforms import MonthTransform
 from pyiceberg.typedef import Record
 from pyiceberg.types import DateType, NestedField, StringType
 
-from ingot.errors import CorruptFileError
+from ingot.errors import DamagedFileError
 from ingot.storage.avro import read_avro
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEMA = Schema(
     NestedField(1, "trade_date", DateType(), required=True),
@@ -38,7 +36,7 @@ STATUS, DATA_FILE, PATH, ROWS, PARTITION, LOWER, SPLITS = 0, 2, 100, 103, 102, 1
 
 def manifest(tmp_path: Path, codec: str, entries: int) -> bytes:
     """Return a manifest as PyIceberg writes it."""
-    path = tmp_path / "m.avro"
+    path = tmp_path / Path("m.avro")
     io = LocalFileIO({RECORDED: str(tmp_path), ROOT: str(tmp_path)})
     with write_manifest(2, SPEC, SCHEMA, io.new_output(f"file://{path}"), 7, codec) as writer:  # type: ignore[arg-type]
         for n in range(entries):
@@ -78,7 +76,7 @@ def as_pyiceberg_reads_it(data: bytes) -> list[Any]:
 def test_a_manifest_reads_as_pyiceberg_reads_it(tmp_path: Path, codec: str) -> None:
     data = manifest(tmp_path, codec, entries=3)
 
-    ours, theirs = list(read_avro(data, "m.avro")), as_pyiceberg_reads_it(data)
+    ours, theirs = list(read_avro(data, Path("m.avro"))), as_pyiceberg_reads_it(data)
 
     assert len(ours) == len(theirs) == 3
     for found, wanted in zip(ours, theirs, strict=True):
@@ -92,18 +90,18 @@ def test_a_manifest_reads_as_pyiceberg_reads_it(tmp_path: Path, codec: str) -> N
 
 
 def test_a_file_that_is_not_avro_is_refused() -> None:
-    with pytest.raises(CorruptFileError, match=r"x\.avro cannot be read as an Avro file"):
-        list(read_avro(b"PAR1 and so on", "x.avro"))
+    with pytest.raises(DamagedFileError, match=r"x\.avro is damaged: it cannot be read as an Avro"):
+        list(read_avro(b"PAR1 and so on", Path("x.avro")))
 
 
 def test_every_torn_manifest_is_refused_or_ends_at_a_block(tmp_path: Path) -> None:
     data = manifest(tmp_path, "deflate", entries=2)
-    whole = list(read_avro(data, "m.avro"))
+    whole = list(read_avro(data, Path("m.avro")))
 
     for size in range(len(data)):
         try:
-            found = list(read_avro(data[:size], "m.avro"))
-        except CorruptFileError:
+            found = list(read_avro(data[:size], Path("m.avro")))
+        except DamagedFileError:
             continue
         assert found == whole[: len(found)]
 
@@ -111,5 +109,5 @@ def test_every_torn_manifest_is_refused_or_ends_at_a_block(tmp_path: Path) -> No
 def test_an_unknown_codec_says_what_to_set(tmp_path: Path) -> None:
     data = manifest(tmp_path, "null", entries=1).replace(b"\x08null", b"\x08lzma")
 
-    with pytest.raises(CorruptFileError, match=r"write\.avro\.compression-codec to gzip"):
-        list(read_avro(data, "m.avro"))
+    with pytest.raises(DamagedFileError, match=r"write\.avro\.compression-codec to gzip"):
+        list(read_avro(data, Path("m.avro")))

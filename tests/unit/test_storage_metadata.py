@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyiceberg.table.metadata import TableMetadataUtil
 
-from ingot.errors import CorruptFileError, QueryError
+from ingot.errors import DamagedFileError, QueryError
 from ingot.storage.metadata import TableState, parse_state, sql_type
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def test_valid_metadata_of_the_iceberg_project_reads_as_pyiceberg_reads_it(
 def test_invalid_metadata_of_the_iceberg_project_is_refused(recorded: Path, name: str) -> None:
     data = (recorded / "golden" / "iceberg" / name).read_bytes()
 
-    with pytest.raises(CorruptFileError, match=INVALID[name]):
+    with pytest.raises(DamagedFileError, match=INVALID[name]):
         parse_state("t", data)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'"text"'])
 def test_what_is_no_metadata_is_refused(data: bytes) -> None:
-    with pytest.raises(CorruptFileError, match="metadata"):
+    with pytest.raises(DamagedFileError, match="metadata"):
         parse_state("silver.minute_bars", data)
 
 

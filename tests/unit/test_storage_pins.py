@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.errors import CorruptFileError, QueryError, SnapshotGoneError
+from ingot.errors import DamagedFileError, QueryError, SnapshotGoneError
 from ingot.storage import maintenance
 from ingot.storage.exports import ExportStore
 from ingot.storage.landing import LandingStore
@@ -92,5 +92,5 @@ def test_a_damaged_record_of_an_export_is_named(tmp_path: Path) -> None:
     exports = ExportStore(LandingStore(tmp_path))
     exports.add("ab1", "text", at=NOON, folder="out")
     (tmp_path / "exports" / "ab1" / "1.json").write_text("{")
-    with pytest.raises(CorruptFileError, match=r"1\.json is not JSON"):
+    with pytest.raises(DamagedFileError, match=r"1\.json is damaged: it is not JSON"):
         exports.all()

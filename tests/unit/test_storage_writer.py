@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingot.errors import ConfigError, ContractBrokenError, CorruptFileError
+from ingot.errors import ConfigError, ContractBrokenError, DamagedFileError
 from ingot.model.work import Scope
 from ingot.storage.tables import Replacement, TableStore
 from ingot.storage.writer import OrderCheck
@@ -238,7 +238,7 @@ def test_a_torn_file_is_refused(store: TableStore) -> None:
     pq.write_table(bars(MINUTE_BARS, [AAPL]), path)
     path.write_bytes(path.read_bytes()[:-20])
 
-    with pytest.raises(CorruptFileError, match="cannot be read as a Parquet file"):
+    with pytest.raises(DamagedFileError, match="cannot be read as a Parquet file"):
         store.adopt(MINUTE_BARS, scope(MONDAY), path)
 
 

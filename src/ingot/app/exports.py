@@ -18,9 +18,11 @@ from ingot.engines.transpile import is_ordered
 from ingot.errors import QueryError, SnapshotGoneError
 from ingot.export import lean, manifest, tabular
 from ingot.export.manifest import FileWritten, Manifest
+from ingot.failures import translated
+from ingot.folders import entries, files_below
 from ingot.query.bars import BarsRequest
 from ingot.storage.exports import ExportStore
-from ingot.storage.files import fsync_file, translated
+from ingot.storage.files import fsync_file
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
@@ -208,7 +210,7 @@ def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
 def files_in(folder: Path) -> tuple[FileWritten, ...]:
     """Return the files below a folder with their hashes, by name."""
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in files_below(folder):
         with path.open("rb") as stream:
             digest = sha256()
             while chunk := stream.read(1 << 20):
@@ -219,17 +221,23 @@ def files_in(folder: Path) -> tuple[FileWritten, ...]:
 
 
 def place(unfinished: Path, folder: Path, made: Manifest) -> None:
-    """Move finished files to their folder, the manifest last."""
-    with translated(folder, "write"):
-        for file in made.files:
-            to = folder / file.name
-            to.parent.mkdir(parents=True, exist_ok=True)
-            (unfinished / file.name).replace(to)
-            fsync_file(to)
-        last = unfinished / manifest.FILE
-        last.write_text(manifest.to_text(made), encoding="utf-8")
-        fsync_file(last)
-        last.replace(folder / manifest.FILE)
+    """Move finished files to their folder, the manifest last; all of them or none."""
+    new: list[Path] = []
+    try:
+        with translated(folder, "write"):
+            last = unfinished / manifest.FILE
+            last.write_text(manifest.to_text(made), encoding="utf-8")
+            for name in (*(file.name for file in made.files), manifest.FILE):
+                to = folder / name
+                to.parent.mkdir(parents=True, exist_ok=True)
+                if not to.exists():
+                    new.append(to)
+                fsync_file(unfinished / name)
+                (unfinished / name).replace(to)
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -237,13 +245,13 @@ def unfinished(folder: Path) -> Iterator[Path]:
     """Lend a folder inside the target; it is gone afterwards.
 
     Raises:
-        StorageFullError, ConfigError, StorageUnavailableError: It cannot be made.
+        StorageFullError, ConfigError, StorageUnavailableError: It cannot be made or written to.
     """
     made = folder / f".export.{secrets.token_hex(4)}.tmp"
-    with translated(folder, "write"):
-        made.mkdir(parents=True)
     try:
-        yield made
+        with translated(folder, "write"):
+            made.mkdir(parents=True)
+            yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -256,10 +264,11 @@ def require_empty(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise QueryError(f"{folder} is a file; name a folder with --out.")
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    if names := [n for n in names if not n.startswith(".export.")]:
+    with translated(folder, "list"):
+        there = [e.name for e in entries(folder) if not e.name.startswith(".export.")]
+    if there:
         raise QueryError(
-            f"{folder} is not empty (it holds {names[0]}). Name an empty or new folder."
+            f"{folder} is not empty (it holds {there[0]}). Name an empty or new folder."
         )
 
 

@@ -27,6 +27,7 @@ from ingot.model.landing import Decision, Outcome
 from ingot.model.progress import Notice, StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.work import Done, RefusedRow, Unit
 from ingot.quality.holding import judge, too_many_refused
+from ingot.storage.border import failures
 from ingot.tables.relation import FileRelation, columns_of
 from ingot.transforms.silver import refusals_counted_sql
 from ingot.version import __version__
@@ -268,8 +269,9 @@ def _parse(
     attempt = _Attempt(unit, landing, started, 0.0)
     try:
         limits = parts.settings.inflate_limits
-        parsed = source.parse(landing, content, to, limit_pct=limit_pct, limits=limits)
-        refused = _refused(parts, profile, dataset, landing, parsed)
+        with failures():
+            parsed = source.parse(landing, content, to, limit_pct=limit_pct, limits=limits)
+            refused = _refused(parts, profile, dataset, landing, parsed)
         attempt = replace(attempt, parsed=parsed, refused=refused)
     except IngotError as caught:
         attempt = replace(attempt, error=caught)

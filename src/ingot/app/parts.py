@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from ingot.config import load_settings
 from ingot.errors import ConfigError, LakeNotFoundError
+from ingot.failures import translated
+from ingot.folders import names
 from ingot.model.time import SystemClock
 from ingot.storage.boundary import calm
 
@@ -155,10 +157,8 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
             f"{path} is not empty and is not a lake. Name an empty or new folder: "
             "ingot --lake FOLDER init"
         )
-    try:
+    with translated(root, "make"):
         root.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be made: {exc.strerror or exc}.") from exc
     TableStore.create(root, boundary=boundary)
     if (root / MARKER).is_file():
         return False
@@ -179,5 +179,6 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
 def _may_become_lake(root: Path) -> bool:
     """Say whether the folder is empty, a lake, or a lake whose `init` was cut off."""
     ours = {MARKER, "catalog.db", "state.db", "warehouse", "landing"}
-    names = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")}
-    return all(name in ours or name.split(".db")[0] in {"catalog", "state"} for name in names)
+    with translated(root, "list"):
+        there = [name for name in names(root) if not name.startswith(".")]
+    return all(name in ours or name.split(".db")[0] in {"catalog", "state"} for name in there)

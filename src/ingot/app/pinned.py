@@ -267,6 +267,11 @@ class PinnedReader(Reader):
     def _limits(self) -> Limits:
         return replace(super()._limits, threads=1)
 
+    def _caught_up(self, tables: Collection[str]) -> tuple[str, ...]:
+        """Leave the tables as they are."""
+        del tables
+        return ()
+
     def bars(
         self,
         request: BarsRequest,

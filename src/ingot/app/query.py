@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
+from ingot.app.run import behind
 from ingot.app.views import Views, bases_of
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
@@ -197,6 +198,7 @@ class Reader:
         """
         moment = as_of(known_at, self._parts.clock)
         tables = sorted(self._sandbox.tables_of(text))
+        notices = self._caught_up(tables)
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
         perspective = self.perspectives.of(request, moment)
         bases = bases_of(known_basis)
@@ -209,12 +211,13 @@ class Reader:
             return self._sandbox.ask(text, views)
 
         question = (text, basis, perspective.factors, self._limited(bases), known_basis)
-        answered = self._answer(self._cached(tables, moment, question, answer), moment)
+        answered = self._answer(self._cached(tables, moment, question, answer), moment, notices)
         return _told(answered, basis, perspective)
 
     def listing(self, listing: Listing, known_at: str | date | datetime | None) -> Answer:
         """Answer one of our own listings."""
         moment = as_of(known_at, self._parts.clock)
+        notices = self._caught_up(listing.tables)
 
         def answer() -> pa.Table:
             views = {
@@ -222,7 +225,14 @@ class Reader:
             }
             return self._reads.run(listing.sql, views)
 
-        return self._answer(self._cached(listing.tables, moment, listing, answer), moment)
+        return self._answer(self._cached(listing.tables, moment, listing, answer), moment, notices)
+
+    def _caught_up(self, tables: Collection[str]) -> tuple[str, ...]:
+        """Bring the ops tables up to the ledger before one is read; a notice where that fails.
+
+        A process may have died between what it recorded and what it showed of it.
+        """
+        return behind(self._parts) if any(n.startswith("ops.") for n in tables) else ()
 
     def run(self, text: str, views: Mapping[str, View]) -> pa.Table:
         """Return the rows of a text of our own over views; nothing of it is kept.

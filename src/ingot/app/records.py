@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.query import Reader
@@ -119,9 +120,5 @@ def _between(column: str, start: date, end: date) -> tuple[Condition, ...]:
 
 
 def _listed(parts: Parts, sql: str, table: str, conditions: tuple[Condition, ...]) -> Answer:
-    project(parts)
-    reader = Reader(parts)
-    try:
+    with closing(Reader(parts)) as reader:
         return reader.listing(Listing(sql, (table,), conditions), None)
-    finally:
-        reader.close()

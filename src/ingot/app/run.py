@@ -8,7 +8,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import CommitConflictError, DamagedFileError, TryLaterError
+from ingot.errors import (
+    CommitConflictError,
+    ConfigError,
+    DamagedFileError,
+    IngotError,
+    TryLaterError,
+)
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
 from ingot.tables.catalog import ALL_TABLES
@@ -41,18 +47,26 @@ def finished(parts: Parts, report: LoadReport) -> LoadReport:
     """Project what the run changed into ops.*, and return its report.
 
     The tables are then looked at, so that the next run knows where this one left them. A run that
-    changed nothing touches no table. A projection that loses to another process is
-    made by the next run, and the report says so. What killed runs left half done is removed.
+    changed nothing touches no table. A projection that fails is made by the next run, and is an
+    error of this one. What killed runs left half done is removed.
     """
-    parts.ledger.sweep()
     try:
+        parts.ledger.sweep()
         project(parts)
         begin(parts)
-    except TryLaterError as error:
-        return replace(report, notices=(*report.notices, f"ops tables are behind: {error}"))
-    except DamagedFileError as error:
-        return replace(report, errors=(*report.errors, error))
+    except IngotError as error:
+        notice = "ops tables are behind; the next run brings them up to date"
+        return replace(report, errors=(*report.errors, error), notices=(*report.notices, notice))
     return report
+
+
+def behind(parts: Parts) -> tuple[str, ...]:
+    """Bring the ops tables up to the ledger; return a notice where they cannot be written."""
+    try:
+        project(parts)
+    except (ConfigError, TryLaterError) as error:
+        return (f"ops tables are behind: {error}",)
+    return ()
 
 
 def project(parts: Parts) -> int:

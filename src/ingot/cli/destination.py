@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.cli.choices import Format
 from ingot.cli.terminal import show, tell
-from ingot.errors import QueryError, StorageFullError
+from ingot.errors import QueryError
+from ingot.failures import translate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,8 +53,7 @@ class Destination:
         """Write the rows, and tell the notices on stderr.
 
         Raises:
-            QueryError: The file cannot be written.
-            StorageFullError: The disk is full.
+            StorageFullError, ConfigError, StorageUnavailableError: It cannot be written.
         """
         for text in answer.notices:
             notice(text)
@@ -82,10 +81,7 @@ class Destination:
         except BrokenPipeError:
             raise
         except OSError as exc:
-            message = f"stdout cannot be written: {exc.strerror or exc}."
-            raise (
-                StorageFullError(message) if exc.errno == errno.ENOSPC else QueryError(message)
-            ) from exc
+            raise translate(exc, "stdout", "write") from exc
 
 
 def notice(text: str) -> None:

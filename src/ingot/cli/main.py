@@ -15,6 +15,7 @@ from ingot.cli.overview import Overview
 from ingot.cli.state import State
 from ingot.cli.terminal import tell
 from ingot.errors import IngotError
+from ingot.failures import failure_of
 from ingot.version import __version__
 
 # Plain help loads in a quarter of the time of a decorated one, and reads in any terminal.
@@ -107,6 +108,12 @@ def run(arguments: list[str]) -> int:
         return interrupts.interrupted(exc)
     except BrokenPipeError:
         _forget_reader()
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        _tell(str(failure))
+        return failure.exit_code
     return 0
 
 

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ingot.errors import StorageFullError
+from ingot.failures import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
-
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-@contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Turn the system's "no space left" into an error that says where and what to do.
-
-    Raises:
-        StorageFullError: The disk of `path`, or the user's share of it, is full.
-    """
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno not in _FULL:
-            raise
-        raise StorageFullError(
-            f"The disk is full while writing {path}. Free some space and run the command again; "
-            "loading goes on where it stopped."
-        ) from exc
 
 
 class Receiver:
@@ -45,7 +23,7 @@ class Receiver:
     def __init__(self, path: Path, advance: Callable[[int], None]) -> None:
         self._path = path
         self._advance = advance
-        with full_disk(path):
+        with translated(path, "write"):
             self._file = path.open("wb")
         self._hash = sha256()
         self.size_bytes = 0
@@ -61,7 +39,7 @@ class Receiver:
         trace: TracebackType | None,
     ) -> None:
         """Close the file; a flush that finds the disk full says so."""
-        with full_disk(self._path):
+        with translated(self._path, "write"):
             self._file.close()
 
     @property
@@ -75,7 +53,7 @@ class Receiver:
         Raises:
             StorageFullError: The disk is full.
         """
-        with full_disk(self._path):
+        with translated(self._path, "write"):
             self._file.write(piece)
         self._hash.update(piece)
         self.size_bytes += len(piece)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ingot.tables.relation import ArrowRelation, FileRelation, QueryRelation
-from ingot.tables.view import BARS, SPANS, literal, name
+from ingot.tables.view import BARS, SPANS, file_literal, literal, name
 
 if TYPE_CHECKING:
     from ingot.tables.view import View
@@ -60,7 +60,7 @@ def from_files(relation: FileRelation) -> str:
     if not relation.paths:
         nothing = (f"CAST(NULL AS {sql}) AS {name(n)}" for n, sql in relation.columns.values())
         return f"(SELECT {', '.join(nothing)} WHERE false)"
-    paths = ", ".join(map(literal, relation.paths))
+    paths = ", ".join(map(file_literal, relation.paths))
     fields = ", ".join(
         f"{field_id}: {{name: {literal(n)}, type: {literal(sql)}, default_value: NULL}}"
         for field_id, (n, sql) in relation.columns.items()

@@ -18,7 +18,7 @@ from typing import IO, Final
 from ingot.engines.frames import Tag, pack_rows, receive, send, unpack_question
 from ingot.engines.limits import Limits, out_of_memory
 from ingot.engines.questions import Questions
-from ingot.errors import DamagedFileError, QueryError
+from ingot.errors import DamagedFileError, IngotError, QueryError
 
 _MIB: Final = 1024 * 1024
 _SECOND_MS: Final = 1000
@@ -53,6 +53,8 @@ def main() -> None:
         except DamagedFileError as exc:
             parts = {"path": exc.path, "found": exc.found, "table": exc.table}
             send(replies, Tag.DAMAGED, json.dumps(parts).encode(errors="replace"))
+        except IngotError as exc:
+            send(replies, Tag.FAILED, str(exc.__cause__ or exc).encode(errors="replace"))
         except MemoryError:
             send(replies, Tag.REFUSED, str(out_of_memory(limits)).encode())
 

@@ -12,10 +12,11 @@ from ingot.errors import (
     ContractBrokenError,
     CorruptFileError,
     QueryError,
-    StorageFullError,
 )
+from ingot.failures import failure_of
 from ingot.tables.arrow import narrow_schema
 from ingot.tables.relation import FileRelation, unreadable
+from ingot.tables.view import file_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,8 +156,8 @@ class DuckDBEngine:
                 f"DuckDB needs more than its limit of {self._memory_limit_mb} MiB: {text}. "
                 "Raise the memory limit in the settings, or use fewer workers."
             )
-        if "No space left" in text:
-            return StorageFullError(f"DuckDB could not spill to disk: {text}")
+        if failure := failure_of(error, "a file that DuckDB reads or spills to"):
+            return failure
         if damaged := unreadable(self._bound.values(), text):
             return damaged
         of_a_file = isinstance(error, duckdb.InvalidInputException) and ".parquet" in text
@@ -179,7 +180,7 @@ def scan(relation: FileRelation) -> str:
             f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in relation.columns.values()
         )
         return f"SELECT {columns} WHERE FALSE"
-    paths = ", ".join(_text(path) for path in relation.paths)
+    paths = ", ".join(map(file_literal, relation.paths))
     fields = ", ".join(
         f"{number}: {{'name': {_text(name)}, 'type': {_text(kind)}, 'default_value': NULL}}"
         for number, (name, kind) in relation.columns.items()

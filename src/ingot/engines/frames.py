@@ -42,6 +42,8 @@ class Tag(IntEnum):
     """Back: the message of a QueryError."""
     DAMAGED = 7
     """Back: path, finding and table of a DamagedFileError, as JSON."""
+    FAILED = 8
+    """Back: what the engine says of a file that cannot be read."""
 
 
 def send(stream: IO[bytes], tag: Tag, payload: bytes) -> None:

@@ -17,8 +17,9 @@ from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Size, out_of_memory, out_of_time
 from ingot.engines.screen import nearest, relation_names, screen
 from ingot.errors import QueryError
+from ingot.failures import failure_of
 from ingot.tables.relation import unreadable
-from ingot.tables.view import HISTORY, literal, name
+from ingot.tables.view import HISTORY, file_literal, literal, name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -99,9 +100,11 @@ class Questions:
             return QueryError(f"The question is wrong. {text}{_hint(text, views)}")
         if isinstance(error, duckdb.PermissionException):
             return QueryError("The question reaches outside the lake's tables, which none may.")
-        if damaged := unreadable([view.relation for view in views.values()], text):
-            return damaged
-        return QueryError(f"The question could not be answered. {text}")
+        refused = QueryError(f"The question could not be answered. {text}")
+        if isinstance(error, duckdb.ConversionException):  # its text quotes what the caller wrote
+            return refused
+        relations = [view.relation for view in views.values()]
+        return failure_of(error, "a data file") or unreadable(relations, text) or refused
 
 
 def _settings(warehouse: Path, limits: Limits) -> dict[str, str]:
@@ -117,7 +120,7 @@ def _settings(warehouse: Path, limits: Limits) -> dict[str, str]:
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "allow_persistent_secrets": "false",
-        "allowed_directories": f"[{literal(str(warehouse))}]",
+        "allowed_directories": f"[{literal(str(warehouse))}, {file_literal(str(warehouse))}]",
         "enable_external_access": "false",
         "lock_configuration": "true",
     }

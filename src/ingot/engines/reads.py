@@ -11,6 +11,7 @@ import secrets
 import threading
 import weakref
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -20,7 +21,8 @@ import pyarrow.parquet as pq
 
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Limits, Size, out_of_memory, out_of_time
-from ingot.errors import DamagedFileError, QueryError
+from ingot.errors import DamagedFileError, IngotError, QueryError
+from ingot.failures import failure_of
 from ingot.tables.relation import FileRelation, paths_of, table_of, unreadable
 from ingot.tables.view import name
 
@@ -75,15 +77,11 @@ class Reads:
         except (duckdb.InterruptException, OSError) as exc:
             if isinstance(exc, duckdb.InterruptException) or "INTERRUPT" in str(exc):
                 raise out_of_time(self._limits) from exc
-            if damaged := _unreadable(views.values(), exc):
-                raise damaged from exc
-            raise QueryError(f"The data could not be read. {exc}") from exc
+            raise _failure(exc, views.values()) or _not_read(exc) from exc
         except duckdb.OutOfMemoryException as exc:
             raise out_of_memory(self._limits) from exc
         except duckdb.Error as exc:
-            if damaged := _unreadable(views.values(), exc):
-                raise damaged from exc
-            raise QueryError(f"The bars could not be read. {exc}") from exc
+            raise _failure(exc, views.values()) or _not_read(exc) from exc
         finally:
             timer.cancel()
             cursor.close()
@@ -100,9 +98,7 @@ class Reads:
         try:
             found = _scanned(view, columns, order) if _is_narrow(view) else None
         except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as exc:
-            if damaged := _unreadable([view], exc) or _one_of(view, exc):
-                raise damaged from exc
-            raise QueryError(f"The data could not be read. {exc}") from exc
+            raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
         if found is not None:
             Size(self._limits).add(found)
             return found
@@ -134,8 +130,15 @@ class Reads:
         return pa.Table.from_batches(batches, reader.schema)
 
 
-def _unreadable(views: Iterable[View], exc: Exception) -> DamagedFileError | None:
-    return unreadable([view.relation for view in views], str(exc))
+def _failure(exc: Exception, views: Iterable[View]) -> IngotError | None:
+    """Return what kept the views' files from being read; Polars shortens the path that it names."""
+    relations = [view.relation for view in views]
+    where = next((path for path in paths_of(relations) if not Path(path).is_file()), "a data file")
+    return failure_of(exc, where) or unreadable(relations, str(exc))
+
+
+def _not_read(exc: Exception) -> QueryError:
+    return QueryError(f"The data could not be read. {exc}")
 
 
 def _one_of(view: View, exc: Exception) -> DamagedFileError | None:

@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from ingot.engines.frames import Tag, pack_question, receive, send, unpack_rows
 from ingot.engines.limits import Limits, out_of_time
-from ingot.errors import DamagedFileError, QueryError
+from ingot.errors import DamagedFileError, IngotError, QueryError
+from ingot.failures import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,7 +128,7 @@ class Sandbox:
                 with cell.ended_after(seconds, self._limits):
                     yield cell
                 kept = True
-            except (QueryError, DamagedFileError):
+            except IngotError:
                 kept = cell.is_alive
                 raise
             finally:
@@ -222,6 +223,9 @@ class _Cell:
             raise QueryError(payload.decode())
         if tag is Tag.DAMAGED:
             raise DamagedFileError(**json.loads(payload))
+        if tag is Tag.FAILED:
+            text = payload.decode()
+            raise failure_of(OSError(text), "a data file") or QueryError(text)
         if tag not in expected:
             raise EOFError
         return tag, payload
@@ -237,7 +241,7 @@ class _Cell:
         except (EOFError, OSError, ValueError) as exc:
             self._broken = True
             raise self._reason(limits) from exc
-        except (QueryError, DamagedFileError):
+        except IngotError:
             raise
         except BaseException:
             self._broken = True

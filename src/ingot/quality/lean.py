@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from ingot.errors import CorruptFileError, QueryError
+from ingot.folders import files_below
 from ingot.model.vendor_files import inside, limited
 from ingot.quality import cells
 from ingot.quality.schemas import Field, Schema
@@ -54,7 +55,8 @@ def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Ta
         CorruptFileError: An archive cannot be read, or inflates too far.
         LookAtDataError: A link leads out of the folder.
     """
-    archives = sorted(folder.rglob("*.zip")) if folder.is_dir() else [folder]
+    there = list(files_below(folder)) if folder.is_dir() else [folder]
+    archives = [path for path in there if path.suffix == ".zip" or path == folder]
     for path in archives if folder.is_dir() else ():
         inside(folder, path)
     limits = limits.at_most(_MOST_BYTES)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingot.errors import QueryError
+from ingot.failures import translate
 from ingot.query.printed import printed
 from ingot.query.texts import json_texts, texts
 
@@ -38,7 +39,8 @@ def write(data: pa.Table, target: str | os.PathLike[str] | IO[bytes], form: str)
             arrow (the IPC file format).
 
     Raises:
-        QueryError: The form is unknown, or the file cannot be written.
+        QueryError: The form is unknown.
+        StorageFullError, ConfigError, StorageUnavailableError: The file cannot be written.
     """
     writer = _WRITERS.get(form)
     if writer is None:
@@ -60,7 +62,7 @@ def _write_file(data: pa.Table, path: Path, writer: Callable[[pa.Table, IO[bytes
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as exc:
-        raise QueryError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+        raise translate(exc, path, "write") from exc
     finally:
         with suppress(OSError):
             temporary.unlink()

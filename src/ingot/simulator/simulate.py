@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ingot.errors import ConfigError
+from ingot.folders import entries
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.time import NS_PER_MINUTE
 from ingot.simulator import corrections, options, rest
@@ -209,9 +210,9 @@ def _write_reference(order: Order, manifest: Manifest) -> None:
     for name, body in rest.bodies(reference):
         write_bytes(out, out / REST_FOLDER / name, [body])
         names.add(name)
-    for path in (out / REST_FOLDER).iterdir():
-        if path.name not in names:
-            path.unlink()
+    for entry in entries(out / REST_FOLDER):
+        if entry.name not in names:
+            (out / REST_FOLDER / entry.name).unlink()
 
 
 def _listed_contracts(order: Order, market: Market) -> tuple[options.Contract, ...]:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, StorageFullError
+from ingot.folders import names
 from ingot.simulator.truth import FOLDER
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_manifest(out: Path) -> Manifest | None:
         found = json.loads(path.read_text())
         start, end = (date.fromisoformat(found.pop(name)) for name in ("start", "end"))
         return Manifest(**found, start=start, end=end)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or names(out)):
         raise ConfigError(
             f"{out} is not empty and was not written by the simulator. Name a new folder."
         )

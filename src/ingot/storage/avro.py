@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError
+from ingot.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Decode = Callable[[bytes, int], tuple[Any, int]]
 """Takes a buffer and an offset; returns a value and the offset after it."""
@@ -25,23 +26,21 @@ _SYNC_SIZE: Final = 16
 _MORE: Final = 0x80
 
 
-def read_avro(data: bytes, what: str) -> Iterator[dict[int, Any]]:
+def read_avro(data: bytes, path: Path) -> Iterator[dict[int, Any]]:
     """Yield the records of a container file, each as a dict by Iceberg field id.
 
     Args:
         data: The whole file.
-        what: Name of the file, for errors.
+        path: Where it lies, for errors.
 
     Raises:
-        CorruptFileError: It is not an Avro file, is torn, or uses an unknown codec.
+        DamagedFileError: It is not an Avro file, is torn, or uses an unknown codec.
     """
     try:
         yield from _records(data)
     except (IndexError, KeyError, ValueError, struct.error, zlib.error) as exc:
-        raise CorruptFileError(
-            f"{what} cannot be read as an Avro file ({type(exc).__name__}: {exc}). "
-            "Restore it from a backup of the lake, or rebuild the table."
-        ) from exc
+        found = f"it cannot be read as an Avro file ({type(exc).__name__}: {exc})"
+        raise DamagedFileError(path, found=found) from exc
 
 
 def _records(data: bytes) -> Iterator[dict[int, Any]]:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.errors import CorruptFileError, DamagedFileError
+from ingot.errors import CorruptFileError
+from ingot.failures import unread
 from ingot.storage.scoping import scope_columns
 from ingot.storage.writer import DataFile, data_path, dates
 from ingot.tables.arrow import arrow_schema
@@ -68,10 +69,8 @@ def read_batches(
             places = _places(table, path, file.schema_arrow)
             for batch in file.iter_batches(batch_rows):
                 yield _under_contract(table, batch, places)
-    except FileNotFoundError as exc:
-        raise DamagedFileError(path, found="it is missing", table=table.name) from exc
     except (pa.ArrowException, OSError) as exc:
-        raise DamagedFileError(path, found=str(exc), table=table.name) from exc
+        raise unread(exc, path, table.name) from exc
 
 
 def _places(table: Table, path: str, found: pa.Schema) -> list[int | None]:

@@ -12,15 +12,18 @@ import os
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from ingot.errors import LakeNotFoundError, StorageUnavailableError
+from ingot.errors import DamagedFileError, LakeNotFoundError
+from ingot.failures import sqlite_failure, translated
 from ingot.storage.locations import Locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 CATALOG_NAME: Final = "lake"
 CATALOG_FILE: Final = "catalog.db"
@@ -79,24 +82,33 @@ class Pointers:
             with self._lock:
                 return self._answer(sql, values)
         except sqlite3.Error as exc:
-            raise StorageUnavailableError(
-                f"The catalog {self._path} could not be read: {exc}. Is another program holding "
-                "it, or is it damaged? Run the command again; if it stays, check the disk."
-            ) from exc
+            if "no such table" in str(exc):
+                raise DamagedFileError(self._path, found=str(exc)) from exc
+            raise sqlite_failure(exc, self._path) from exc
 
     def _answer(self, sql: str, values: tuple[str, ...]) -> list[tuple[object, ...]]:
         try:
             return self._open().execute(sql, values).fetchall()
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            if _code(exc) != sqlite3.SQLITE_READONLY:
                 raise
-        self._undo_what_was_cut_off()
-        return self._open().execute(sql, values).fetchall()
+        # A process died inside a commit, which SQLite has to roll back; a reader may not.
+        try:
+            with closing(self._connect("rw")) as connection:
+                return connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as exc:
+            if _code(exc) not in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+                raise
+        return self._answer_of_a_copy(sql, values)
 
-    def _undo_what_was_cut_off(self) -> None:
-        """Have SQLite roll back a commit whose process died inside it; a reader may not."""
-        with closing(self._connect("rw")) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    def _answer_of_a_copy(self, sql: str, values: tuple[str, ...]) -> list[tuple[object, ...]]:
+        """Have SQLite roll back a copy, where the lake may only be read."""
+        with TemporaryDirectory(prefix="ingot-") as folder, translated(self._path, "read"):
+            for suffix in ("", "-journal"):
+                name = self._path.name + suffix
+                copyfile(self._path.with_name(name), Path(folder, name))
+            with closing(sqlite3.connect(Path(folder, self._path.name))) as connection:
+                return connection.execute(sql, values).fetchall()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or self._owner != os.getpid():
@@ -112,3 +124,7 @@ class Pointers:
             isolation_level=None,
             check_same_thread=False,
         )
+
+
+def _code(exc: sqlite3.Error) -> int:
+    return getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

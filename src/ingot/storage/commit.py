@@ -8,10 +8,8 @@ names costs a few kilobytes until `maintenance` collects it, one that is missing
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
@@ -27,16 +25,14 @@ from ingot.errors import (
     CommitConflictError,
     CommitStateUnknownError,
     ContractBrokenError,
-    DamagedFileError,
-    IngotError,
-    StorageFullError,
     StorageUnavailableError,
 )
+from ingot.failures import failure_of
 from ingot.storage.boundary import calm
-from ingot.storage.files import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
@@ -163,9 +159,10 @@ class Committer:
         try:
             proposal = propose(table)
         except FileNotFoundError as exc:
+            # The state went out of date, and its files away, while we planned; or a file is lost.
             if self._load(name, sent).metadata_location == table.metadata_location:
                 raise _translated(name, exc) from exc
-            return exc  # the state went out of date, and its files away, while we planned
+            return exc
         except OSError as exc:
             raise _translated(name, exc) from exc
         if isinstance(proposal, Settled):
@@ -243,19 +240,7 @@ def _is_conflict(exc: Exception) -> bool:
 
 def _translated(name: str, exc: Exception) -> Exception:
     """Return the error of ours for what kept a commit from landing."""
-    if isinstance(exc, IngotError):
-        return exc
-    if isinstance(exc, FileNotFoundError):
-        return DamagedFileError(exc.filename, found="it is missing", table=name)
-    if isinstance(exc, OSError) and exc.errno is not None:
-        return translate(exc, Path(exc.filename or name), "write")
-    code = getattr(getattr(exc, "orig", None), "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return StorageFullError(
-            f"The commit to {name} did not land: the disk of the catalog is full. Free some space "
-            "and run the command again; what is finished is kept and not done twice."
-        )
-    return StorageUnavailableError(
+    return failure_of(exc, f"the catalog for {name}") or StorageUnavailableError(
         f"The commit to {name} did not land ({type(exc).__name__}: {_first_line(exc)}). The table "
         "is unchanged; run the command again."
     )

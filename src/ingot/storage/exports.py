@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError, QueryError
+from ingot.errors import DamagedFileError, QueryError
+from ingot.failures import reading
+from ingot.folders import entries, names
 from ingot.storage import files
+from ingot.storage.border import bordered
+from ingot.storage.records import RECORD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ingot.storage.landing import LandingStore
 
@@ -36,6 +40,7 @@ class ExportRecord:
     """When its snapshots were given free; None while they are pinned."""
 
 
+@bordered
 class ExportStore:
     """The exports of one lake; safe for any number of threads and processes."""
 
@@ -61,7 +66,7 @@ class ExportStore:
         """Return every export, oldest first.
 
         Raises:
-            CorruptFileError: A record is not what was written.
+            DamagedFileError: A record is not what was written.
         """
         found = [self._record(folder) for folder in self._folders()]
         return tuple(sorted(found, key=lambda r: (r.exported_at, r.export_id)))
@@ -84,7 +89,7 @@ class ExportStore:
         bodies = [self._read(path) for path in _numbered(folder)]
         made = [body for body in bodies if "manifest" in body]
         if not made:
-            raise CorruptFileError(f"{folder} holds no record of an export; restore it.")
+            raise DamagedFileError(folder, found="it has no record of an export")
         released = bodies[-1].get("released_at")
         return ExportRecord(
             export_id=folder.name,
@@ -112,22 +117,22 @@ class ExportStore:
             )
 
     def _read(self, path: Path) -> dict[str, Any]:
-        with files.translated(path, "read"):
+        with reading(path):
             text = path.read_bytes()
         try:
             body = json.loads(text)
         except ValueError as exc:
-            raise CorruptFileError(f"{path} is not JSON ({exc}). Restore it.") from exc
+            raise DamagedFileError(path, found=f"it is not JSON ({exc})") from exc
         if not isinstance(body, dict):
-            raise CorruptFileError(f"{path} does not hold a record of an export. Restore it.")
+            raise DamagedFileError(path, found="it is not the record of an export")
         return body
 
     def _folders(self) -> Iterator[Path]:
-        if self._root.is_dir():
-            yield from (p for p in sorted(self._root.iterdir()) if _numbered(p))
+        folders = (Path(entry.path) for entry in entries(self._root) if entry.is_dir())
+        yield from (folder for folder in folders if _numbered(folder))
 
 
 def _numbered(folder: Path) -> list[Path]:
     """Return the records of an export in the order of their numbers."""
-    found = [path for path in folder.glob("*.json") if path.stem.isdigit()]
+    found = [folder / name for name in names(folder) if RECORD_NAME.fullmatch(name)]
     return sorted(found, key=lambda path: int(path.stem))

@@ -6,72 +6,21 @@ import errno
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from ingot.errors import ConfigError, IngotError, StorageFullError, StorageUnavailableError
+from ingot.errors import ConfigError
+from ingot.failures import translated
+from ingot.folders import names
 from ingot.storage.boundary import calm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ingot.storage.boundary import Boundary
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
-_NOT_ALLOWED: Final = frozenset(
-    {
-        errno.EACCES,
-        errno.EEXIST,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.ELOOP,
-        errno.ENAMETOOLONG,
-        errno.EINVAL,
-        errno.EXDEV,
-    }
-)
-
-
-@contextmanager
-def translated(path: Path, doing: str) -> Iterator[None]:
-    """Turn an OSError of the block into an error of ours that names `path`.
-
-    Args:
-        path: What the block works on.
-        doing: The step as a verb, e.g. "write".
-
-    Raises:
-        StorageFullError: No space or quota is left.
-        ConfigError: The path cannot be used: not allowed, read-only, not a folder, too long.
-        StorageUnavailableError: Anything else, such as an I/O error of the disk.
-    """
-    try:
-        yield
-    except OSError as exc:
-        raise translate(exc, path, doing) from exc
-
-
-def translate(exc: OSError, path: Path, doing: str) -> IngotError:
-    """Return the error of ours for an OSError met while `doing` something to `path`."""
-    what = f"Could not {doing} {path}: {exc.strerror or exc}."
-    if exc.errno in _FULL:
-        return StorageFullError(
-            f"{what} The disk or the quota is full. Free some space and run the command again; "
-            "what is finished is kept and not done twice."
-        )
-    if exc.errno in _NOT_ALLOWED:
-        return ConfigError(f"{what} Check the path, its owner and whether it is mounted writable.")
-    return StorageUnavailableError(
-        f"{what} The disk did not do what it was asked. Look at its health, then run the command "
-        "again; what is finished is kept and not done twice."
-    )
 
 
 def fsync_file(path: Path) -> None:
@@ -252,7 +201,8 @@ class Scratch:
     def sweep(self) -> int:
         """Remove the folders of processes that are gone; return how many there were."""
         removed = 0
-        for lock in sorted(self._root.glob("*.lock")):
+        locks = [name for name in names(self._root) if name.endswith(".lock")]
+        for lock in (self._root / name for name in sorted(locks)):
             descriptor = None if lock.stem == self._token else _lock(lock)
             if descriptor is not None:
                 shutil.rmtree(self._root / lock.stem, ignore_errors=True)
@@ -287,8 +237,8 @@ def _lock(path: Path) -> int | None:
     """Return a descriptor that holds the file's lock, or None when it is held or gone."""
     try:
         descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, PermissionError):
+        return None  # another user's is taken for held
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -16,6 +16,7 @@ from ingot.storage.records import (
     NumberedDone,
     Voided,
     done_text,
+    path_of,
     result_text,
 )
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Raised with every change of the schema: a database of another version is built anew."""
 OF_RECORDS: Final = ("versions", "decisions", "units", "reads", "expired", "voided", "checks")
 """Tables that say exactly what the landing store says."""
@@ -36,10 +37,8 @@ session begins on an evening before, with a long weekend between)."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US: Final = timedelta(microseconds=1)
 
-_PENDING: Final = (
-    "CREATE TABLE IF NOT EXISTS pending (path TEXT, owner TEXT, PRIMARY KEY (path, owner))"
-)
 _SCHEMA: Final = (
+    "CREATE TABLE records (path TEXT PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE listing (
         source TEXT, location TEXT, dataset TEXT, key TEXT,
         etag TEXT, size_bytes INTEGER, last_modified_us INTEGER,
@@ -116,14 +115,14 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Make every table anew and empty, in the open transaction; what is announced stays."""
+    """Make every table anew and empty, in the open transaction."""
     objects = connection.execute(
         "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') "
-        "AND name NOT LIKE 'sqlite%' AND name <> 'pending'"
+        "AND name NOT LIKE 'sqlite%'"
     ).fetchall()
     for kind, name in objects:
         connection.execute(f'DROP {kind} "{name}"')
-    for statement in (_PENDING, *_SCHEMA):
+    for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute("INSERT INTO changes VALUES (?)", (uuid4().hex,))
     connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -140,23 +139,14 @@ def change_stamp(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE changes SET stamp = ?", (uuid4().hex,))
 
 
-def announce(connection: sqlite3.Connection, path: str, owner: str) -> None:
-    """Note that the process `owner` is about to make the record at `path`."""
-    connection.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (path, owner))
-
-
-def forget(connection: sqlite3.Connection, path: str, owner: str) -> None:
-    """Drop the note that `owner` is about to make `path`."""
-    connection.execute("DELETE FROM pending WHERE path = ? AND owner = ?", (path, owner))
-
-
-def announced(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return (path, owner) of the records that were announced and not taken yet."""
-    return connection.execute("SELECT path, owner FROM pending").fetchall()
+def paths(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the path of every record that was taken."""
+    return frozenset(path for (path,) in connection.execute("SELECT path FROM records"))
 
 
 def take(connection: sqlite3.Connection, record: Record) -> None:
     """Enter a record, and note which partitions of ops.* it changes; twice is once."""
+    _insert(connection, "records", [(path_of(record),)])
     if enter(connection, record):
         change_stamp(connection)
         mark_unprojected(connection, _partitions(connection, record))

@@ -12,7 +12,7 @@ from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ingot.errors import DamagedFileError
-from ingot.storage.files import translated
+from ingot.failures import translated
 from ingot.storage.seal import differs
 
 if TYPE_CHECKING:

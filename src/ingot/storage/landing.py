@@ -15,14 +15,16 @@ Every name is made once by a link and never written over.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingot.errors import CorruptFileError, DamagedFileError
+from ingot.failures import reading, translated
+from ingot.folders import entries, files_below, names
 from ingot.model.landing import Landing
 from ingot.storage import files
+from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
 from ingot.storage.records import (
     RECORD_FOLDERS,
@@ -54,6 +56,7 @@ class Damage:
     reason: str
 
 
+@bordered
 class LandingStore:
     """The landing folder of one lake; safe for any number of threads and processes."""
 
@@ -82,7 +85,7 @@ class LandingStore:
 
         Raises:
             CorruptFileError: The file has another size.
-            StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
+            StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
         path = self.object_path(sha256)
         _check_size(temporary, size_bytes)
@@ -97,7 +100,7 @@ class LandingStore:
 
         Raises:
             LookAtDataError: A name in it is not safe as a path.
-            StorageFullError, ConfigError, StorageUnavailableError: See `files.translated`.
+            StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
         path = path_of(record)
         return files.write_once(
@@ -117,10 +120,10 @@ class LandingStore:
                 are.
 
         Raises:
-            DamagedFileError: It does not hold what was written there.
+            DamagedFileError: It is missing, or does not hold what was written there.
         """
         full = self.root / path
-        with files.translated(full, "read"):
+        with reading(full):
             text = full.read_bytes().decode("utf-8", "replace")
         record = from_text(path, text)
         if strict and not is_canonical(text):
@@ -227,38 +230,30 @@ class LandingStore:
         folder = self.root / "damaged"
         files.make_folders(folder)
         aside = folder / f"{path.name}-{self.scratch.path('x').name[:8]}"
-        with files.translated(path, "set aside"):
+        with translated(path, "set aside"):
             path.rename(aside)
         files.fsync_folder(path.parent)
         return aside
 
     def walk_folder(self, folder: str) -> Iterator[str]:
         """Yield the paths of the records below one folder of the store, in order."""
-        top = str(self.root)
-        for parent, names, found in os.walk(self.root / folder):
-            names.sort()
-            below = parent[len(top) + 1 :]
-            yield from (f"{below}/{name}" for name in sorted(found) if RECORD_NAME.fullmatch(name))
+        above = len(str(self.root)) + 1
+        for path in files_below(self.root / folder):
+            if RECORD_NAME.fullmatch(path.name):
+                yield str(path)[above:]
 
 
 def _numbers(folder: Path, suffix: str = ".json") -> list[int]:
-    try:
-        names = os.listdir(folder)  # noqa: PTH208  (three times faster than Path.iterdir)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    stems = (name.removesuffix(suffix) for name in names(folder) if name.endswith(suffix))
     return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
 
 
 def _folders(folder: Path) -> list[Path]:
-    try:
-        return [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return [Path(entry.path) for entry in entries(folder) if entry.is_dir()]
 
 
 def _check_size(path: Path, size_bytes: int) -> None:
-    with files.translated(path, "look at"):
+    with reading(path):
         found = path.stat().st_size
     if found != size_bytes:
         raise CorruptFileError(
@@ -267,14 +262,14 @@ def _check_size(path: Path, size_bytes: int) -> None:
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    with files.translated(path, "read"):
+    with reading(path):
         return path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def _damage(path: Path, sha256: str, size_bytes: int) -> str:
     if not path.exists():
         return "it is missing"
-    with files.translated(path, "read"):
+    with reading(path):
         found = path.stat().st_size
         if found != size_bytes:
             return f"it has {found} bytes, not {size_bytes}"

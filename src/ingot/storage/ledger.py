@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from ingot.errors import QueryError
+from ingot.failures import translated
 from ingot.model import known
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage import index, lookup, voiding
+from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
 from ingot.storage.clock import ClockCheck
-from ingot.storage.files import translated
 from ingot.storage.landed import LandedBytes
 from ingot.storage.landing import LandingStore
 from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
     from ingot.storage.refinement import Refinement
 
 
+@bordered
 class Ledger:
     """The landing store with its cache; safe for any number of threads and processes.
 
-    Every record is announced in state.db, made once in the store, then taken into state.db: a
-    process that dies between two of these steps leaves nothing that the next cannot see.
+    A record is made once in the store, then taken into state.db; who opens that compares the two.
     """
 
     def __init__(
@@ -253,7 +254,7 @@ class Ledger:
         An accepted one is in force from `at`, once it is loaded.
 
         Raises:
-            QueryError: There is no such version, it waits for no decision, or it has one.
+            QueryError: There is no such version, it waits for no decision, or it has the other one.
             ClockSkewError: See `moment`.
         """
         state = self.find(landing_id)
@@ -276,6 +277,8 @@ class Ledger:
         )
         if state.decision is not None or not self.make(record):
             decided = self.find(landing.landing_id)
+            if decided.decision is decision:
+                return decided  # whoever made it may have died before it could say so
             raise QueryError(
                 f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) was "
                 f"{decided.decision} at {decided.decided_at}; a decision is made once."
@@ -454,20 +457,18 @@ class Ledger:
         """Build state.db anew from the store; return how many records that has.
 
         Raises:
-            CorruptFileError: A record of the store is damaged.
+            DamagedFileError: A record of the store is damaged.
         """
         return self.state.rebuild()
 
     def make(self, record: Record) -> bool:
-        """Announce, make and take a record; False when its name was taken, which is then known."""
+        """Make and take a record; False when its name was taken, which is then known."""
         path = path_of(record)
         kind = path.partition("/")[0]
         with translated(self.store.root / path, "record"):
-            self.state.announce(path)
-            self._boundary(f"{kind}.announced")
             made = self.store.write(record)
             self._boundary(f"{kind}.made")
-            self.state.take(path, record if made else self.store.read(path))
+            self.state.take(record if made else self.store.read(path))
             self._boundary(f"{kind}.taken")
         return made
 

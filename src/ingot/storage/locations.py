@@ -29,17 +29,8 @@ class Locations:
 
     @classmethod
     def of_new_lake(cls, root: Path) -> Locations:
-        """Return the mapping of a lake made in `root` now: every name is its own path.
-
-        Raises:
-            ConfigError: The path has a `?` or `#`, which catalogs and engines read as a query.
-        """
+        """Return the mapping of a lake made in `root` now: every name is its own path."""
         resolved = root.resolve()
-        if set("?#") & set(str(resolved)):
-            raise ConfigError(
-                f"A lake cannot lie in {resolved}: '?' and '#' end a path for other engines. "
-                "Choose another folder."
-            )
         return cls(str(resolved), resolved)
 
     @classmethod

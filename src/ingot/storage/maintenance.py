@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from os import walk
 from pathlib import Path
 from shutil import rmtree
 from time import time
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError
-from ingot.storage.files import make_folders, translated
+from ingot.failures import translated
+from ingot.folders import entries, files_below
+from ingot.storage.files import make_folders
 from ingot.storage.lineage import chain
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def put_back(place: Upkeep) -> tuple[Path, ...]:
     """Move the files back that were set aside and that a snapshot names now; return them."""
     aside = {
         place.folder.joinpath(*path.relative_to(place.folder).parts[2:]): path
-        for path in _walked(place.folder / _ASIDE)
+        for path in files_below(place.folder / _ASIDE)
     }
     back = sorted(aside.keys() & set(_references(place))) if aside else []
     for path in back:
@@ -101,8 +102,9 @@ def delete_set_aside(
     """
     put_back(place)
     limit = datetime.fromtimestamp((time() if now_s is None else now_s) - min_age_s, UTC)
-    folders = [f for f in (place.folder / _ASIDE).glob("*Z") if f.name <= f"{limit:{_STAMP}}"]
-    deleted = tuple(path for folder in folders for path in _walked(folder))
+    there = (Path(entry) for entry in entries(place.folder / _ASIDE))
+    folders = [f for f in there if f.name.endswith("Z") and f.name <= f"{limit:{_STAMP}}"]
+    deleted = tuple(path for folder in folders for path in files_below(folder))
     for folder in folders:
         with translated(folder, "delete"):
             rmtree(folder)
@@ -117,12 +119,7 @@ def _move(path: Path, to: Path) -> None:
 
 def _files(folder: Path) -> Iterator[Path]:
     for part in ("data", "metadata"):
-        yield from _walked(folder / part)
-
-
-def _walked(folder: Path) -> Iterator[Path]:
-    for parent, _, names in walk(folder):
-        yield from (Path(parent, name) for name in names)
+        yield from files_below(folder / part)
 
 
 def _changed_before(path: Path, limit: float) -> bool:

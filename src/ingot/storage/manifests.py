@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError
+from ingot.errors import DamagedFileError
 from ingot.storage.avro import read_avro
 from ingot.storage.scoping import Bounds, day_decoder, int64, scope_columns
 from ingot.storage.seal import read_sealed
@@ -126,7 +126,8 @@ class Manifests:
         return value
 
     def _records(self, location: str) -> list[dict[int, Any]]:
-        return list(read_avro(read_sealed(self._locations.path(location)), location))
+        path = self._locations.path(location)
+        return list(read_avro(read_sealed(path), path))
 
     def _read_list(self, location: str) -> tuple[Manifest, ...]:
         return tuple(_manifest(record) for record in self._records(location))
@@ -209,6 +210,8 @@ def _bounds_decoder(table: Table, state: TableState) -> Callable[[Mapping[int, A
                 symbol=pair(file, columns.symbol, bytes.decode),
             )
         except (struct.error, UnicodeDecodeError) as exc:
-            raise CorruptFileError(f"A manifest of {table.name} has broken bounds: {exc}.") from exc
+            raise DamagedFileError(
+                f"A manifest of {table.name}", found=f"it has broken bounds ({exc})"
+            ) from exc
 
     return decode

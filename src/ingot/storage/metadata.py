@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.errors import CorruptFileError, QueryError
+from ingot.errors import DamagedFileError, QueryError
 from ingot.tables.relation import columns_of
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class TableState:
         for schema in self.document["schemas"]:
             if schema.get("schema-id", 0) == wanted:
                 return tuple(schema["fields"])
-        raise CorruptFileError(f"The metadata of {self.name} has no schema {wanted}.")
+        raise DamagedFileError(f"The metadata of {self.name}", found=f"it has no schema {wanted}")
 
     def columns(self, schema_id: int | None = None) -> dict[int, tuple[str, str]]:
         """Return (name, type in DuckDB's dialect) by field id; nested columns are left out."""
@@ -161,19 +161,18 @@ def parse_state(name: str, data: bytes) -> TableState:
     """Return the state that a metadata file describes.
 
     Raises:
-        CorruptFileError: It is no Iceberg v2 table metadata, or lacks something required.
+        DamagedFileError: It is no Iceberg v2 table metadata, or lacks something required.
     """
+    what = f"The metadata of {name}"
     try:
         document = json.loads(data)
     except ValueError as exc:
-        raise CorruptFileError(f"The metadata file of {name} is not JSON: {exc}.") from exc
+        raise DamagedFileError(what, found=f"it is not JSON ({exc})") from exc
     if not isinstance(document, dict) or document.get("format-version") != _FORMAT:
         found = document.get("format-version") if isinstance(document, dict) else None
-        raise CorruptFileError(
-            f"The metadata of {name} has format version {found}; a lake holds version {_FORMAT}."
-        )
+        raise DamagedFileError(what, found=f"it has format version {found}, not {_FORMAT}")
     if missing := [key for key in _REQUIRED if key not in document]:
-        raise CorruptFileError(f"The metadata of {name} lacks {', '.join(missing)}.")
+        raise DamagedFileError(what, found=f"it lacks {', '.join(missing)}")
     state = TableState(name, document)
     state.fields()
     return state

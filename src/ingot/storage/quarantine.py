@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.errors import DamagedFileError
+from ingot.failures import reading, unread
 from ingot.model.work import BLANK_LINE
 from ingot.tables import ops
 from ingot.tables.arrow import arrow_schema
@@ -150,13 +150,14 @@ def read_symbols(paths: Iterable[Path]) -> frozenset[tuple[int, str, str | None]
 
 
 def _read(path: Path) -> pa.Table:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read()
-    except FileNotFoundError as exc:
-        raise DamagedFileError(path, found="it is missing", table=_table_of(path)) from exc
-    except (pa.ArrowException, OSError) as exc:
-        raise DamagedFileError(path, found=str(exc), table=_table_of(path)) from exc
+    with reading(path):
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                return file.read()
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError) as exc:
+            raise unread(exc, path, _table_of(path)) from exc
 
 
 def _table_of(path: Path) -> str | None:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 _KEPT_STATES: Final = 64
-_RETRIES: Final = 3
 _TRANSFORMS: Final = frozenset({"month", "year"})
 
 
@@ -150,16 +149,16 @@ class Reader:
 
     def state(self, table: Table) -> TableState:
         """Return the table's current state."""
-        for left in reversed(range(_RETRIES)):
+        while True:
+            pointer = self.pointer(table)
             try:
-                return self.state_at(table, self.pointer(table))
+                return self.state_at(table, pointer)
             except FileNotFoundError as exc:
                 # A writer replaced the pointer and, 20 commits on, removed what it named.
-                if left == 0:
+                if self.pointer(table) == pointer:
                     raise DamagedFileError(
                         exc.filename, found="it is missing", table=table.name
                     ) from exc
-        raise AssertionError
 
     def state_at(self, table: Table, location: str) -> TableState:
         """Return the state that one metadata file describes."""

@@ -183,7 +183,7 @@ def _decode(target: Target) -> None:
     if target.path.suffix == ".parquet":
         _decode_parquet(target)
     elif target.path.suffix == ".avro":
-        for _ in read_avro(target.path.read_bytes(), target.path.name):
+        for _ in read_avro(target.path.read_bytes(), target.path):
             pass
     else:
         parse_state(target.table or "", target.path.read_bytes())

@@ -12,7 +12,7 @@ from hashlib import sha256 as new_sha256
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError
-from ingot.storage.files import translated
+from ingot.failures import translated
 from ingot.tables.relation import table_of
 
 if TYPE_CHECKING:

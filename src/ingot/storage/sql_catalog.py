@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError, ValidationError
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import StagedTable
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import EMPTY_DICT
+from sqlalchemy import URL
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from ingot.errors import StorageUnavailableError
+from ingot.errors import DamagedFileError
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
 from ingot.storage.schema import iceberg_schema, partition_spec, properties, sort_order
@@ -28,6 +29,7 @@ from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from pyiceberg.io import FileIO
     from pyiceberg.table import CommitTableResponse
@@ -71,7 +73,7 @@ class LakeCatalog(SqlCatalog):
         self._parsed_lock = threading.Lock()
         super().__init__(
             CATALOG_NAME,
-            uri=f"sqlite:///{path}?timeout={TIMEOUT_S:g}",
+            uri=_url(path),
             warehouse=locations.warehouse,
             init_catalog_tables=str(create).lower(),
             **{"py-io-impl": _IO, **self._io_properties},
@@ -105,7 +107,11 @@ class LakeCatalog(SqlCatalog):
         with self._parsed_lock:
             if found := self._parsed.get(location):
                 return found
-        metadata = FromInputFile.table_metadata(self._io.new_input(location))
+        try:
+            metadata = FromInputFile.table_metadata(self._io.new_input(location))
+        except (ValidationError, ValueError) as exc:
+            why = f"it is not table metadata ({str(exc).splitlines()[0]})"
+            raise DamagedFileError(location, found=why) from exc
         with self._parsed_lock:
             self._parsed[location] = metadata
             while len(self._parsed) > _KEPT:
@@ -155,12 +161,14 @@ def _sealed(staged: StagedTable) -> StagedTable:
     return staged
 
 
-def create_lake(locations: Locations, *, boundary: Boundary) -> None:
-    """Make the catalog file and all tables where they are not there yet.
+def _url(path: Path) -> str:
+    """Return the URL of a database; in it `%`, `?` and `#` mean something, in a path nothing."""
+    url = URL.create("sqlite", database=str(path), query={"timeout": f"{TIMEOUT_S:g}"})
+    return url.render_as_string()
 
-    Raises:
-        StorageUnavailableError: The catalog file could not be written.
-    """
+
+def create_lake(locations: Locations, *, boundary: Boundary) -> None:
+    """Make the catalog file and all tables where they are not there yet."""
     catalog = _opened(locations, boundary)
     try:
         create_tables(catalog, ALL_TABLES)
@@ -173,30 +181,15 @@ def _opened(locations: Locations, boundary: Boundary) -> LakeCatalog:
         return LakeCatalog(locations, boundary=boundary, create=True)
     except SQLAlchemyError:
         pass  # two processes made it at once; the other one's tables are there now
-    try:
-        return LakeCatalog(locations, boundary=boundary)
-    except SQLAlchemyError as exc:
-        raise StorageUnavailableError(
-            f"The catalog in {locations.root} could not be opened: {exc}. Check the disk, or "
-            "restore the file from a backup."
-        ) from exc
+    return LakeCatalog(locations, boundary=boundary)
 
 
 def create_tables(catalog: LakeCatalog, tables: Iterable[Table]) -> None:
-    """Make the namespaces and tables that are not there yet.
-
-    Raises:
-        StorageUnavailableError: The catalog file could not be written.
-    """
-    try:
-        for table in tables:
-            _create_namespace(catalog, table.namespace)
-            if not catalog.table_exists(table.name):
-                _create(catalog, table)
-    except SQLAlchemyError as exc:
-        raise StorageUnavailableError(
-            f"The catalog could not be written: {exc}. Run the command again."
-        ) from exc
+    """Make the namespaces and tables that are not there yet."""
+    for table in tables:
+        _create_namespace(catalog, table.namespace)
+        if not catalog.table_exists(table.name):
+            _create(catalog, table)
 
 
 def _create_namespace(catalog: LakeCatalog, namespace: str) -> None:

@@ -6,9 +6,11 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingot.errors import ContractBrokenError, CorruptFileError
+from ingot.errors import ContractBrokenError, DamagedFileError
+from ingot.failures import table_of
 from ingot.model.work import WrittenFile
 from ingot.storage.scoping import (
     Bounds,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
     from pathlib import Path
-
-    import pyarrow as pa
 
     from ingot.model.work import Scope
     from ingot.tables.contract import Table
@@ -92,7 +92,7 @@ def inspect(
     Raises:
         ContractBrokenError: Columns, types, field ids or nulls are not the contract's; there is
             an empty row group or no row at all; the rows leave the scope or span partitions.
-        CorruptFileError: It is not a Parquet file.
+        DamagedFileError: It is not a Parquet file.
     """
     footer = _footer(path)
     _check_schema(table, path, footer.schema.to_arrow_schema())
@@ -122,11 +122,9 @@ def inspect(
 def _footer(path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(path)
-    except (OSError, ValueError) as exc:  # ArrowInvalid is a ValueError
-        raise CorruptFileError(
-            f"{path} cannot be read as a Parquet file ({exc}). Nothing was committed; run the "
-            "command again."
-        ) from exc
+    except pa.ArrowInvalid as exc:
+        found = f"it cannot be read as a Parquet file ({exc}). Nothing was committed"
+        raise DamagedFileError(path, found=found, table=table_of(path)) from exc
 
 
 def _check_schema(table: Table, path: Path, found: pa.Schema) -> None:

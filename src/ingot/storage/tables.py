@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from functools import cached_property
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import ConfigError, LakeNotFoundError, StorageUnavailableError
+from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError, StorageFullError
 from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
+from ingot.storage.border import bordered, failures
 from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, Pointers
 from ingot.storage.files import Scratch, fsync_folder, make_folders
@@ -44,6 +46,7 @@ __all__ = ["Replacement", "TableStats", "TableStore", "Unplanned", "table_stats"
 _DIGEST_SHOWN: Final = 8
 
 
+@bordered
 class TableStore:
     """All tables of one lake. Cheap to open; PyIceberg is imported at the first write.
 
@@ -189,7 +192,7 @@ class TableStore:
         Raises:
             ContractBrokenError: It does not keep the contract: columns, types, field ids,
                 not-null, row groups, partition, scope.
-            CorruptFileError: It is not a whole Parquet file.
+            DamagedFileError: It is not a whole Parquet file.
             ConfigError: It does not lie in the table's folder.
         """
         from ingot.storage.writer import adopted  # noqa: PLC0415 - imports pyarrow
@@ -466,7 +469,9 @@ class TableStore:
     def _create_missing(self, tables: Sequence[Table]) -> None:
         from ingot.storage.sql_catalog import create_tables  # noqa: PLC0415 - takes a second
 
-        create_tables(self._catalog, tables)
+        # A lake that may only be read is read without the tables that it has not got.
+        with suppress(ConfigError, StorageFullError), failures():
+            create_tables(self._catalog, tables)
 
     def _place(self, table: Table) -> Workplace:
         from ingot.storage.producers import Workplace  # noqa: PLC0415 - imports PyIceberg
@@ -495,7 +500,7 @@ def _locations(root: Path) -> Locations:
     pointers = Pointers(catalog)
     try:
         return pointers.locations()
-    except StorageUnavailableError as exc:
+    except DamagedFileError as exc:
         if "no such table" not in str(exc.__cause__):
             raise
         return Locations.of_new_lake(root)  # a crash left the file without its tables

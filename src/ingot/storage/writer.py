@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingot.errors import ContractBrokenError
-from ingot.storage.files import fsync_file, fsync_folder, make_folders, translated
+from ingot.failures import translated
+from ingot.storage.files import fsync_file, fsync_folder, make_folders
 from ingot.storage.scoping import partition_folder, partition_value, scope_columns
 from ingot.storage.seal import seal
 from ingot.storage.staged import StagedFile, inspect

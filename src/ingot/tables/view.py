@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ BARS = "bars"
 """Alias of a view's rows where factors are joined to them."""
 SPANS = "spans"
 """Alias of the factors."""
+_PATTERN = re.compile(r"[*?[]")
 HISTORY = "_history"
 """Suffix of the name under which every version of a table's rows is read."""
 
@@ -117,6 +119,15 @@ def literal(value: Value) -> str:
     if isinstance(value, int):
         return str(int(value))
     return "'" + readable(value).replace("'", "''") + "'"
+
+
+def file_literal(path: str) -> str:
+    """Return a path as a SQL literal that matches this one file, where DuckDB expects a pattern.
+
+    >>> file_literal("/a?b/[1].parquet")
+    "'/a[?]b/[[]1].parquet'"
+    """
+    return literal(_PATTERN.sub(r"[\g<0>]", path))
 
 
 def readable(text: str) -> str:

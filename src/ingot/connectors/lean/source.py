@@ -16,6 +16,7 @@ from ingot.connectors.lean.sessions import next_session
 from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
 from ingot.connectors.reference.source import ReferenceSource, deliver
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
+from ingot.folders import names
 from ingot.model.landing import Content, RemoteObject
 from ingot.model.vendor_files import inside
 
@@ -60,8 +61,8 @@ class LeanSource(ReferenceSource):
         folder = _FOLDERS[dataset]
         file_date = end - timedelta(days=1)
         try:
-            names = sorted(p.name for p in (self._root / folder).glob(f"*{_SUFFIX}"))
-            return tuple(self._listed(dataset, folder, name, file_date) for name in names)
+            there = sorted(n for n in names(self._root / folder) if n.endswith(_SUFFIX))
+            return tuple(self._listed(dataset, folder, name, file_date) for name in there)
         except OSError as exc:
             raise _unreadable(exc) from exc
 

@@ -14,6 +14,7 @@ from ingot.connectors.rest.bundle import canonical
 from ingot.connectors.rest.client import read_json
 from ingot.connectors.rest.faults import complaint
 from ingot.errors import CorruptFileError, NotPublishedError, SourceUnavailableError
+from ingot.folders import names
 from ingot.model.vendor_files import inside
 
 if TYPE_CHECKING:
@@ -53,9 +54,14 @@ class FolderAnswers:
     def below(self, path: str, tail: str = "") -> list[str]:
         """Return the names recorded between `path/` and `tail`, sorted."""
         head, end = f"{path.replace('/', _SLASH)}{_SLASH}", f"{tail}{SUFFIX}"
-        names = (p.name for p in self._folder.glob(f"*{SUFFIX}"))
+        try:
+            there = names(self._folder)
+        except OSError as exc:
+            raise SourceUnavailableError(
+                f"{self._folder} cannot be listed: {exc.strerror}. Try again later."
+            ) from exc
         middles = (
-            n[len(head) : -len(end)] for n in names if n.startswith(head) and n.endswith(end)
+            n[len(head) : -len(end)] for n in there if n.startswith(head) and n.endswith(end)
         )
         return sorted(
             m.replace(";", ":") for m in middles if m and "&" not in m and _SLASH not in m

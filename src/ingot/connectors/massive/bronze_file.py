@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from ingot.connectors.receive import full_disk
+from ingot.failures import translated
 from ingot.tables.arrow import narrow_schema
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class BronzeFile:
         self._to = to
         self._landing = landing
         self._schema = narrow_schema(table)
-        with full_disk(to):
+        with translated(to, "write"):
             self._writer = pa.parquet.ParquetWriter(
                 to,
                 self._schema,
@@ -79,7 +79,7 @@ class BronzeFile:
     ) -> None:
         """Finish the file; remove it after an error and when it holds no row."""
         try:
-            with full_disk(self._to):
+            with translated(self._to, "write"):
                 self._writer.close()
         except BaseException:
             self._to.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ class BronzeFile:
         lines = _array(numbers + np.int32(first_line), pa.int32())
         columns = [*self._lineage(rows.num_rows), lines, *rows.columns]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        with full_disk(self._to):
+        with translated(self._to, "write"):
             self._writer.write_batch(batch, row_group_size=_even(rows.num_rows))
         self.rows += rows.num_rows
 

@@ -11,6 +11,7 @@ from ingot.connectors.massive.datasets import DATASETS, NAME
 from ingot.connectors.massive.source import MassiveFiles
 from ingot.connectors.massive.tree import SUFFIX, day_of, months
 from ingot.errors import ConfigError, SourceUnavailableError
+from ingot.folders import entries
 from ingot.model.landing import RemoteObject
 from ingot.model.vendor_files import inside
 
@@ -68,25 +69,25 @@ class FolderSource(MassiveFiles):
 
     def _month(self, dataset: str, month: str) -> Iterator[RemoteObject]:
         try:
-            entries = os.scandir(self._root / dataset / month)
-        except (FileNotFoundError, NotADirectoryError):
+            found = entries(self._root / dataset / month)
+        except NotADirectoryError:
+            found = []
+        if not found:
             self._refuse_blocked(dataset, month)
-            return
-        with entries:
-            for entry in entries:
-                key = f"{dataset}/{month}/{entry.name}"
-                day = day_of(dataset, key) if entry.name.endswith(SUFFIX) else None
-                if day is not None:  # a folder or broken link is named when it is fetched
-                    stamp = Stamp.of(entry.stat(follow_symlinks=Path(entry).exists()))
-                    yield RemoteObject(
-                        source=NAME,
-                        dataset=dataset,
-                        file_date=day,
-                        key=key,
-                        etag=stamp.etag,
-                        size_bytes=stamp.size,
-                        last_modified=stamp.modified,
-                    )
+        for entry in found:
+            key = f"{dataset}/{month}/{entry.name}"
+            day = day_of(dataset, key) if entry.name.endswith(SUFFIX) else None
+            if day is not None:  # a folder or broken link is named when it is fetched
+                stamp = Stamp.of(entry.stat(follow_symlinks=Path(entry).exists()))
+                yield RemoteObject(
+                    source=NAME,
+                    dataset=dataset,
+                    file_date=day,
+                    key=key,
+                    etag=stamp.etag,
+                    size_bytes=stamp.size,
+                    last_modified=stamp.modified,
+                )
 
     def _refuse_blocked(self, dataset: str, month: str) -> None:
         """Raise where a file or a link to nothing is in the place of a folder."""

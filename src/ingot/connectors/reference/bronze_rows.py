@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingot.connectors.base import MOST_REFUSED, Parsed
-from ingot.connectors.receive import full_disk
 from ingot.connectors.reference.rows import Bad, values
 from ingot.errors import CorruptFileError, QuarantineLimitError
+from ingot.failures import translated
 from ingot.model.work import RefusedRow
 from ingot.tables.arrow import arrow_schema
 
@@ -43,7 +43,7 @@ def write_rows(
     seen = _Seen(landing)
     try:
         with (
-            full_disk(to),
+            translated(to, "write"),
             pq.ParquetWriter(to, schema, compression="zstd", write_page_checksum=True) as out,
         ):
             for batch in _batches(landing, rows, seen):
