@@ -123,10 +123,10 @@ class DamagedFileError(LookAtDataError):
     def __init__(self, path: object, *, found: str, table: str | None = None) -> None:
         self.path, self.found, self.table = str(path), found, table
         what = f" of {table}" if table else ""
-        repair = f"ingot repair --table {table} --from DATE --to DATE" if table else "ingot repair"
+        units = f" --table {table} --from DATE --to DATE" if table else ""
         super().__init__(
             f"{path}{what} is damaged: {found}. Find all damage with: ingot scrub; then rebuild "
-            f"from the landed files with: {repair}"
+            f"from the landed files with: ingot repair{units}"
         )
 
 
@@ -147,8 +147,8 @@ class QuarantineLimitError(LookAtDataError):
         self.refused_rows = refused_rows
         super().__init__(
             f"{refused} of {'' if is_whole else 'the first '}{rows} rows of {what} were refused, "
-            f"more than the limit of {limit_pct:g} %. Nothing of it was loaded. See the rows with: "
-            "ingot quarantine; load the good ones with: ingot landings accept ID (see: ingot "
+            f"more than the limit of {limit_pct:g} %. Nothing of it was loaded. "
+            "See the rows with: ingot quarantine; load the good ones with: ingot landings accept ID (see: ingot "
             "landings)."
         )
 

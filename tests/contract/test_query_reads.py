@@ -14,7 +14,7 @@ import pytest
 
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads, _is_narrow, _scanned
-from ingot.errors import QueryError
+from ingot.errors import DamagedFileError, QueryError
 from ingot.model.time import AsOf, Interval
 from ingot.query.bars import BarsRequest, Sources, plan_bars
 from ingot.query.bind import bind
@@ -162,7 +162,7 @@ def test_too_many_bytes_are_refused_where_rows_are_few() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 not parquet PAR1"])
-def test_a_file_that_cannot_be_read_is_a_query_error(
+def test_a_file_that_cannot_be_read_is_damage(
     reads: Reads, tmp_path: Path, content: bytes | None
 ) -> None:
     path = tmp_path / "broken.parquet"
@@ -170,5 +170,5 @@ def test_a_file_that_cannot_be_read_is_a_query_error(
         path.write_bytes(content)
     for words in ({"symbols": ("A",)}, {}):
         view, plan = narrowed((str(path),), CORRECTED, **words)
-        with pytest.raises(QueryError, match=r"could not be read"):
+        with pytest.raises(DamagedFileError, match=r"broken\.parquet is damaged"):
             reads.rows(view, plan.columns, plan.order)

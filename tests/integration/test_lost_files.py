@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LOST = {
     "metadata": "warehouse/silver/minute_bars/metadata/*.metadata.json",
     "manifest list": "warehouse/silver/minute_bars/metadata/snap-*.avro",
-    "manifest": "warehouse/silver/minute_bars/metadata/*-m0.avro",
+    "manifest": "warehouse/silver/minute_bars/metadata/*-m0.*.avro",
 }
 BARS = "bars FZQQ --from 2025-06-02 --to 2025-06-02 --interval 1m"
 
@@ -64,7 +64,8 @@ def root(world: World, tmp_path: Path) -> Path:
 
 def ended(root: Path, command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = run(["--lake", str(root), "--now", at(2).isoformat(), *command.split()])
-    return code, capsys.readouterr().err
+    shown = capsys.readouterr()
+    return code, shown.err + shown.out
 
 
 @pytest.mark.parametrize("kind", LOST)
@@ -77,7 +78,7 @@ def test_a_lost_file_of_a_table_is_damage_that_every_command_names(
     for command in (BARS, "init", "repair"):  # the last two do not read every file
         code, err = ended(root, command, capsys)
         assert code == 3 or (command != BARS and code == 0), (command, err)
-        assert code == 0 or ("minute_bars" in err and "is damaged: " in err), (command, err)
+        assert code == 0 or ("minute_bars" in err and "damaged" in err), (command, err)
 
 
 @pytest.mark.parametrize("kind", LOST)

@@ -42,9 +42,9 @@ MADE = Manifest(
     basis="raw",
     settled=True,
     tables=(TableRead("silver.minute_bars", 2**62 + 1, "file:///lake/m.json", 21),),
-    landings=(LandingRead(-5, "massive", "d", date(2025, 6, 2), "k", 1, "ab"),),
+    landings=(LandingRead(-5, "massive", "d", date(2025, 6, 2), "k", 1, "ab" * 32),),
     bound={"in_force": (1, -2)},
-    sessions=SessionsRead("XNYS", "d1", "s1"),
+    sessions=SessionsRead("XNYS", "d1", "cd" * 32),
     known_rules=("r",),
     sources=("massive",),
     settings={"calendar": "XNYS"},
@@ -54,7 +54,7 @@ MADE = Manifest(
     rows=1,
     columns=(("symbol", "string"),),
     content_hash="c",
-    files=(FileWritten("data.parquet", "f", 9),),
+    files=(FileWritten("data.parquet", "ef" * 32, 9),),
 )
 
 

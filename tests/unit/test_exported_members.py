@@ -18,7 +18,7 @@ def names_for_type_checkers() -> dict[str, tuple[str, str]]:
         alias.asname or alias.name: (str(node.module), alias.name)
         for block in blocks
         for node in block.body
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("ingot.")
         for alias in node.names
     }
 

@@ -145,7 +145,7 @@ def test_objects_that_the_disk_changed_are_found_by_their_hash(store: LandingSto
     torn.write_bytes(b"to")
     reasons = {damage.path: damage.reason for damage in store.damaged()}
     assert set(reasons) == {gone, flip, torn}
-    assert reasons[gone] == "it is gone"
+    assert reasons[gone] == "it is missing"
     assert reasons[torn] == "it has 2 bytes, not 4"
     assert reasons[flip].startswith("its SHA-256 is ")
 

@@ -36,7 +36,7 @@ STATUS, DATA_FILE, PATH, ROWS, PARTITION, LOWER, SPLITS = 0, 2, 100, 103, 102, 1
 
 def manifest(tmp_path: Path, codec: str, entries: int) -> bytes:
     """Return a manifest as PyIceberg writes it."""
-    path = tmp_path / Path("m.avro")
+    path = tmp_path / "m.avro"
     io = LocalFileIO({RECORDED: str(tmp_path), ROOT: str(tmp_path)})
     with write_manifest(2, SPEC, SCHEMA, io.new_output(f"file://{path}"), 7, codec) as writer:  # type: ignore[arg-type]
         for n in range(entries):

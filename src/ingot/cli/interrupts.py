@@ -75,9 +75,9 @@ def end_at_once() -> None:
 def interrupted(exc: KeyboardInterrupt) -> int:
     """Write what an interrupted command leaves to stderr, and return its exit code."""
     _stop_raising()
-    sys.stderr.write(
-        "ingot: interrupted; what was committed stays, run the command again to go on\n"
-    )
+    from ingot.cli.terminal import tell
+
+    tell("ingot: interrupted; what was committed stays, run the command again to go on")
     return exc.exit_code if isinstance(exc, Interrupted) else _BY_SIGNAL + signal.SIGINT
 
 

@@ -128,3 +128,19 @@ class Pointers:
 
 def _code(exc: sqlite3.Error) -> int:
     return getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def locations_of(root: Path) -> Locations:
+    """Return how the lake in `root` names its files; a lake that was moved keeps its names."""
+    catalog = root / CATALOG_FILE
+    if not catalog.is_file() or not catalog.stat().st_size:
+        return Locations.of_new_lake(root)
+    pointers = Pointers(catalog)
+    try:
+        return pointers.locations()
+    except DamagedFileError as exc:
+        if "no such table" not in str(exc.__cause__):
+            raise
+        return Locations.of_new_lake(root)  # a crash left the file without its tables
+    finally:
+        pointers.close()

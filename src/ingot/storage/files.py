@@ -192,7 +192,7 @@ class Scratch:
         Seconds since 1970, by the clock of the file system: no file of such a process is older.
         """
         found = []
-        for lock in self._root.glob("*.lock"):
+        for lock in (self._root / name for name in names(self._root) if name.endswith(".lock")):
             if lock.stem != self._token and self.is_alive(lock.stem):
                 with suppress(FileNotFoundError):
                     found.append(lock.stat().st_mtime)

@@ -51,6 +51,14 @@ class LocalFileIO(FileIO):
         """Return the file to write; closing it makes it durable."""
         return _LocalOutput(location, self._locations.path(location), self._boundary)
 
+    def new_sealed_output(self, location: str) -> OutputFile:
+        """Return a file whose `location`, once it is closed, carries the hash of what was written.
+
+        PyIceberg's own writers name a file before they write it, and get `new_output`.
+        """
+        path = self._locations.path(location)
+        return _LocalOutput(location, path, self._boundary, seals=True)
+
     def delete(self, location: str | InputFile | OutputFile) -> None:
         """Remove the file."""
         name = location if isinstance(location, str) else location.location
@@ -76,10 +84,13 @@ class _LocalInput(InputFile):
 
 
 class _LocalOutput(OutputFile):
-    def __init__(self, location: str, path: Path, boundary: Boundary) -> None:
+    def __init__(
+        self, location: str, path: Path, boundary: Boundary, *, seals: bool = False
+    ) -> None:
         self._location = location
         self._path = path
         self._boundary = boundary
+        self._seals = seals
 
     def __len__(self) -> int:
         return self._path.stat().st_size
@@ -92,7 +103,7 @@ class _LocalOutput(OutputFile):
 
     @property
     def location(self) -> str:
-        """Where the file is; once it is closed, under the name that carries its hash."""
+        """Where the file is; a sealed one changes its name when it is closed."""
         return self._location
 
     def create(self, overwrite: bool = False) -> OutputStream:
@@ -102,12 +113,12 @@ class _LocalOutput(OutputFile):
         return _DurableStream(self._path, mode, self._boundary, self._closed)
 
     def _closed(self, sha256: str) -> Path:
-        """Take the name that carries the hash; a metadata file was named before it was written."""
+        """Return the name to take; a metadata file was named by its hash before it was written."""
         found = hash_in(self._path.name)
-        if found is None:
+        if found is None and self._seals:
             self._location = sealed(self._location, sha256)
             self._path = self._path.with_name(sealed(self._path.name, sha256))
-        elif found != sha256:
+        elif found not in {None, sha256}:
             raise DamagedFileError(
                 self._path, found="other bytes were written than its name says", table=None
             )
@@ -147,7 +158,9 @@ class _DurableStream:
             os.fsync(self._stream.fileno())
         finally:
             self._stream.close()
-        self._path = self._path.rename(self._closed(self._digest.hexdigest()))
+        named = self._closed(self._digest.hexdigest())
+        if named != self._path:
+            self._path = self._path.rename(named)
         if self._path.name.endswith(_STATE_SUFFIX):
             fsync_folder(self._path.parent)
             self._boundary("metadata.after_fsync")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from ingot.errors import IngotError
+from ingot.folders import names
 from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME
 from ingot.storage.locations import WAREHOUSE, Locations
@@ -90,7 +91,7 @@ def _row_damage(root: Path, name: str, row: Sequence[str | None]) -> str:
 def _was_latest(folder: Path, name: str) -> bool:
     """Return True if a missing metadata file can have been the one after the latest there."""
     wanted = _VERSION.fullmatch(name)
-    found = [m for path in folder.glob("*.metadata.json") if (m := _VERSION.fullmatch(path.name))]
+    found = [version for there in names(folder) if (version := _VERSION.fullmatch(there))]
     latest = max((int(m[1]) for m in found), default=-1)
     return wanted is not None and int(wanted[1]) == latest + 1
 
@@ -146,7 +147,7 @@ def _latest(root: Path, table: Table, recorded: Collection[int]) -> str | None:
     short = table.name.partition(".")[2]
     folder = root / WAREHOUSE / table.namespace / short / "metadata"
     found: list[tuple[int, bool, float, str]] = []
-    for path in folder.glob("*.metadata.json"):
+    for path in (folder / name for name in names(folder)):
         version = _VERSION.fullmatch(path.name)
         if version and (state := _state(path, table.name)):
             location = f"{state.document['location']}/metadata/{path.name}"

@@ -44,11 +44,13 @@ from pyiceberg.table.update import (
 from pyiceberg.typedef import Record
 
 from ingot.storage.commit import Proposal
+from ingot.storage.local_io import LocalFileIO
 from ingot.storage.schema import SORT_ORDER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pyiceberg.io import OutputFile
     from pyiceberg.table import Table as IcebergTable
 
     from ingot.storage.locations import Locations
@@ -180,9 +182,7 @@ class _Assembly:
             format_version=self._metadata.format_version,
             spec=specs[spec_id],
             schema=self._metadata.schema(),
-            output_file=self._table.io.new_output(
-                self._path(f"{self._name}-m{next(self._numbers)}")
-            ),
+            output_file=self._output(f"{self._name}-m{next(self._numbers)}"),
             snapshot_id=self._snapshot_id,
             avro_compression=self._compression,  # type: ignore[arg-type]  # as Iceberg spells it
         ) as writer:
@@ -214,7 +214,7 @@ class _Assembly:
         )
 
     def _write_list(self, manifests: list[ManifestFile]) -> str:
-        output = self._table.io.new_output(self._path(f"snap-{self._snapshot_id}-0-{self._name}"))
+        output = self._output(f"snap-{self._snapshot_id}-0-{self._name}")
         with write_manifest_list(
             format_version=self._metadata.format_version,
             output_file=output,
@@ -228,8 +228,12 @@ class _Assembly:
         self._files[written] = written.stat().st_size
         return output.location
 
-    def _path(self, name: str) -> str:
-        return self._table.location_provider().new_metadata_location(f"{name}.avro")
+    def _output(self, name: str) -> OutputFile:
+        location = self._table.location_provider().new_metadata_location(f"{name}.avro")
+        files = self._table.io
+        if isinstance(files, LocalFileIO):
+            return files.new_sealed_output(location)
+        return files.new_output(location)
 
     def _summarize(self) -> Summary:
         summary = update_snapshot_summaries(

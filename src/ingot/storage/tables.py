@@ -9,14 +9,14 @@ from functools import cached_property
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError, StorageFullError
+from ingot.errors import ConfigError, LakeNotFoundError, StorageFullError
 from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
 from ingot.storage.border import bordered, failures
 from ingot.storage.boundary import calm
-from ingot.storage.catalog import CATALOG_FILE, Pointers
+from ingot.storage.catalog import CATALOG_FILE, Pointers, locations_of
 from ingot.storage.files import Scratch, fsync_folder, make_folders
-from ingot.storage.locations import WAREHOUSE, Locations
+from ingot.storage.locations import WAREHOUSE
 from ingot.storage.reader import Reader
 from ingot.storage.replacement import Replacement, Unplanned
 from ingot.storage.stats import TableStats, table_stats
@@ -95,7 +95,7 @@ class TableStore:
         from ingot.storage.sql_catalog import create_lake  # noqa: PLC0415 - takes a second
 
         make_folders(root)
-        create_lake(_locations(root), boundary=boundary)
+        create_lake(locations_of(root), boundary=boundary)
         fsync_folder(root)
         return cls(root, boundary=boundary)
 
@@ -490,22 +490,6 @@ class TableStore:
         """Return the data folder, after telling other processes that this one writes to it."""
         self._scratch.hold()
         return self._data_folder(table)
-
-
-def _locations(root: Path) -> Locations:
-    """Return how the lake in `root` names its files; a lake that was moved keeps its names."""
-    catalog = root / CATALOG_FILE
-    if not catalog.is_file() or not catalog.stat().st_size:
-        return Locations.of_new_lake(root)
-    pointers = Pointers(catalog)
-    try:
-        return pointers.locations()
-    except DamagedFileError as exc:
-        if "no such table" not in str(exc.__cause__):
-            raise
-        return Locations.of_new_lake(root)  # a crash left the file without its tables
-    finally:
-        pointers.close()
 
 
 def _label(scope: Scope, unit_digest: str) -> str:
