@@ -148,8 +148,8 @@ class QuarantineLimitError(LookAtDataError):
         super().__init__(
             f"{refused} of {'' if is_whole else 'the first '}{rows} rows of {what} were refused, "
             f"more than the limit of {limit_pct:g} %. Nothing of it was loaded. "
-            "See the rows with: ingot quarantine; load the good ones with: ingot landings accept ID (see: ingot "
-            "landings)."
+            "See the rows with: ingot quarantine; load the good ones with: ingot landings accept "
+            "ID (see: ingot landings)."
         )
 
 

@@ -147,7 +147,7 @@ def test_objects_that_the_disk_changed_are_found_by_their_hash(store: LandingSto
     assert set(reasons) == {gone, flip, torn}
     assert reasons[gone] == "it is missing"
     assert reasons[torn] == "it has 2 bytes, not 4"
-    assert reasons[flip].startswith("its SHA-256 is ")
+    assert reasons[flip].startswith("its bytes do not have the SHA-256 ")
 
 
 def test_a_damaged_object_is_set_aside_and_may_land_again(store: LandingStore) -> None:

@@ -64,7 +64,8 @@ class FolderSource(MassiveFiles):
             LookAtDataError: A link leads out of the tree.
             StorageFullError: The disk is full.
         """
-        path = inside(self._root, self._root / remote.key)
+        path = self._root / remote.key
+        inside(self._root, path)
         return copy_file(path, to, advance, listed_etag=remote.etag, backoff=self._backoff)
 
     def _month(self, dataset: str, month: str) -> Iterator[RemoteObject]:
