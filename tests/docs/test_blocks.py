@@ -24,12 +24,6 @@ from ingot.cli.main import app
 
 ALL_BLOCKS = [block for page in markdown.pages() for block in markdown.blocks(page)]
 RUNNING_PAGES = sorted({block.page for block in ALL_BLOCKS if "run" in block.words})
-AT_ONCE = {
-    markdown.ROOT / "README.md",
-    markdown.ROOT / "docs" / "how-to" / "query-as-known.md",
-}
-"""Pages that run with the hermetic tests; each command is a process, so the rest run with the
-services, which have the time."""
 COMMANDS = dict(generate.walk("ingot", get_command(app)))
 
 
@@ -53,16 +47,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone / "demo"
 
 
+@pytest.mark.services  # each command is a process, and the demo is needed first
 @pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(
-            page,
-            id=str(page.relative_to(markdown.ROOT)),
-            marks=() if page in AT_ONCE else pytest.mark.services,
-        )
-        for page in RUNNING_PAGES
-    ],
+    "page", [pytest.param(p, id=str(p.relative_to(markdown.ROOT))) for p in RUNNING_PAGES]
 )
 def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest

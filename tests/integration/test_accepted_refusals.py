@@ -31,6 +31,7 @@ def refused(world: World) -> str:
     return str(ids[0])
 
 
+@pytest.mark.services
 def test_the_good_rows_of_an_accepted_file_are_known_from_its_acceptance(tmp_path: Path) -> None:
     world = World(
         tmp_path,

@@ -97,6 +97,7 @@ def test_an_answer_does_not_change_by_a_later_publication(lake: Lake, thrice: Th
     assert everything(lake) != thrice.after_first
 
 
+@pytest.mark.services
 def test_tables_built_at_once_equal_those_built_step_by_step(
     thrice: Thrice, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path, symbols=20, end=WEEK[2])
 
 
+@pytest.mark.services
 def test_a_good_version_after_a_refused_one_loads(world: World) -> None:
     world.publish(1, defects={TUESDAY: {"truncated_gzip"}})
     assert world.backfill(at(1)).exit_code == 3
@@ -155,6 +157,7 @@ def test_a_refused_row_keeps_its_key_at_the_version_before(world: World) -> None
     assert stale > 0
 
 
+@pytest.mark.services
 def test_a_file_with_a_tenth_of_the_market_is_held_until_it_is_accepted(world: World) -> None:
     world.publish(1)
     world.backfill(at(1))

@@ -44,16 +44,8 @@ if TYPE_CHECKING:
     from ingot.app.lake import Lake
     from ingot.query.answer import Answer
 
+pytestmark = pytest.mark.services  # half a minute to load, minutes to query
 HALF_AND_LATE = ("late", "half")
-QUICK = {
-    ("renamed", "hands"),
-    ("renamed", "split"),
-    ("hands", "dividend"),
-    ("delisted", "split"),
-    ("correction", "refused"),
-    ("late", "overnight"),
-}
-"""Pairs that `make test` keeps; all others run with the services."""
 PLAIN = "SPY"
 ONE_DAY = timedelta(days=1)
 Bars = list[tuple[Any, ...]]
@@ -94,13 +86,7 @@ def markets(
         loaded.lake.close()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(p, id="-".join(p), marks=() if p in QUICK else pytest.mark.services)
-        for p in PAIRS
-    ],
-)
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
 def pair(request: pytest.FixtureRequest, markets: Callable[[tuple[str, ...]], Loaded]) -> Pair:
     loaded = markets(request.param)
     return Pair(loaded, next(s for s in loaded.minutes if s.features == request.param))

@@ -192,6 +192,7 @@ def test_a_row_that_is_refused_is_no_withdrawal(
         assert [symbol for (symbol,) in rows(lake, text)] == ["B"], "a good file withdraws it"
 
 
+@pytest.mark.services
 def test_a_long_list_that_lost_its_rows_is_held_until_accepted(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     lines = [f"S{n:03},2022-06-20,split,1,2,,,\n" for n in range(300)]
@@ -266,6 +267,7 @@ def test_literally_a_symbol_has_its_own_bars_only(lake: Lake) -> None:
     assert closes(lake.bars("FB", follow=False)) == [190.0, 194.0, 195.0, 196.0]
 
 
+@pytest.mark.services
 def test_a_gap_is_filled_across_the_rename(lake: Lake, desk: Desk) -> None:
     del desk
     wide = lake.bars("META", "OLD", fill="previous", form="wide", basis="split").to_polars()

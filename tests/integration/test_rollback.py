@@ -78,7 +78,13 @@ def loaded(report: LoadReport) -> set[tuple[str, str, date]]:
 
 @pytest.mark.parametrize(
     "table",
-    [silver.MINUTE_BARS, silver.DAY_BARS, gold.DAILY_BARS, gold.PERFORMANCE],
+    [
+        silver.MINUTE_BARS,
+        *(
+            pytest.param(table, marks=pytest.mark.services)
+            for table in (silver.DAY_BARS, gold.DAILY_BARS, gold.PERFORMANCE)
+        ),
+    ],
     ids=lambda table: table.name,
 )
 def test_a_build_redoes_exactly_the_units_that_a_rollback_undid(

@@ -100,6 +100,7 @@ def test_a_version_that_silver_would_refuse_leaves_the_day_as_it_was(tmp_path: P
     assert_frame_equal(world.held(at(6), MONDAY, None), world.published(1, MONDAY))
 
 
+@pytest.mark.services
 def test_rows_refused_in_an_accepted_version_keep_the_rows_before(tmp_path: Path) -> None:
     world = worlds(tmp_path)
     world.backfill(at(1))
@@ -129,6 +130,7 @@ def test_a_few_rows_that_silver_refuses_do_not_hold_a_version(tmp_path: Path) ->
     assert found["stale_refused"].sum() == -(-found.height // 200)
 
 
+@pytest.mark.services
 def test_nothing_of_a_first_version_that_silver_would_refuse_is_in_force(tmp_path: Path) -> None:
     world = worlds(tmp_path)
     monday = file(world, MONDAY)

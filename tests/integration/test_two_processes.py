@@ -98,6 +98,7 @@ def identical_loads(world: World, count: int, *, stage: int = 1, **how: object) 
     assert [unit for unit, times in Counter(units).items() if times > 1] == []
 
 
+@pytest.mark.services
 def test_two_processes_may_load_one_day_each(world: World, alone: Alone) -> None:
     tuesday = MONDAY + timedelta(days=1)
     both_end_well(
@@ -135,6 +136,7 @@ def test_a_load_may_be_overtaken_at_any_step_by_the_load_of_a_correction(
     assert world.fingerprints(at(20)) == alone.held[2]
 
 
+@pytest.mark.services
 def test_an_overtaken_projection_does_not_take_ops_tables_back(world: World, alone: Alone) -> None:
     projecting = last(alone.points, "units.taken") + len(["data.before_fsync", "data.after_fsync"])
     report = overtaken(world, projecting)

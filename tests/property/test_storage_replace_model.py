@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ def test_replacements_and_merges_of_minutes_equal_a_dictionary(
 
 @given(st.lists(replaced(), max_size=8))
 @settings(max_examples=12)
+@pytest.mark.services
 def test_replacements_that_cut_through_files_of_a_year_equal_a_dictionary(
     steps: list[Replaced],
 ) -> None:
@@ -118,6 +120,7 @@ def inside(row: Row, work: Scope) -> bool:
 
 @given(st.lists(replaced(), min_size=2, max_size=5), st.data())
 @settings(max_examples=10)
+@pytest.mark.services
 def test_one_commit_of_many_scopes_equals_one_commit_each(
     steps: list[Replaced], data: st.DataObject
 ) -> None:

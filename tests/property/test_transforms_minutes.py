@@ -119,6 +119,7 @@ def test_history_is_what_walking_the_states_gives(engine: DuckDBEngine, market: 
 
 @given(a_market())
 @settings(max_examples=25)
+@pytest.mark.services
 def test_a_longer_history_does_not_change_what_was_known(
     engine: DuckDBEngine, market: Market
 ) -> None:

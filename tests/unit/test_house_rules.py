@@ -186,6 +186,7 @@ def asserts(function: ast.AST, checkers: frozenset[str]) -> bool:
     return False
 
 
+@cache
 def checkers_of(path: Path) -> frozenset[str]:
     """Return the functions of a test file that assert, directly or through one another."""
     known: frozenset[str] = frozenset()
