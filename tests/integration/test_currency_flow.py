@@ -136,6 +136,17 @@ def test_cash_applies_in_the_currency_of_the_bars_and_in_no_other(lake: Lake) ->
     assert "0.2 USD of OCDO.L on 2020-01-07" in left
 
 
+def test_performance_applies_the_cash_that_bars_apply(lake: Lake) -> None:
+    answer = lake.sql(
+        "select symbol, trade_date, return_1d from gold.performance where basis = 'total_return'"
+    )
+    found = {(symbol, day): value for symbol, day, value in answer.to_polars().rows()}
+    # 12.4 pence on 1,250 after 1,240; the 0.20 dollars of the next day are left.
+    assert found["OCDO.L", DAYS[2]] == pytest.approx((1250 + 12.4) / 1240 - 1, rel=1e-12)
+    assert found["OCDO.L", DAYS[3]] == pytest.approx(1245.5 / 1250 - 1, rel=1e-12)
+    assert found["MSFT", DAYS[2]] == pytest.approx((159.03 + 0.5) / 158.62 - 1, rel=1e-12)
+
+
 def test_a_file_in_pence_is_a_hundredfold_off_until_its_scale_is_said(
     lake: Lake, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from ingot.model.steps import EVER, lasting, steps
 from ingot.model.time import FOREVER
 from ingot.query.adjust import (
     CASH,
+    CURRENCY,
     SCALING,
     Action,
     applying,
@@ -104,6 +105,8 @@ class Rules:
     """Trade dates of the market, ascending."""
     large: frozenset[Event]
     """Symbols and ex-dates whose cash may be as much as a close; `prices` has the closes before."""
+    currencies: Mapping[str, str] = field(default_factory=dict)
+    """Of the bars of symbols whose prices are not in dollars."""
     _effects: dict[tuple[object, ...], _Effect] = field(default_factory=dict)
     """By what an action is, for those that have nothing beside them."""
 
@@ -145,7 +148,15 @@ class Rules:
 
     def _single(self, action: Action) -> Acting:
         """Return what acts where one action, not large, has its ex-date for itself."""
-        key = (action.kind, action.ratio_from, action.ratio_to, action.cash, action.currency)
+        bars_in = self._currency(alone(action.symbol))
+        key = (
+            action.kind,
+            action.ratio_from,
+            action.ratio_to,
+            action.cash,
+            action.currency,
+            bars_in,
+        )
         if key not in self._effects:
             chain = alone(action.symbol)
             self._effects[key] = self._effect(chain, action.ex_date, [action], (), Closes({}))
@@ -198,14 +209,18 @@ class Rules:
             before = closes.before(chain, day)
         else:
             before = sum(most.values(), Decimal(1))
-        cash, left = paying(actions, before)
+        currency = self._currency(chain)
+        cash, left = paying(actions, before, currency)
         total = total_of(cash)
         return (
             float(ratio),
             Decimal(total.numerator) / total.denominator,
             max((SUSPECT for a in undecided if a.kind in SCALING), default=0),
-            max((_weight(a, undecided) for a in (*left, *undecided)), default=0),
+            max((_weight(a, undecided, currency) for a in (*left, *undecided)), default=0),
         )
+
+    def _currency(self, chain: Chain) -> str:
+        return next((c for s in chain if (c := self.currencies.get(s.symbol))), CURRENCY)
 
 
 def _name(chain: Chain, windows: Iterable[Chain]) -> str:
@@ -218,7 +233,7 @@ def _name(chain: Chain, windows: Iterable[Chain]) -> str:
     )
 
 
-def _weight(action: Action, undecided: Sequence[Action]) -> int:
+def _weight(action: Action, undecided: Sequence[Action], currency: str) -> int:
     """Return how suspect a session is for an action that is not applied."""
-    is_large = action.kind == CASH and (action.currency or "USD") == "USD"
+    is_large = action.kind == CASH and (action.currency or CURRENCY) == currency
     return SUSPECT if is_large or action in undecided else _SUSPECT_IF_LARGE

@@ -12,6 +12,8 @@ from ingot.app.acting import Rules, most_paid
 from ingot.app.chains import NEAR, Price, groups, held_over_time, holder_rows
 from ingot.app.chosen import versions_of
 from ingot.app.listed import as_table
+from ingot.model.currency import DOLLAR
+from ingot.query.adjust import CASH
 from ingot.query.identity import Holding
 from ingot.tables import gold, silver
 from ingot.tables.arrow import relation_schema
@@ -142,7 +144,12 @@ class Windows:
         paid = most_paid(actions)
         large = self._large(bars, paid, taken)
         before = self._prices(bars, self._before(large, taken))
-        rules = Rules(self.parts.settings.action_sources, self.parts.calendar.trade_dates, large)
+        rules = Rules(
+            self.parts.settings.action_sources,
+            self.parts.calendar.trade_dates,
+            large,
+            self._currencies({a.symbol for a, _, _ in actions if a.kind == CASH}),
+        )
         by_symbol: dict[str, list[Version[Action]]] = defaultdict(list)
         for version in actions:
             by_symbol[version[0].symbol].append(version)
@@ -155,6 +162,19 @@ class Windows:
         for symbol, own in by_symbol.items():
             found += rules.alone(symbol, own, before.get(symbol, ()))
         return found
+
+    def _currencies(self, symbols: Collection[str]) -> dict[str, str]:
+        """Return the currency of the vendor's bars of those symbols that are not in dollars."""
+        if not symbols:
+            return {}
+        source = self.work.unit.scope.source
+        where = (
+            f"source = {literal(source)} AND dataset = {literal(self._dataset(silver.DAY_BARS))} "
+            f"AND symbol IN ({listed(sorted(symbols))}) AND currency <> {literal(DOLLAR)}"
+        )
+        bars = self.plan(silver.DAY_BARS).relation(where=where)
+        text = "SELECT symbol, MAX(currency) FROM bars GROUP BY symbol"
+        return dict(self._tuples(text, {"bars": bars}))
 
     def _large(
         self,
