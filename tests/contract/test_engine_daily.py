@@ -6,6 +6,7 @@ import math
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -252,6 +253,7 @@ HANDED = FIRST + timedelta(days=3)
 LEARNED = known(5)
 
 
+@cache  # Spark takes minutes
 def handed_over(engine: Engine, basis: str) -> list[dict[str, Any]]:
     """Return the rows of X, which trades as A and then as B, and of Y, which follows it as A.
 
@@ -303,7 +305,7 @@ def test_a_window_follows_its_instrument_from_when_that_is_known(
 
 
 def test_a_session_with_a_large_unapplied_dividend_is_suspect(engine: Engine) -> None:
-    for basis in ("split", "total_return"):
+    for basis in ("split", "total_return"):  # as the test before
         rows = handed_over(engine, basis)
         suspect = {(row["symbol"], row["trade_date"]) for row in rows if row["suspect_action"]}
         paid = {("A", FIRST + timedelta(days=4))} if basis == "total_return" else set()

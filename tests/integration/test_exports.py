@@ -279,9 +279,9 @@ from ingot.cli.main import run
 lake, out, sql = sys.argv[1:]
 for form in ("parquet", "csv", "arrow", "lean"):
     words = ["export", "bars", "--from", "2025-06-02", "--to", "2025-06-03", "--interval", "1m"]
-    words += ["--known-at", "2025-07-01T15:00Z", "--format", form, "--out", f"{out}/{form}"]
+    words += ["--known-at", "2025-07-01T17:00Z", "--format", form, "--out", f"{out}/{form}"]
     assert run(["--lake", lake, *words]) == 0
-words = ["export", "sql", sql, "--known-at", "2025-07-01T15:00Z", "--format", "csv"]
+words = ["export", "sql", sql, "--known-at", "2025-07-01T17:00Z", "--format", "csv"]
 assert run(["--lake", lake, *words, "--out", f"{out}/sql"]) == 0
 assert run(["--lake", lake, "replay", f"{out}/csv", "--out", f"{out}/again"]) == 0
 """
