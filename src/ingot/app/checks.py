@@ -104,7 +104,7 @@ def _run(parts: Parts, engine: Engine, rule: Rule, start: date, end: date) -> Ch
     )
     examples: list[dict[str, object]] = []
     if counted["violations"]:
-        text = f"SELECT * FROM ({rule.sql}) AS broken LIMIT {_EXAMPLES}"
+        text = f"SELECT * FROM ({rule.sql}) AS broken ORDER BY ALL LIMIT {_EXAMPLES}"
         examples = engine.run(text, inputs).read_all().to_pylist()
     return CheckResult(
         rule=rule.id,
