@@ -35,6 +35,8 @@ _WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
 Series = tuple[list[date], list["Decimal"]]
 """Trade dates, ascending, and the close of each."""
 _ONE_DAY: Final = timedelta(days=1)
+_OLD_SESSIONS: Final = 5
+"""A close that is further back than this is used for a dividend and named in a notice."""
 _CLOSED: Final = ("source", "symbol", "trade_date", "close", "currency")
 
 
@@ -135,6 +137,10 @@ class Closings:
         before = self._parts.calendar.before(day, 1)
         return before[0] if before else None
 
+    def sessions_between(self, start: date, end: date) -> int:
+        """Return how many trade dates there are in `[start, end)`."""
+        return len(self._parts.calendar.between(start, end))
+
 
 class _Measured:
     """Closes for dividends, read when the first is asked for."""
@@ -146,7 +152,7 @@ class _Measured:
         self._found: Mapping[tuple[str, date], Decimal] | None = None
 
     def closes(self) -> Closes:
-        return Closes(self._before, self._on, self._currency)
+        return Closes(self._before, self._on, self._currency, self._old)
 
     def _rows(self) -> Mapping[tuple[str, date], Decimal]:
         if self._found is None:
@@ -163,15 +169,24 @@ class _Measured:
         previous = self._previous(day)
         if previous is not None and (close := self._at(segments, previous)) is not None:
             return close
-        return self._last(segments, day)
+        found = self._last(segments, day)
+        return found[1] if found else None
 
-    def _last(self, segments: Sequence[Segment], day: date) -> Decimal | None:
-        """Return the close of the last session with a bar before a date, however long ago."""
+    def _old(self, segments: Sequence[Segment], day: date) -> date | None:
+        previous = self._previous(day)
+        if previous is not None and self._at(segments, previous) is not None:
+            return None
+        found = self._last(segments, day)
+        sessions = self._closings.sessions_between(found[0], day) if found else 0
+        return found[0] if found and sessions > _OLD_SESSIONS else None
+
+    def _last(self, segments: Sequence[Segment], day: date) -> tuple[date, Decimal] | None:
+        """Return the last session with a bar before a date, however long ago, and its close."""
         for segment in reversed(segments):
             days, closes = self._series.get(segment.symbol, ([], []))
             index = bisect_left(days, min(segment.end, day)) - 1
             if index >= 0 and days[index] >= segment.start:
-                return closes[index]
+                return days[index], closes[index]
         return None
 
     @cached_property

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from ingot.query.identity import Chain, Held
 
 _ONE_DAY: Final = timedelta(days=1)
+_NAMED: Final = 5
+"""Notices of one kind that an answer has."""
 _SCHEMA: Final[list[tuple[str, pa.DataType]]] = [
     ("asked", pa.string()),
     ("symbol", pa.string()),
@@ -138,7 +140,10 @@ class Perspectives:
             renamed=any(s.asked != s.symbol for s in segments),
             scaled=request.basis != RAW,
             unapplied=done.unapplied,
-            notices=tuple(n for s, f in found.items() for n in _notices(s, f, on, request)),
+            notices=(
+                *(n for s, f in found.items() for n in _notices(s, f, on, request)),
+                *_old_closes(done),
+            ),
             is_plain=request.basis == RAW
             and all(_is_whole(f.segments, request) for f in found.values()),
         )
@@ -171,14 +176,20 @@ class Perspectives:
         if request.strict:
             refuse_unapplied(done.unapplied, request.basis)
         kept = tuple(f for f in done.factors if f.start < request.end and request.start < f.end)
-        return Perspective(kept, renamed=False, scaled=True, unapplied=done.unapplied)
+        return Perspective(
+            kept,
+            renamed=False,
+            scaled=True,
+            unapplied=done.unapplied,
+            notices=tuple(_old_closes(done)),
+        )
 
     def _of_market(self, request: BarsRequest, moment: AsOf) -> Adjusted:
         """Return the factors of every symbol that has actions."""
         actions = self._actions(request, moment, None)
         held = self._holders.of({a.symbol for a in actions}, moment)
         done = self._adjusted(actions, held.chains, held.chains, request, moment)
-        return Adjusted(tuple(f for f in done.factors if not f.is_one), done.unapplied)
+        return replace(done, factors=tuple(f for f in done.factors if not f.is_one))
 
     def _of_segments(
         self, segments: Sequence[Segment], held: Held, request: BarsRequest, moment: AsOf
@@ -199,7 +210,7 @@ class Perspectives:
         factors = (
             _part(f, s) for f in done.factors for s in spans.get(f.symbol, ()) if _meet(f, s)
         )
-        return Adjusted(tuple(factors), done.unapplied)
+        return replace(done, factors=tuple(factors))
 
     def _actions(
         self, request: BarsRequest, moment: AsOf, symbols: Collection[str] | None
@@ -240,7 +251,11 @@ class Perspectives:
         wanted = set(chains)
         left = [action for action, chain in undecided if chain in wanted]
         left += [action for one in done for action in one.unapplied]
-        return Adjusted(tuple(f for one in done for f in one.factors), tuple(dict.fromkeys(left)))
+        return Adjusted(
+            tuple(f for one in done for f in one.factors),
+            tuple(dict.fromkeys(left)),
+            tuple(dict.fromkeys(old for one in done for old in one.old_closes)),
+        )
 
     def _fits(self, action: Action, chain: Chain, moment: AsOf) -> bool:
         _, day = around_ex_date(action.ex_date, self._parts.calendar.trade_dates)
@@ -368,6 +383,15 @@ def _notices(symbol: str, followed: Followed, on: date, request: BarsRequest) ->
             else ""
         )
         yield f"{symbol} was held by {other.title} from {first} to before {last}{left}"
+
+
+def _old_closes(adjusted: Adjusted) -> Iterable[str]:
+    """Yield notices of the dividends that are measured by a close long before."""
+    found = adjusted.old_closes
+    for action, day in found[:_NAMED]:
+        yield f"{action.title} is measured by the close of {day}, the last one before its ex-date"
+    if len(found) > _NAMED:
+        yield f"{len(found) - _NAMED:,} more dividends are measured by closes as old"
 
 
 def _left_out(symbol: str, followed: Followed, request: BarsRequest) -> Iterable[str]:

@@ -35,7 +35,8 @@ SCALED_RAW: Final = "scaled_raw"
 BASES: Final = (RAW, SPLIT, TOTAL_RETURN, SCALED_RAW)
 _NAMED: Final = 5
 """Actions that a refusal names."""
-FORMULAS: Final = ("standard", "wiki")
+WIKI: Final = "wiki"
+FORMULAS: Final = ("standard", WIKI)
 SCALING: Final = frozenset({"split", "stock_dividend"})
 CASH: Final = "cash_dividend"
 CURRENCY: Final = DOLLAR
@@ -105,6 +106,8 @@ class Closes:
     """Close of the date itself."""
     currency: Callable[[Sequence[Segment], date], str] = lambda *_: CURRENCY
     """Currency of the closes before a date, in which cash must be to be applied."""
+    old: Callable[[Sequence[Segment], date], date | None] = lambda *_: None
+    """Trade date of the close before a date, if it is more than 5 sessions back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ class Adjusted:
 
     factors: tuple[Factor, ...]
     unapplied: tuple[Action, ...] = ()
+    old_closes: tuple[tuple[Action, date], ...] = ()
+    """Cash that was applied to a close of more than 5 sessions before, and its trade date."""
 
 
 def applying(actions: Iterable[Action], sources: Sequence[str]) -> tuple[Action, ...]:
@@ -160,15 +165,19 @@ def adjust(
         by_date[action.ex_date].append(action)
     steps: list[tuple[date, Fraction, float]] = []
     unapplied: list[Action] = []
+    old: list[tuple[Action, date]] = []
     for ex_date in sorted(by_date):
-        ratio = ratio_of(by_date[ex_date])
+        found = by_date[ex_date]
+        ratio = ratio_of(found)
         paid, left = 1.0, tuple[Action, ...]()
         if basis != SPLIT:
-            paid, left = _paid(by_date[ex_date], segments, closes, formula)
+            paid, left = _paid(found, segments, closes, formula)
         unapplied += left
+        if paid != 1.0 and formula != WIKI and (day := closes.old(segments, ex_date)):
+            old += [(a, day) for a in found if a.kind == CASH and a not in left]
         steps.append((ex_date, ratio, paid))
     cut = [f for segment in segments for f in _cut(segment, _intervals(steps))]
-    return Adjusted(tuple(cut), tuple(unapplied))
+    return Adjusted(tuple(cut), tuple(unapplied), tuple(old))
 
 
 def counted(actions: Sequence[object]) -> str:
@@ -237,10 +246,10 @@ def _paid(
     day = actions[0].ex_date
     before = closes.before(segments, day)
     cash, left = paying(actions, before, closes.currency(segments, day))
-    close = before if formula != "wiki" else closes.on(segments, day)
+    close = before if formula != WIKI else closes.on(segments, day)
     if not cash or not close:
         return 1.0, (*left, *cash)
-    if formula == "wiki":
+    if formula == WIKI:
         return float(Fraction(close) / (Fraction(close) + total_of(cash))), left
     return float(1 - total_of(cash) * ratio_of(actions) / Fraction(close)), left
 
