@@ -11,10 +11,10 @@ import pyarrow as pa
 from ingot.app import machine
 from ingot.app.engine import open_engine
 from ingot.app.listed import listed
+from ingot.app.sessions import sessions_table
 from ingot.model.checked import CheckResult
 from ingot.quality import rules
 from ingot.tables import silver
-from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import literal
 
@@ -141,10 +141,4 @@ def _sessions(parts: Parts, start: date, end: date) -> ArrowRelation:
         for s in calendar.sessions
         if start - s.trade_date < _AROUND and s.trade_date - end < _AROUND
     ]
-    rows = [
-        (s.calendar, s.trade_date, s.session, s.start_ns, s.end_ns, calendar.digest) for s in near
-    ]
-    schema = arrow_schema(silver.SESSIONS)
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(values, f.type) for values, f in zip(columns, schema, strict=True)]
-    return ArrowRelation(pa.table(arrays, schema=schema))
+    return ArrowRelation(sessions_table(calendar, near))

@@ -6,18 +6,18 @@ from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.app.digests import transform_digests
+from ingot.app.steps import lineage, rules_of, steps_to
 from ingot.connectors.registry import connector
 from ingot.export.manifest import LandingRead, Manifest, SessionsRead, TableRead
 from ingot.export.question import encoded
 from ingot.model.known import in_force
 from ingot.quality.content import content_hash
-from ingot.tables import gold, silver
 from ingot.tables.catalog import table as contract
+from ingot.tables.contract import Binding
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
@@ -31,10 +31,6 @@ SHAPING: Final = ("calendar", "source_precedence", "action_sources", "instrument
 """Settings that shape an answer; those that this Ingot has are in every manifest."""
 _LIBRARIES: Final = ("duckdb", "polars", "pyarrow")
 _RAW: Final = "raw"
-_MADE_OF: Final = {
-    gold.DAILY_BARS.name: (silver.MINUTE_BARS,),
-    gold.PERFORMANCE.name: (silver.MINUTE_BARS, silver.DAY_BARS),
-}
 
 
 def manifest_of(
@@ -72,7 +68,7 @@ def manifest_of(
         known_rules=tuple(sorted({landing.rule for landing in landings})),
         sources=reader.views.still.sources.present,
         settings=shaping(parts),
-        transforms=transform_digests(parts, [*read, *_below(read)]),
+        transforms=rules_of(parts, [*read, *(t for r in read for t in _silver_above(r))]),
         code_version=__version__,
         writers=writer_versions(),
         rows=rows.num_rows,
@@ -106,16 +102,15 @@ def _tables(reader: PinnedReader) -> list[Table]:
     return [contract(name) for name in sorted(reader.parts.tables.pinned)]
 
 
-def _below(tables: Iterable[Table]) -> Iterator[Table]:
-    for table in tables:
-        yield from _MADE_OF.get(table.name, ())
+def _silver_above(table: Table) -> Iterator[Table]:
+    return (t for t in lineage(table) if t.namespace == "silver")
 
 
 def _landings(parts: Parts, reader: PinnedReader, answer: Answer) -> tuple[Landing, ...]:
     """Return the landings in force that the tables' rows were made of, by date and key."""
     wanted: set[int] = set()
     for read in reader.parts.tables.reads:
-        for table in (read.table, *_MADE_OF.get(read.table.name, ())):
+        for table in (read.table, *_silver_above(read.table)):
             wanted |= set(_of_units(parts, table, read))
     bronze = {read.table for read in reader.parts.tables.reads}
     found: list[Landing] = []
@@ -127,9 +122,10 @@ def _landings(parts: Parts, reader: PinnedReader, answer: Answer) -> tuple[Landi
 
 def _of_units(parts: Parts, table: Table, read: Planned) -> Iterator[int]:
     """Yield the landings that the units of a silver table within a read's dates were made of."""
-    whole = table is not read.table and read.table is gold.PERFORMANCE
+    # The windows of a month reach dates before those that were read.
+    whole = table is not read.table and any(s.unit != "day" for s in steps_to(read.table))
     start, end = (None, None) if whole else (read.start, read.end)
-    if table.namespace != "silver" or table is silver.SESSIONS:
+    if table.namespace != "silver" or table.binding is Binding.DIGEST:
         return
     for done in parts.ledger.done_all(table.name):
         scope = done.unit.scope

@@ -13,12 +13,11 @@ from ingot.app.ingest import load_again
 from ingot.app.report import LoadReport
 from ingot.app.run import project
 from ingot.app.scrub import table_findings
-from ingot.app.sessions import ensure_sessions
 from ingot.errors import DamagedFileError
 from ingot.model.progress import silent
 from ingot.storage import index, mending
 from ingot.storage.scrub import Kind, broken_snapshots, is_readable
-from ingot.tables import ops, silver
+from ingot.tables import ops
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
@@ -108,9 +107,6 @@ def _made_again(
             project(parts)
         return nothing
     if not dones:
-        return nothing
-    if table is silver.SESSIONS:
-        ensure_sessions(parts, progress=progress)
         return nothing
     if table.namespace == "bronze":
         return LoadReport(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from ingot.app import exports
-from ingot.app.digests import transform_digests
 from ingot.app.evidence import SHAPING, writer_versions
 from ingot.app.pinned import Pin, PinnedParts, PinnedReader, Pins
+from ingot.app.steps import rules_of
 from ingot.config.wording import explain
 from ingot.errors import CorruptFileError, DamagedFileError, NotReplayableError, QueryError
 from ingot.export import manifest, question
@@ -131,7 +131,7 @@ def _gone(parts: Parts, made: Manifest) -> Iterator[str]:
 
 def _changes(parts: Parts, made: Manifest) -> Iterator[str]:
     """Yield what has changed since and does not keep the pinned rows from being read."""
-    digests = transform_digests(parts, [contract(name) for name in made.transforms])
+    digests = rules_of(parts, [contract(name) for name in made.transforms])
     for name, digest in made.transforms.items():
         if digests.get(name) != digest:
             yield (

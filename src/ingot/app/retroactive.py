@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app import reference
-from ingot.app.digests import TRANSFORM
 from ingot.app.listed import listed
 from ingot.app.query import Reader
+from ingot.app.step import TRANSFORM
 from ingot.model.landing import KnownBasis
 from ingot.tables import bronze, silver
 from ingot.tables.view import HISTORY, Condition
