@@ -14,7 +14,6 @@ from ingot.app import backfill, build, ingest
 from ingot.app.lake import Lake
 from ingot.app.parts import init, open_parts
 from ingot.app.request import LoadRequest
-from ingot.app.run import finished
 from ingot.model.time import FixedClock
 from ingot.quality.fingerprint import fingerprint
 from ingot.simulator.simulate import simulate
@@ -109,7 +108,7 @@ class World:
         """Load everything that the vendor has at a moment, all the way to gold."""
         parts = self.parts(now, boundary=boundary)
         try:
-            return finished(parts, backfill.backfill(parts, self.request(**changes)))
+            return backfill.backfill(parts, self.request(**changes))
         finally:
             parts.close()
 
@@ -117,7 +116,7 @@ class World:
         """Load everything that the vendor has to bronze, no further."""
         parts = self.parts(now)
         try:
-            return finished(parts, ingest.ingest(parts, self.request(**changes)))
+            return ingest.ingest(parts, self.request(**changes))
         finally:
             parts.close()
 
@@ -125,7 +124,7 @@ class World:
         """Refine what is loaded."""
         parts = self.parts(now)
         try:
-            return finished(parts, build.build(parts, build.BuildRequest(self.start, self.end)))
+            return build.build(parts, build.BuildRequest(self.start, self.end))
         finally:
             parts.close()
 

@@ -11,7 +11,7 @@ from ingot.app.checks import after_build
 from ingot.app.plan import feeds_of, landed_datasets
 from ingot.app.refine import Executor
 from ingot.app.report import LoadReport
-from ingot.app.run import begin
+from ingot.app.run import one_run
 from ingot.app.sessions import ensure_sessions
 from ingot.app.steps import STEPS, steps_to
 from ingot.app.waiting import result, waiting
@@ -39,6 +39,7 @@ class BuildRequest:
     """The one table to refine; None for all."""
 
 
+@one_run
 def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -> LoadReport:
     """Refine the trade dates of a request, and report the versions among them that are held."""
     report = refine(parts, request, progress=progress)
@@ -55,6 +56,7 @@ def _held(parts: Parts, request: BuildRequest) -> Iterator[DayResult]:
                     yield result(parts, dataset, state)
 
 
+@one_run
 def refine(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -> LoadReport:
     """Refine bronze into silver and gold for the trade dates asked for.
 
@@ -62,7 +64,6 @@ def refine(parts: Parts, request: BuildRequest, *, progress: Progress = silent) 
     Running it again changes nothing.
     """
     began = monotonic()
-    begin(parts)
     ensure_sessions(parts, progress=progress)
     profile = machine.choose(
         machine.look(parts.root),

@@ -106,6 +106,10 @@ class Parts:
             if opened is not None:
                 opened.close()
 
+    def begin_run(self) -> None:
+        """Give what follows a run id of its own."""
+        self.__dict__.pop("run", None)
+
     def forget_calendar(self) -> None:
         """Read the sessions again at the next use."""
         self.__dict__.pop("calendar", None)

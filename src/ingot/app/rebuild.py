@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.app.build import BuildRequest, build
 from ingot.app.ingest import load_again
 from ingot.app.report import LoadReport
-from ingot.app.run import project
+from ingot.app.run import one_run, project
 from ingot.app.scrub import table_findings
 from ingot.errors import DamagedFileError
 from ingot.model.progress import silent
@@ -50,6 +50,7 @@ class RebuildRequest:
         return self.start is not None or self.end is not None
 
 
+@one_run
 def rebuild(parts: Parts, request: RebuildRequest, *, progress: Progress = silent) -> LoadReport:
     """Make units of a table void and make them again from the step above it.
 
