@@ -13,7 +13,7 @@ from ingot.app.refine import Executor
 from ingot.app.report import LoadReport
 from ingot.app.run import one_run
 from ingot.app.sessions import ensure_sessions
-from ingot.app.steps import STEPS, steps_to
+from ingot.app.steps import all_steps, steps_to
 from ingot.app.waiting import result, waiting
 from ingot.model.landing import Outcome
 from ingot.model.progress import silent
@@ -74,7 +74,7 @@ def refine(parts: Parts, request: BuildRequest, *, progress: Progress = silent) 
     )
     results: list[DayResult] = []
     with Executor(parts, profile, progress=progress) as executor:
-        for step in STEPS:
+        for step in all_steps():
             if request.only in {None, step.output.name}:
                 for feed in feeds_of(parts, step):
                     results += executor.refine(step, feed, request.start, request.end)

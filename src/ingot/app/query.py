@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
 from ingot.app.run import behind
+from ingot.app.undeclared import refuse_undeclared
 from ingot.app.views import Views, bases_of
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
@@ -197,7 +198,7 @@ class Reader:
                 or the basis cannot be had.
         """
         moment = as_of(known_at, self._parts.clock)
-        tables = sorted(self._sandbox.tables_of(text))
+        tables = self._tables_of(text)
         notices = self._caught_up(tables)
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
         perspective = self.perspectives.of(request, moment)
@@ -213,6 +214,13 @@ class Reader:
         question = (text, basis, perspective.factors, self._limited(bases), known_basis)
         answered = self._answer(self._cached(tables, moment, question, answer), moment, notices)
         return _told(answered, basis, perspective)
+
+    def _tables_of(self, text: str) -> list[str]:
+        try:
+            return sorted(self._sandbox.tables_of(text))
+        except QueryError:
+            refuse_undeclared(self._parts, text)
+            raise
 
     def listing(self, listing: Listing, known_at: str | date | datetime | None) -> Answer:
         """Answer one of our own listings."""

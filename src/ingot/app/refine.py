@@ -12,7 +12,7 @@ from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.engine import open_engine
 from ingot.app.plan import stale_units
 from ingot.app.report import DayResult, Result
-from ingot.app.step import TRANSFORM
+from ingot.app.step import PACKAGE, TRANSFORM
 from ingot.engines.base import CanTrail
 from ingot.errors import IngotError
 from ingot.model.landing import Outcome
@@ -140,6 +140,7 @@ class Executor:
                 **made.details,
                 **({"duplicates": str(duplicates)} if duplicates else {}),
                 **({TRANSFORM: rules} if rules else {}),
+                **({PACKAGE: step.package} if step.package else {}),
             },
             code_version=__version__,
         )

@@ -18,7 +18,7 @@ from ingot.errors import (
 )
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def begin(parts: Parts) -> None:
 
     A table that is where the last run left it costs one look at its pointer.
     """
-    for table in ALL_TABLES:
+    for table in all_tables():
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
             # What is damaged says nothing of rollbacks; the first use of it raises.

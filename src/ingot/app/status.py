@@ -12,12 +12,13 @@ from ingot.app import machine
 from ingot.app.listed import listed
 from ingot.app.markets import refinements
 from ingot.app.plan import feeds_of, stale_units
-from ingot.app.steps import STEPS, steps_to
+from ingot.app.steps import all_steps, steps_to
+from ingot.app.undeclared import undeclared
 from ingot.app.waiting import named, waiting
 from ingot.model.checked import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
 from ingot.tables import bronze
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 from ingot.tables.contract import Binding
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def status(parts: Parts) -> Answer:
     """
     settled = parts.ledger.settled_until(refinements(parts))
     stale = _stale(parts)
-    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in ALL_TABLES]
+    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in all_tables()]
     return listed(parts, _COLUMNS, rows, notices=tuple(_notices(parts)))
 
 
@@ -97,7 +98,7 @@ def _has_days(table: Table) -> bool:
     if table.namespace == "ops":
         return False
     made = [step.unit for step in steps_to(table)]
-    read = [s.unit for s in STEPS if table in [i.table for i in s.dated_inputs]]
+    read = [s.unit for s in all_steps() if table in [i.table for i in s.dated_inputs]]
     return "day" in (made or read) or not (made or read)
 
 
@@ -112,7 +113,7 @@ def _stale(parts: Parts) -> dict[str, int]:
     """Count the units that a build would redo, by table."""
     span = (date(1900, 1, 1), parts.clock.now().date() + timedelta(days=366))
     counts: Counter[str] = Counter()
-    for step in STEPS:
+    for step in all_steps():
         for feed in feeds_of(parts, step):
             counts[step.output.name] += sum(1 for _ in stale_units(parts, step, feed, *span))
     return counts
@@ -129,11 +130,12 @@ def _last_scrub(parts: Parts) -> str:
 
 def _missing_files(parts: Parts) -> int:
     """Count the live data files that are missing or have another size."""
-    plans = (parts.tables.plan(table) for table in ALL_TABLES)
+    plans = (parts.tables.plan(table) for table in all_tables())
     return sum(1 for plan in plans for _ in plan.damaged())
 
 
 def _notices(parts: Parts) -> Iterator[str]:
+    yield from undeclared(parts)
     yield _last_scrub(parts)
     if missing := _missing_files(parts):
         yield f"{missing} data files are missing or cut short; name them with: ingot scrub"

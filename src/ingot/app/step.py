@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from ingot.tables.trailing import TrailingBars
     from ingot.transforms.transform import Transform
 
-TRANSFORM = "transform"
+TRANSFORM: Final = "transform"
 """Under this name a done record keeps the digest of the transform that made its rows."""
+PACKAGE: Final = "package"
+"""Under this name it keeps the package that declares the table, if Ingot itself does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class Step:
     """Gives the series of rows that are made; None for the datasets of the inputs."""
     plan: Planner | None = None
     """Names the units; None for those of the inputs."""
+    package: str = ""
+    """The installed package that declares the step, with its version; empty for Ingot itself."""
 
     def rules_digest(self, settings: Settings) -> str:
         """Return what names the rules under these settings; empty where there is no transform."""

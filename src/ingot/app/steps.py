@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Final, cast
 
 from ingot.app import performance
 from ingot.app.chosen import ACTIONS_BY_MONTH, HOLDERS_BY_MONTH
@@ -11,7 +13,9 @@ from ingot.app.plan import feeds_of_answers, feeds_of_files, feeds_of_markets
 from ingot.app.reference import Answers
 from ingot.app.sessions import SESSIONS, sessions_around
 from ingot.app.step import Input, Step
+from ingot.errors import ConfigError
 from ingot.tables import bronze, gold, silver
+from ingot.tables.catalog import installed_steps
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import reference
 from ingot.transforms import silver as silver_transforms
@@ -104,9 +108,31 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 
 
+@cache
+def all_steps() -> tuple[Step, ...]:
+    """Return Ingot's own steps, then those of installed packages, inputs before outputs.
+
+    Raises:
+        ConfigError: A package cannot be loaded, or its steps read each other in a circle.
+    """
+    ordered = list(STEPS)
+    left = [replace(cast("Step", step), package=name) for step, name in installed_steps()]
+    while left:
+        later = {step.output.name for step in left}
+        ready = [s for s in left if later.isdisjoint(i.table.name for i in s.inputs)]
+        if not ready:
+            raise ConfigError(
+                f"The steps to {', '.join(sorted(later))} read each other in a circle. Correct "
+                f"the inputs, or uninstall {left[0].package}."
+            )
+        ordered += ready
+        left = [step for step in left if step not in ready]
+    return tuple(ordered)
+
+
 def steps_to(table: Table) -> tuple[Step, ...]:
     """Return the steps that make rows of a table; none for a table that is loaded."""
-    return tuple(step for step in STEPS if step.output == table)
+    return tuple(step for step in all_steps() if step.output == table)
 
 
 def rules_of(parts: Parts, tables: Iterable[Table]) -> dict[str, str]:

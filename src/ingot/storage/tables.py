@@ -20,7 +20,7 @@ from ingot.storage.locations import WAREHOUSE
 from ingot.storage.reader import Reader
 from ingot.storage.replacement import Replacement, Unplanned
 from ingot.storage.stats import TableStats, table_stats
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -117,9 +117,13 @@ class TableStore:
         there = store._pointers.all()
         if not there:
             raise LakeNotFoundError(root)
-        if missing := [table for table in ALL_TABLES if table.name not in there]:
+        if missing := [table for table in all_tables() if table.name not in there]:
             store._create_missing(missing)
         return store
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all tables that the lake holds, whoever declares them."""
+        return frozenset(self._pointers.all())
 
     def pointer(self, table: Table) -> str:
         """Return the location of the table's metadata file: one query, well under a millisecond.
