@@ -19,6 +19,7 @@ from ingot.quality.fingerprint import fingerprint
 from ingot.simulator.simulate import simulate
 from ingot.simulator.truth import held_path
 from ingot.storage.boundary import calm
+from ingot.storage.reader import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.catalog import ALL_TABLES
 from ingot.tables.ops import CHECKS, RUNS
@@ -174,5 +175,7 @@ def held(
 def rows_of(parts: Parts, table: Table) -> pa.Table:
     """Return every row of a table, by its planned files."""
     schema = arrow_schema(table)
-    files = [pq.read_table(f.path, schema=schema) for f in parts.tables.plan(table).files]
+    files = [
+        pq.read_table(f.path, schema=schema) for f in parts.tables.plan(ScanRequest(table)).files
+    ]
     return pa.concat_tables([schema.empty_table(), *files])

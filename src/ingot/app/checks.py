@@ -14,6 +14,7 @@ from ingot.app.listed import listed
 from ingot.app.sessions import sessions_table
 from ingot.model.checked import CheckResult
 from ingot.quality import rules
+from ingot.storage.reader import ScanRequest
 from ingot.tables import silver
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import literal
@@ -123,13 +124,13 @@ def _run(parts: Parts, engine: Engine, rule: Rule, start: date, end: date) -> Ch
 
 def _inputs(parts: Parts, rule: Rule, start: date, end: date) -> dict[str, Relation]:
     """Return what a rule's text reads: its rows, and sessions or minutes where it names them."""
-    plan = parts.tables.plan(rule.table, start=start, end=end)
+    plan = parts.tables.plan(ScanRequest(rule.table, start=start, end=end))
     where = rules.condition(rule, literal(start), literal(end))
     found: dict[str, Relation] = {rules.ROWS: plan.relation(where=where)}
     if f" {rules.SESSIONS} " in rule.sql:
         found[rules.SESSIONS] = _sessions(parts, start, end)
     if f" {rules.MINUTES})" in rule.sql:
-        minutes = parts.tables.plan(silver.MINUTE_BARS, start=start, end=end)
+        minutes = parts.tables.plan(ScanRequest(silver.MINUTE_BARS, start=start, end=end))
         found[rules.MINUTES] = minutes.relation(where=where)
     return found
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ingot.app.listed import as_table
 from ingot.model.currency import DOLLAR
 from ingot.query.adjust import Closes
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.relation import ArrowRelation, FileRelation
 from ingot.tables.view import Condition, View
@@ -122,7 +123,9 @@ class Closings:
 
     def first_bar(self) -> date:
         """Return a date before which no table has a bar; the end of time without any."""
-        plans = (self._parts.tables.plan(t) for t in (silver.DAY_BARS, gold.DAILY_BARS))
+        plans = (
+            self._parts.tables.plan(ScanRequest(t)) for t in (silver.DAY_BARS, gold.DAILY_BARS)
+        )
         return min((f.first or date.min for p in plans for f in p.files), default=date.max)
 
     def _preferred(self, row: Mapping[str, Any]) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from ingot.app.plan import ONE_DAY, digest
 from ingot.app.step import UnitRows, Work
 from ingot.model.work import Scope, Unit
+from ingot.storage.reader import ScanRequest
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms.history import State
 from ingot.transforms.silver import duplicates_counted_sql
@@ -68,12 +69,14 @@ class DayFiles:
         ids = day.landing_ids
         (bronze,) = feed.reads
         bars = parts.tables.plan(
-            bronze,
-            start=day.file_dates[0],
-            end=day.file_dates[-1] + ONE_DAY,
-            source=scope.source,
-            dataset=scope.dataset,
-            landing_ids=ids,
+            ScanRequest(
+                bronze,
+                start=day.file_dates[0],
+                end=day.file_dates[-1] + ONE_DAY,
+                source=scope.source,
+                dataset=scope.dataset,
+                landing_ids=ids,
+            )
         )
         unique = day.is_unique
         return UnitRows(

@@ -12,11 +12,12 @@ from ingot.config import load_settings
 from ingot.errors import ConfigError, LakeNotFoundError
 from ingot.failures import translated
 from ingot.folders import names
-from ingot.model.time import SystemClock
+from ingot.model.time import FixedClock, SystemClock
 from ingot.storage.boundary import calm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ingot.config import Settings
     from ingot.connectors.base import FileSource
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ingot.model.time import Clock
     from ingot.storage.boundary import Boundary
     from ingot.storage.ledger import Ledger
+    from ingot.storage.reader import SnapshotResolver
     from ingot.storage.tables import TableStore
 
 MARKER = "ingot.toml"
@@ -105,6 +107,26 @@ class Parts:
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
+
+    def held_still(
+        self,
+        *,
+        now: datetime,
+        settings: Settings,
+        resolver: SnapshotResolver,
+        calendar: Calendar | None = None,
+    ) -> Parts:
+        """Return this lake with its clock, settings, sessions and snapshots held still.
+
+        It shares what this one has opened: only this one is to be closed.
+        """
+        still = Parts(self.root, settings, clock=FixedClock(now), boundary=self.boundary)
+        still.__dict__ |= {
+            "ledger": self.ledger,
+            "tables": self.tables.at(resolver),
+            "calendar": calendar or self.calendar,
+        }
+        return still
 
     def begin_run(self) -> None:
         """Give what follows a run id of its own."""

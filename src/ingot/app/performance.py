@@ -20,6 +20,7 @@ from ingot.app.step import UnitRows, Work
 from ingot.app.windows import Windows
 from ingot.errors import QueryError
 from ingot.model.work import Scope, Unit
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation, FileRelation
@@ -195,11 +196,13 @@ class _Month:
         """Return the rows of the month as it is that do not change."""
         scope = self.scope
         plan = self.parts.tables.plan(
-            gold.PERFORMANCE,
-            start=scope.start,
-            end=scope.end,
-            source=scope.source,
-            dataset=scope.dataset,
+            ScanRequest(
+                gold.PERFORMANCE,
+                start=scope.start,
+                end=scope.end,
+                source=scope.source,
+                dataset=scope.dataset,
+            )
         )
         inside = (
             f"source = {literal(scope.source)} AND dataset = {literal(scope.dataset)} "

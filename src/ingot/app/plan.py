@@ -11,6 +11,7 @@ from ingot.app.step import Feed, UnitRows, Work
 from ingot.connectors.registry import connector
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
+from ingot.storage.reader import ScanRequest
 from ingot.tables.contract import Binding
 from ingot.transforms.history import versioned_sql
 from ingot.transforms.literal import literal
@@ -164,10 +165,12 @@ def _relation(parts: Parts, wanted: Input, feed: Feed, scope: Scope) -> Relation
     if wanted.read is not None:
         return wanted.read(parts, scope)
     if wanted.every_source:
-        return parts.tables.plan(wanted.table).verify().relation()
+        return parts.tables.plan(ScanRequest(wanted.table)).verify().relation()
     dataset = feed.reads[wanted.table]
     plan = parts.tables.plan(
-        wanted.table, start=scope.start, end=scope.end, source=feed.source, dataset=dataset
+        ScanRequest(
+            wanted.table, start=scope.start, end=scope.end, source=feed.source, dataset=dataset
+        )
     )
     where = f"source = {literal(feed.source)} AND dataset = {literal(dataset)}"
     return plan.verify().relation(where=where)

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
+from ingot.app.read_log import Query
 from ingot.app.run import behind
 from ingot.app.undeclared import refuse_undeclared
 from ingot.app.views import Views, bases_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.app.perspective import Perspective
+    from ingot.app.read_log import ReadLog
     from ingot.model.calendar import Session
     from ingot.model.landing import KnownBasis
     from ingot.model.time import AsOf
@@ -59,10 +61,12 @@ _MIB: Final = 1024 * 1024
 class Reader:
     """Answers questions over one lake; safe to use from several threads."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, log: ReadLog | None = None) -> None:
+        """Read `parts`; with a log on one thread, so that the order of rows never differs."""
         self._parts = parts
+        self._log = log
         self._cache = Cache(parts.settings.cache_mb * _MIB)
-        self._views = Views(parts)
+        self._views = Views(parts, log)
 
     @cached_property
     def _limits(self) -> Limits:
@@ -72,7 +76,7 @@ class Reader:
         memory = self._parts.settings.query_memory_mb or machine.memory_bytes // 4 // _MIB
         return Limits(
             memory_mb=memory,
-            threads=machine.cores,
+            threads=1 if self._log else machine.cores,
             timeout_s=self._parts.settings.query_timeout_s,
             max_rows=self._parts.settings.query_max_rows,
             max_answer_mb=self._parts.settings.query_max_answer_mb,
@@ -115,6 +119,8 @@ class Reader:
             QueryError: The moment, basis, interval or session cannot be answered.
         """
         moment = as_of(known_at, self._parts.clock)
+        if self._log is not None:
+            self._log.query = Query("bars", request, {}, is_now=known_at is None)
         sources = self._views.facts().sources
         if request.source and request.source not in sources.present:
             raise QueryError(
@@ -198,6 +204,9 @@ class Reader:
                 or the basis cannot be had.
         """
         moment = as_of(known_at, self._parts.clock)
+        if self._log is not None:
+            others = {"basis": basis, "strict": strict, "known_basis": known_basis}
+            self._log.query = Query("sql", text, others, is_now=known_at is None)
         tables = self._tables_of(text)
         notices = self._caught_up(tables)
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
@@ -240,6 +249,8 @@ class Reader:
 
         A process may have died between what it recorded and what it showed of it.
         """
+        if self._log is not None:
+            return ()
         return behind(self._parts) if any(n.startswith("ops.") for n in tables) else ()
 
     def run(self, text: str, views: Mapping[str, View]) -> pa.Table:

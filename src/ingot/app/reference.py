@@ -14,6 +14,7 @@ from ingot.app.plan import ONE_DAY, digest, landed_datasets
 from ingot.app.step import UnitRows, Work
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope, Unit
+from ingot.storage.reader import ScanRequest
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms.reference import dates_sql, reference_sql
 
@@ -123,7 +124,7 @@ class Answers:
         ids = [v.landing.landing_id for v in read]
         (bronze,) = feed.reads
         rows = parts.tables.plan(
-            bronze, source=scope.source, dataset=scope.dataset, landing_ids=ids
+            ScanRequest(bronze, source=scope.source, dataset=scope.dataset, landing_ids=ids)
         )
         given: dict[str, Relation] = {self.transform.inputs[0]: rows.verify().relation()}
         days: list[Any] = context.run(dates_sql(self.transform), given)["day"].to_pylist()

@@ -17,6 +17,7 @@ from ingot.app.undeclared import undeclared
 from ingot.app.waiting import named, waiting
 from ingot.model.checked import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
+from ingot.storage.reader import ScanRequest
 from ingot.tables import bronze
 from ingot.tables.catalog import all_tables
 from ingot.tables.contract import Binding
@@ -130,7 +131,7 @@ def _last_scrub(parts: Parts) -> str:
 
 def _missing_files(parts: Parts) -> int:
     """Count the live data files that are missing or have another size."""
-    plans = (parts.tables.plan(table) for table in all_tables())
+    plans = (parts.tables.plan(ScanRequest(table)) for table in all_tables())
     return sum(1 for plan in plans for _ in plan.damaged())
 
 

@@ -15,6 +15,7 @@ from ingot.app.listed import as_table
 from ingot.model.currency import DOLLAR
 from ingot.query.adjust import CASH
 from ingot.query.identity import Holding
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.arrow import relation_schema
 from ingot.tables.contract import Date, String
@@ -84,14 +85,16 @@ class Windows:
     def plan(self, table: Table, snapshot: int | None = None) -> FilePlan:
         """Return the files of a table that the windows read, in a snapshot of it."""
         if table in {silver.CORPORATE_ACTIONS, silver.INSTRUMENTS}:
-            return self.parts.tables.plan(table, snapshot_id=snapshot)
+            return self.parts.tables.plan(ScanRequest(table, snapshot_id=snapshot))
         return self.parts.tables.plan(
-            table,
-            start=self.reads_from,
-            end=self.scope.end,
-            source=self.scope.source,
-            dataset=self._dataset(table),
-            snapshot_id=snapshot,
+            ScanRequest(
+                table,
+                start=self.reads_from,
+                end=self.scope.end,
+                source=self.scope.source,
+                dataset=self._dataset(table),
+                snapshot_id=snapshot,
+            )
         )
 
     @cached_property
