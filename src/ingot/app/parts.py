@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from ingot.config import load_settings
@@ -16,7 +16,7 @@ from ingot.model.time import FixedClock, SystemClock
 from ingot.storage.boundary import calm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from ingot.config import Settings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ingot.storage.reader import SnapshotResolver
     from ingot.storage.tables import TableStore
 
+OpenReader = TypeVar("OpenReader")
 MARKER = "ingot.toml"
 """The file that makes a folder a lake: its settings."""
 
@@ -103,10 +104,17 @@ class Parts:
 
     def close(self) -> None:
         """Release what was opened."""
-        for name in ("ledger", "tables"):
+        for name in ("reader", "ledger", "tables"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
+
+    def keep_reader(self, make: Callable[[Parts], OpenReader]) -> OpenReader:
+        """Return the one reader of this lake, made when it is first wanted."""
+        if "reader" not in self.__dict__:
+            self.__dict__["reader"] = make(self)
+        found: OpenReader = self.__dict__["reader"]
+        return found
 
     def held_still(
         self,

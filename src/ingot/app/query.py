@@ -319,6 +319,11 @@ class Reader:
         )
 
 
+def reader_of(parts: Parts) -> Reader:
+    """Return the one reader of a lake, which is closed with it."""
+    return parts.keep_reader(Reader)
+
+
 def _on_basis(view: View, factors: ArrowRelation) -> View:
     """Return a view of bars on a basis; views of anything else are what they were."""
     return replace(view, factors=factors) if table_of(view.name)[0] in _BARS else view
