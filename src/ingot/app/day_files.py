@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ingot.app.plan import ONE_DAY, digest
 from ingot.app.step import UnitRows, Work
+from ingot.model import known
 from ingot.model.work import Scope, Unit
 from ingot.storage.reader import ScanRequest
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms.history import State
-from ingot.transforms.silver import duplicates_counted_sql
+from ingot.transforms.silver import duplicates_counted_sql, history_sql, rejects_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.step import Context, Feed, Step
     from ingot.model.calendar import Calendar
-    from ingot.model.landing import Landing, LandingState
+    from ingot.model.landing import LandingState
     from ingot.tables.trailing import TrailingBars
+    from ingot.transforms.transform import Transform
 
 _REACH = timedelta(days=7)
 """A file this far from a span can hold a bar of it."""
-
-
-class _Text(Protocol):
-    def __call__(self, scope: Scope, states: Sequence[State], *, unique: bool) -> str: ...
 
 
 class _Trailing(Protocol):
@@ -43,8 +41,7 @@ class _Trailing(Protocol):
 class DayFiles:
     """Plans and makes the trade dates of a table that is refined from one file a day."""
 
-    history: _Text
-    rejects: _Text
+    transform: Transform
     trailing: _Trailing | None = None
 
     def units(self, parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
@@ -59,7 +56,7 @@ class DayFiles:
             unit = Unit(
                 step.output.name,
                 Scope(feed.source, feed.dataset, trade_date, trade_date + ONE_DAY),
-                digest(step.rules_digest(parts.settings), states, _sessions(calendar, trade_date)),
+                digest(self.transform.digest, states, _sessions(calendar, trade_date)),
             )
             day = _Day(unit.scope, states, file_dates, clean)
             yield Work(unit, partial(self._rows, step, feed, day))
@@ -85,9 +82,9 @@ class DayFiles:
                 **{i.name: i.read(parts, scope) for i in step.inputs if i.read is not None},
                 "refused": ArrowRelation(parts.ledger.refused_keys(ids)),
             },
-            sql=self.history(scope, states, unique=unique),
+            sql=history_sql(self.transform, scope, states, unique=unique),
             trailing=self.trailing(scope, states, unique=unique) if self.trailing else None,
-            rejects=self.rejects(scope, states, unique=unique),
+            rejects=rejects_sql(self.transform, scope, states, unique=unique),
             one_version=len(states) == 1,
             duplicates="" if unique else duplicates_counted_sql(step.output, states),
             rows_in=bars.rows,
@@ -122,21 +119,10 @@ def change_points(states: Iterable[LandingState]) -> tuple[State, ...]:
     A state begins whenever a version comes into force, and holds the latest version of each file
     among those in force; a version that comes into force behind a later one changes nothing.
     """
-    in_force = [(s.in_force_from, s.landing) for s in states if s.in_force_from is not None]
-    found: list[State] = []
-    for moment in sorted({at for at, _ in in_force}):
-        latest = _latest_ids(landing for at, landing in in_force if at <= moment)
-        if not found or found[-1].landing_ids != latest:
-            found.append(State(moment, latest))
-    return tuple(found)
-
-
-def _latest_ids(landings: Iterable[Landing]) -> tuple[int, ...]:
-    latest: dict[str, Landing] = {}
-    for landing in landings:
-        if landing.key not in latest or latest[landing.key].ordinal < landing.ordinal:
-            latest[landing.key] = landing
-    return tuple(latest[key].landing_id for key in sorted(latest))
+    return tuple(
+        State(moment, tuple(v.landing_id for v in sorted(in_force, key=lambda v: v.key)))
+        for moment, in_force in known.change_points(states)
+    )
 
 
 def _in_force_by_file_date(

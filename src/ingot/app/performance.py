@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.app.step import Context, Feed, Step
-    from ingot.app.windows import Run
     from ingot.config import Settings
     from ingot.model.calendar import Calendar
     from ingot.model.work import Done
@@ -146,24 +145,9 @@ class _Month:
     windows: Windows
     rules: _Rules
 
-    @property
-    def parts(self) -> Parts:
-        """The lake."""
-        return self.windows.parts
-
-    @property
-    def run(self) -> Run:
-        """Runs a text."""
-        return self.windows.run
-
-    @property
-    def scope(self) -> Scope:
-        """The rows that the month replaces."""
-        return self.windows.scope
-
     def details(self) -> dict[str, str]:
         """Return what the done record says of what was read."""
-        heads = {t.name: str(self.parts.tables.head(t)) for t in _READ}
+        heads = {t.name: str(self.windows.parts.tables.head(t)) for t in _READ}
         return {_RULES: self.rules.digest, **heads}
 
     def rows(self, calendar: ArrowRelation, previous: Done | None) -> pa.Table:
@@ -178,24 +162,28 @@ class _Month:
         symbols = changed.symbols if changed else None
         if symbols == ():
             return []
-        scope = self.scope if changed is None else replace(self.scope, start=changed.first)
+        scope = (
+            self.windows.scope
+            if changed is None
+            else replace(self.windows.scope, start=changed.first)
+        )
         inputs = {**self.windows.relations(symbols), "calendar": calendar}
-        rate = self.parts.settings.risk_free_rate
+        rate = self.windows.parts.settings.risk_free_rate
         texts = (performance_sql(scope, basis=b, risk_free_rate=rate) for b in self.rules.bases)
         schema = arrow_schema(gold.PERFORMANCE)
-        return [self.run(text, inputs).cast(schema) for text in texts]
+        return [self.windows.run(text, inputs).cast(schema) for text in texts]
 
     def _sorted(self, pieces: Sequence[pa.Table]) -> pa.Table:
         order = ", ".join(gold.PERFORMANCE.sort)
         rows = pa.concat_tables([arrow_schema(gold.PERFORMANCE).empty_table(), *pieces])
         columns = ", ".join(gold.PERFORMANCE.column_names)
         text = f"SELECT {columns} FROM pieces ORDER BY {order}"
-        return self.run(text, {"pieces": ArrowRelation(rows)})
+        return self.windows.run(text, {"pieces": ArrowRelation(rows)})
 
     def _kept(self, changed: Changed) -> pa.Table:
         """Return the rows of the month as it is that do not change."""
-        scope = self.scope
-        plan = self.parts.tables.plan(
+        scope = self.windows.scope
+        plan = self.windows.parts.tables.plan(
             ScanRequest(
                 gold.PERFORMANCE,
                 start=scope.start,
@@ -210,7 +198,7 @@ class _Month:
         )
         again = f"trade_date >= {literal(changed.first)} AND symbol IN (SELECT symbol FROM again)"
         columns = ", ".join(gold.PERFORMANCE.column_names)
-        rows = self.run(
+        rows = self.windows.run(
             f"SELECT {columns} FROM old WHERE {inside} AND NOT ({again})",
             {
                 "old": plan.verify().relation(),
@@ -235,7 +223,9 @@ class _Month:
         if len(symbols) > _MOST_SYMBOLS:
             return None
         # A bar or a date of a rename can move the rename to before it.
-        first = max(min(symbols.values(), default=self.scope.end) - NEAR, self.scope.start)
+        first = max(
+            min(symbols.values(), default=self.windows.scope.end) - NEAR, self.windows.scope.start
+        )
         return Changed(tuple(sorted(self.windows.related(symbols))), first)
 
     def _differing(self, table: Table, head: str) -> dict[str, date] | None:
@@ -260,5 +250,5 @@ class _Month:
             f"(SELECT {names} FROM after EXCEPT SELECT {names} FROM before)) AS differing "
             "GROUP BY symbol"
         )
-        rows = self.run(text, {"before": left, "after": right}).to_pylist()
-        return {row["symbol"]: row["day"] for row in rows if row["day"] < self.scope.end}
+        rows = self.windows.run(text, {"before": left, "after": right}).to_pylist()
+        return {row["symbol"]: row["day"] for row in rows if row["day"] < self.windows.scope.end}

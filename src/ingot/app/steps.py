@@ -43,11 +43,7 @@ STEPS: Final[tuple[Step, ...]] = (
         "day",
         silver_transforms.MINUTE_BARS,
         feeds=feeds_of_files,
-        plan=DayFiles(
-            silver_transforms.minute_bars_sql,
-            silver_transforms.minute_bars_quarantine_sql,
-            minute_bars_trailing,
-        ).units,
+        plan=DayFiles(silver_transforms.MINUTE_BARS, minute_bars_trailing).units,
     ),
     Step(
         silver.DAY_BARS,
@@ -55,9 +51,7 @@ STEPS: Final[tuple[Step, ...]] = (
         "day",
         silver_transforms.DAY_BARS,
         feeds=feeds_of_files,
-        plan=DayFiles(
-            silver_transforms.day_bars_sql, silver_transforms.day_bars_quarantine_sql
-        ).units,
+        plan=DayFiles(silver_transforms.DAY_BARS).units,
     ),
     Step(
         silver.DAY_BARS,
