@@ -177,8 +177,7 @@ def _relation(parts: Parts, wanted: Input, feed: Feed, scope: Scope) -> Relation
 
 
 def _text(step: Step, scope: Scope) -> str:
-    if step.transform is None:
-        raise ValueError(f"The step of {step.output.name} has neither a transform nor a text.")
+    assert step.transform is not None  # noqa: S101  # a step without a text has one
     if step.output.binding is Binding.INTERVAL:
         return versioned_sql(step.transform, scope)
     return step.transform.fill(

@@ -129,6 +129,11 @@ class Step:
     package: str = ""
     """The installed package that declares the step, with its version; empty for Ingot itself."""
 
+    def __post_init__(self) -> None:
+        """Refuse a step that says nowhere how its rows are made."""
+        if self.plan is None and self.sql is None and self.transform is None:
+            raise ValueError(f"The step of {self.output.name} has neither a transform nor a text.")
+
     def rules_digest(self, settings: Settings) -> str:
         """Return what names the rules under these settings; empty where there is no transform."""
         if self.rules is not None:
