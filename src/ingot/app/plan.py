@@ -86,7 +86,7 @@ def _feeds_of_landed(parts: Parts, step: Step, *, per_day: bool) -> Iterator[Fee
 def feeds_of_inputs(parts: Parts, step: Step) -> Iterator[Feed]:
     """Yield a feed for each dataset that one of the inputs holds."""
     tables = [i.table for i in step.dated_inputs]
-    for source, dataset in sorted({f for table in tables for f in _refined(parts, table)}):
+    for source, dataset in sorted({f for t in tables for f in parts.ledger.datasets_of(t.name)}):
         yield Feed(source, dataset, dict.fromkeys(tables, dataset))
 
 
@@ -94,23 +94,18 @@ def feeds_of_markets(parts: Parts, step: Step) -> Iterator[Feed]:
     """Yield a feed for each vendor's prefix, such as us_stocks_sip, that the datasets share."""
     found: dict[tuple[str, str], dict[Table, str]] = {}
     for table in (i.table for i in step.dated_inputs):
-        for source, dataset in sorted(_refined(parts, table)):
+        for source, dataset in parts.ledger.datasets_of(table.name):
             found.setdefault((source, dataset.partition("/")[0]), {})[table] = dataset
     for (source, market), reads in sorted(found.items()):
         yield Feed(source, market, reads)
 
 
-def _refined(parts: Parts, table: Table) -> set[tuple[str, str]]:
-    scopes = (done.unit.scope for done in parts.ledger.done_all(table.name))
-    return {(scope.source, scope.dataset) for scope in scopes}
-
-
 def latest_units(parts: Parts, table: Table, source: str, dataset: str) -> dict[date, str]:
     """Return the digest of the unit that each date of a table now holds."""
     latest: dict[date, tuple[datetime, str]] = {}
-    for done in parts.ledger.done_all(table.name):
+    for done in parts.ledger.done_all(table.name, source=source, dataset=dataset):
         scope = done.unit.scope
-        if (scope.source, scope.dataset) != (source, dataset) or done.outcome is not Outcome.DONE:
+        if done.outcome is not Outcome.DONE:
             continue
         if scope.start not in latest or latest[scope.start][0] < done.ended:
             latest[scope.start] = (done.ended, done.unit.digest)

@@ -187,6 +187,10 @@ class Ledger:
         """Return each (source, dataset) that anything landed of, in order."""
         return self.state.read(lookup.datasets)
 
+    def datasets_of(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Return each (source, dataset) that a table has units of, sorted."""
+        return self.state.read(lambda db: lookup.datasets_of_table(db, table))
+
     def states(
         self, source: str, dataset: str, start: date | None = None, end: date | None = None
     ) -> tuple[LandingState, ...]:
