@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingot.engines.reads import Reads
     from ingot.model.time import AsOf
     from ingot.query.identity import Segment, Window
+    from ingot.storage.reader import FilePlan
     from ingot.tables.contract import Table
 
 _WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
@@ -206,12 +207,14 @@ class _Measured:
         return next((close for close in found if close is not None), None)
 
 
-def _over(view: View, plan: Callable[..., Any], table: Table, days: Sequence[date]) -> View:
+def _over(
+    view: View, plan: Callable[[ScanRequest], FilePlan], table: Table, days: Sequence[date]
+) -> View:
     """Return a bound view of one day over the files of all these days, and no others."""
     paths: dict[str, None] = {}
     columns = None
     for day in days:
-        relation = plan(table, start=day, end=day + _ONE_DAY).relation()
+        relation = plan(ScanRequest(table, day, day + _ONE_DAY)).relation()
         columns = relation.columns
         paths |= dict.fromkeys(relation.paths)
     conditions = tuple(c for c in view.conditions if c.column != "trade_date")

@@ -8,13 +8,14 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
+from ingot.app.listed import as_table
 from ingot.app.plan import ONE_DAY, digest, landed_datasets
 from ingot.app.step import UnitRows, Work
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope, Unit
 from ingot.storage.reader import ScanRequest
+from ingot.tables.arrow import relation_schema
+from ingot.tables.contract import Boolean, Date, Int64, String, TimestampUs
 from ingot.tables.relation import ArrowRelation
 from ingot.transforms.reference import dates_sql, reference_sql
 
@@ -27,29 +28,25 @@ if TYPE_CHECKING:
     from ingot.app.step import Context, Feed, Step
     from ingot.connectors.base import Dataset
     from ingot.model.landing import Landing, LandingState
+    from ingot.tables.contract import ColumnType
     from ingot.tables.relation import Relation
     from ingot.transforms.transform import Transform
 
-_INSTANT: Final = pa.timestamp("us", tz="UTC")
-_LANDING_TYPES: Final[list[tuple[str, pa.DataType]]] = [
-    ("landing_id", pa.int64()),
-    ("place", pa.int64()),
-    ("since", _INSTANT),
-    ("until", _INSTANT),
-    ("is_first", pa.bool_()),
-    ("assumed_before", _INSTANT),
-]
-_MIDNIGHT_TYPES: Final[list[tuple[str, pa.DataType]]] = [
-    ("day", pa.date32()),
-    ("midnight", _INSTANT),
-    ("next_midnight", _INSTANT),
-    ("midnight_ns", pa.int64()),
-]
-_KEPT_TYPES: Final[list[tuple[str, pa.DataType]]] = [
-    ("landing_id", pa.int64()),
-    ("symbol", pa.string()),
-    ("until", _INSTANT),
-]
+_LANDINGS: Final = {
+    "landing_id": Int64,
+    "place": Int64,
+    "since": TimestampUs,
+    "until": TimestampUs,
+    "is_first": Boolean,
+    "assumed_before": TimestampUs,
+}
+_MIDNIGHTS: Final = {
+    "day": Date,
+    "midnight": TimestampUs,
+    "next_midnight": TimestampUs,
+    "midnight_ns": Int64,
+}
+_KEPT: Final = {"landing_id": Int64, "symbol": String, "until": TimestampUs}
 _ANY: Final = ""
 """Symbol of a refused row whose symbol could not be read: it may have been any."""
 _NO_KEY: Final = frozenset({"symbol", "columns"})
@@ -180,7 +177,7 @@ def _landings(parts: Parts, read: Sequence[VersionInForce]) -> ArrowRelation:
         (s.landing.landing_id, place, s.since, s.until, s.is_first, s.landing.first_seen - within)
         for place, s in enumerate(read, start=1)
     ]
-    return _relation(rows, pa.schema(_LANDING_TYPES))
+    return _relation(rows, _LANDINGS)
 
 
 def _kept(parts: Parts, read: Sequence[VersionInForce]) -> ArrowRelation:
@@ -198,7 +195,7 @@ def _kept(parts: Parts, read: Sequence[VersionInForce]) -> ArrowRelation:
         for versions in by_key.values()
         for (landing_id, symbol), until in _carried(versions, refused).items()
     ]
-    return _relation(rows, pa.schema(_KEPT_TYPES))
+    return _relation(rows, _KEPT)
 
 
 def _carried(
@@ -222,10 +219,8 @@ def _midnights(days: Iterable[date]) -> ArrowRelation:
         (day, new_york(day), new_york(day + ONE_DAY), to_ns(new_york(day)))
         for day in sorted(set(days))
     ]
-    return _relation(rows, pa.schema(_MIDNIGHT_TYPES))
+    return _relation(rows, _MIDNIGHTS)
 
 
-def _relation(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> ArrowRelation:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)]
-    return ArrowRelation(pa.table(arrays, schema=schema))
+def _relation(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, ColumnType]) -> ArrowRelation:
+    return ArrowRelation(as_table(relation_schema(columns), rows))
