@@ -179,6 +179,15 @@ def test_steps_of_packages_follow_their_inputs(declared: Callable[..., Any]) -> 
     assert [s.package for s in added] == ["b_days 1.0", "a_sums 1.0"]
 
 
+def test_steps_that_read_each_other_are_refused(declared: Callable[..., Any]) -> None:
+    for name, other in (("one", "two"), ("two", "one")):
+        code = CODE.format(name=f"gold.{name}")
+        read = f'"days", replace(gold.DAILY_BARS, name="gold.{other}")'
+        declared(name, code.replace('"days", gold.DAILY_BARS', read))
+    with pytest.raises(ConfigError, match=r"gold\.one, gold\.two read each other in a circle"):
+        all_steps()
+
+
 def test_a_step_without_text_is_refused() -> None:
     with pytest.raises(ValueError, match=r"gold\.daily_bars has neither a transform nor a text"):
         Step(gold.DAILY_BARS, (Input("days", silver.DAY_BARS),), "day")
