@@ -18,6 +18,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ingot import config, errors
 from ingot.app.lake import Lake, open_lake
+from ingot.app.steps import steps_to
 from ingot.cli.main import app
 from ingot.query.answer import Answer
 from ingot.tables.catalog import ALL_TABLES
@@ -26,6 +27,7 @@ from ingot.tables.contract import Binding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from ingot.app.step import Step
     from ingot.tables.contract import Table
 
     Command = TyperCommand | TyperGroup
@@ -39,6 +41,11 @@ BINDINGS = {
     Binding.NONE: "not bound; asking with `known_at` is an error",
 }
 VALUES = {Path: "PATH", int: "NUMBER", float: "NUMBER"}
+UNITS = {
+    "day": "a day is a unit",
+    "month": "a month is a unit",
+    "whole": "a dataset is one unit",
+}
 LAYERS = {
     "bronze": "The vendor's own columns, append only, every version of every file.",
     "silver": "Sessions, bars with their history, corporate actions.",
@@ -92,12 +99,19 @@ def tables_page(tables: Iterable[Table]) -> str:
     return page("Tables", lead, parts)
 
 
+def made_of(step: Step) -> str:
+    """Return what a step reads and makes at once."""
+    tables = ", ".join(f"`{i.table.name}`" for i in step.inputs) or "the landed calendar"
+    return f"* made of: {tables}; {UNITS[step.unit]}"
+
+
 def table_section(table: Table) -> str:
     """Return one table: its meaning, key, layout, columns and checks."""
     facts = [
         f"* key: {', '.join(code(name) for name in table.key)}",
         f"* known time: {BINDINGS[table.binding].format(table.name)}",
     ]
+    facts += [made_of(step) for step in steps_to(table)]
     if table.partition:
         facts.append(f"* partition: {table.partition.granularity} of `{table.partition.column}`")
     if table.sort:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ingot.app.rebuild import RebuildRequest, rebuild
 from ingot.app.repair import repair
-from ingot.app.run import finished
 from ingot.app.scrub import ScrubRequest, scrub_lake
 from ingot.storage.scrub import Kind, landed_objects, quarantine_files, table_files
 from ingot.tables.catalog import ALL_TABLES
@@ -97,7 +96,7 @@ def _run(world: World, command: str) -> None:
         if "--table" in options:
             start, end = (_date(options.get(name)) for name in ("--from", "--to"))
             request = RebuildRequest(options["--table"], start, end and end + ONE_DAY)
-            finished(parts, rebuild(parts, request))
+            rebuild(parts, request)
         else:
             repair(parts, delete_orphans=False)
     finally:

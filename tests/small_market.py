@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingot.app import build, ingest
 from ingot.app.lake import Lake
 from ingot.app.parts import init, open_parts
 from ingot.app.request import LoadRequest
-from ingot.app.run import finished
 from ingot.model.time import FixedClock
 from tests.recorded_bars import NEW_YORK, Bar, publish, publish_bars
 from tests.world import DAYS, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ingot.app.parts import Parts
@@ -111,9 +110,9 @@ class Desk:
         """Open the lake for questions at a moment."""
         return Lake(self.parts(now))
 
-    def _with(self, now: datetime, work: Any) -> LoadReport:
+    def _with(self, now: datetime, work: Callable[[Parts], LoadReport]) -> LoadReport:
         parts = self.parts(now)
         try:
-            return finished(parts, work(parts))
+            return work(parts)
         finally:
             parts.close()

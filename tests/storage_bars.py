@@ -13,6 +13,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from ingot.model.time import FOREVER, to_ns
 from ingot.model.work import Scope
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import Replacement
 from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema
@@ -105,7 +106,7 @@ def load(
 
 def planned_rows(store: TableStore, table: Table = MINUTE_BARS, **plan: Any) -> Counter[Row]:
     """Return the rows of the planned files, each with how often it is there."""
-    return _count(pq.read_table(f.path) for f in store.plan(table, **plan).files)
+    return _count(pq.read_table(f.path) for f in store.plan(ScanRequest(table, **plan)).files)
 
 
 def iceberg_rows(root: Path, table: Table = MINUTE_BARS) -> Counter[Row]:

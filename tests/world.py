@@ -14,12 +14,12 @@ from ingot.app import backfill, build, ingest
 from ingot.app.lake import Lake
 from ingot.app.parts import init, open_parts
 from ingot.app.request import LoadRequest
-from ingot.app.run import finished
 from ingot.model.time import FixedClock
 from ingot.quality.fingerprint import fingerprint
 from ingot.simulator.simulate import simulate
 from ingot.simulator.truth import held_path
 from ingot.storage.boundary import calm
+from ingot.storage.reader import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.catalog import ALL_TABLES
 from ingot.tables.ops import CHECKS, RUNS
@@ -109,7 +109,7 @@ class World:
         """Load everything that the vendor has at a moment, all the way to gold."""
         parts = self.parts(now, boundary=boundary)
         try:
-            return finished(parts, backfill.backfill(parts, self.request(**changes)))
+            return backfill.backfill(parts, self.request(**changes))
         finally:
             parts.close()
 
@@ -117,7 +117,7 @@ class World:
         """Load everything that the vendor has to bronze, no further."""
         parts = self.parts(now)
         try:
-            return finished(parts, ingest.ingest(parts, self.request(**changes)))
+            return ingest.ingest(parts, self.request(**changes))
         finally:
             parts.close()
 
@@ -125,7 +125,7 @@ class World:
         """Refine what is loaded."""
         parts = self.parts(now)
         try:
-            return finished(parts, build.build(parts, build.BuildRequest(self.start, self.end)))
+            return build.build(parts, build.BuildRequest(self.start, self.end))
         finally:
             parts.close()
 
@@ -175,5 +175,7 @@ def held(
 def rows_of(parts: Parts, table: Table) -> pa.Table:
     """Return every row of a table, by its planned files."""
     schema = arrow_schema(table)
-    files = [pq.read_table(f.path, schema=schema) for f in parts.tables.plan(table).files]
+    files = [
+        pq.read_table(f.path, schema=schema) for f in parts.tables.plan(ScanRequest(table)).files
+    ]
     return pa.concat_tables([schema.empty_table(), *files])

@@ -13,7 +13,6 @@ from benchmarks.market import DAYS, MINUTES
 from ingot.app.ingest import ingest
 from ingot.app.parts import init, open_parts
 from ingot.app.request import LoadRequest
-from ingot.app.run import finished
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def _load(tree: Path, lake: Path) -> int:
     shutil.rmtree(lake, ignore_errors=True)
     init(lake)
     parts = open_parts(lake, environ=os.environ)
-    report = finished(parts, ingest(parts, LoadRequest("massive", str(tree), (MINUTES, DAYS))))
+    report = ingest(parts, LoadRequest("massive", str(tree), (MINUTES, DAYS)))
     parts.close()
     return sum(day.rows for day in report.days)
 

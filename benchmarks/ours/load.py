@@ -16,7 +16,6 @@ from benchmarks.ours.steps import Steps
 from ingot.app.ingest import ingest
 from ingot.app.parts import init, open_parts
 from ingot.app.request import LoadRequest
-from ingot.app.run import finished
 from ingot.connectors.massive import doubles
 from ingot.tables import bronze
 
@@ -32,7 +31,7 @@ def main() -> None:
 
     def load(dataset: str, steps: Steps) -> None:
         request = LoadRequest("massive", str(tree), (dataset,), strategy=strategy)
-        report = finished(parts, ingest(parts, request, progress=steps))
+        report = ingest(parts, request, progress=steps)
         steps.tell(report)
 
     # The small day files first: the market's sessions are landed and every library is imported.

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from benchmarks.clock import repeated, timed
 from ingot.model.work import Scope
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import Replacement, TableStore
 from ingot.tables import silver
 from ingot.tables.arrow import arrow_schema
@@ -34,12 +35,12 @@ def main() -> None:
         _plan(store, 0)
     repeated(step, lambda i: _plan(store, i))
     repeated(f"{step}, store opened anew", lambda i: _plan(TableStore.open(folder), i))
-    repeated(f"{step}, all files", lambda _: store.plan(_TABLE), times=5)
+    repeated(f"{step}, all files", lambda _: store.plan(ScanRequest(_TABLE)), times=5)
 
 
 def _plan(store: TableStore, i: int) -> None:
     day = _FIRST + i * _DAY
-    if not store.plan(_TABLE, start=day, end=day + _DAY).files:
+    if not store.plan(ScanRequest(_TABLE, start=day, end=day + _DAY)).files:
         raise LookupError(f"no file for {day}")
 
 

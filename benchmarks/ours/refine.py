@@ -16,7 +16,6 @@ from benchmarks.ours.steps import Steps
 from ingot.app import machine
 from ingot.app.build import BuildRequest, build
 from ingot.app.parts import open_parts
-from ingot.app.run import finished
 from ingot.engines import duckdb, trailing
 from ingot.storage import commit, producers, sql_catalog, writer
 from ingot.tables import silver
@@ -31,7 +30,7 @@ def main() -> None:
     steps = Steps("")
     request = BuildRequest(date(2003, 1, 1), date(2100, 1, 1), strategy=strategy)
     with timed("build"):
-        report = finished(parts, build(parts, request, progress=steps))
+        report = build(parts, request, progress=steps)
     steps.tell(report)
     stored = parts.tables.stats(silver.MINUTE_BARS)
     seconds, cpu = steps.seconds[f"{MINUTES} to silver.minute_bars"]

@@ -16,7 +16,6 @@ from ingot.app.build import BuildRequest, build
 from ingot.app.ingest import ingest
 from ingot.app.parts import open_parts
 from ingot.app.request import LoadRequest
-from ingot.app.run import finished
 from ingot.tables import bronze, silver
 
 if TYPE_CHECKING:
@@ -29,16 +28,14 @@ def main() -> None:
     parts = open_parts(lake, environ=os.environ)
     commits = _Commits(parts)
     # The small day files first, so that every library is imported.
-    finished(parts, ingest(parts, LoadRequest("massive", str(tree), (DAYS,))))
+    ingest(parts, LoadRequest("massive", str(tree), (DAYS,)))
     with timed("replace a day in bronze") as figures:
         request = LoadRequest("massive", str(tree), (MINUTES,))
-        report = finished(parts, ingest(parts, request))
+        report = ingest(parts, request)
         figures["rows"] = sum(day.rows for day in report.days)
     steps = Steps("")
     with timed("replace a day, refined to gold"):
-        report = finished(
-            parts, build(parts, BuildRequest(date(2003, 1, 1), date(2100, 1, 1)), progress=steps)
-        )
+        report = build(parts, BuildRequest(date(2003, 1, 1), date(2100, 1, 1)), progress=steps)
     steps.tell(report)
     seconds, cpu = steps.seconds[f"{MINUTES} to silver.minute_bars"]
     tell("replace a day in silver", seconds=round(seconds, 4), cpu=round(cpu, 3))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingot.errors import CommitConflictError, ContractBrokenError
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import TableStore
 from tests.storage_bars import (
     MASSIVE,
@@ -243,7 +244,9 @@ def test_a_rewrite_lands_beside_a_live_writer_five_times_of_five(
         assert planned_rows(store, start=old, end=old + 2 * ONE_DAY) == rows_of(
             old, {"AAPL": 1}
         ) + rows_of(old + ONE_DAY, {"AAPL": 2})
-        assert len(store.plan(MINUTE_BARS, start=old, end=old + 2 * ONE_DAY).files) == 1
+        assert (
+            len(store.plan(ScanRequest(MINUTE_BARS, start=old, end=old + 2 * ONE_DAY)).files) == 1
+        )
 
     assert sum(iceberg_rows(root).values()) == 15
 
@@ -288,7 +291,7 @@ def test_a_day_is_replaced_while_its_month_is_being_merged(root: Path, store: Ta
 def test_a_rewrite_that_would_lose_rows_is_refused(store: TableStore) -> None:
     load(store, MONDAY, {"AAPL": 1, "MSFT": 1})
     fewer = stage(store, scope(MONDAY), {"AAPL": 1}).files
-    old = [file.path for file in store.plan(MINUTE_BARS).files]
+    old = [file.path for file in store.plan(ScanRequest(MINUTE_BARS)).files]
 
     with pytest.raises(ContractBrokenError, match="would turn 2 rows into 1"):
         store.rewrite(MINUTE_BARS, old, fewer, run="run")

@@ -17,6 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownExcept
 from sqlalchemy.exc import OperationalError
 
 from ingot.errors import CommitConflictError, CommitStateUnknownError, StorageUnavailableError
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import Replacement, TableStore
 from ingot.tables.contract import Column, String
 from tests.storage_bars import (
@@ -275,4 +276,4 @@ def test_columns_are_added_once_when_the_reply_is_an_error(faulty: Any, lands: b
 
     assert store.ensure(grown)
     assert not store.ensure(grown)
-    assert store.plan(MINUTE_BARS).columns[len(grown.columns)] == ("note", "VARCHAR")
+    assert store.plan(ScanRequest(MINUTE_BARS)).columns[len(grown.columns)] == ("note", "VARCHAR")

@@ -19,6 +19,7 @@ from ingot.app.report import Result
 from ingot.app.run import begin
 from ingot.cli.main import run
 from ingot.errors import DamagedFileError
+from ingot.storage.reader import ScanRequest
 from ingot.storage.recovery import catalog_damage
 from ingot.storage.scrub import Kind
 from ingot.tables import bronze, silver
@@ -189,7 +190,9 @@ def test_a_done_record_names_its_files_with_their_hashes(whole: World) -> None:
             for d in parts.ledger.done_all(silver.MINUTE_BARS.name)
             if d.unit.scope.start == MONDAY
         ]
-        planned = parts.tables.plan(silver.MINUTE_BARS, start=MONDAY, end=MONDAY + damage.ONE_DAY)
+        planned = parts.tables.plan(
+            ScanRequest(silver.MINUTE_BARS, start=MONDAY, end=MONDAY + damage.ONE_DAY)
+        )
     finally:
         parts.close()
     paths = [whole.root / file.path for file in planned.files]
@@ -246,7 +249,7 @@ def test_a_step_never_reads_a_damaged_file(world: World) -> None:
     flip(files[0], random.Random(3))
     parts = world.parts(NOW)
     try:
-        plan = parts.tables.plan(bronze.MINUTE_BARS)
+        plan = parts.tables.plan(ScanRequest(bronze.MINUTE_BARS))
         with pytest.raises(DamagedFileError, match=r"ingot repair --table bronze\.minute_bars"):
             plan.verify()
     finally:

@@ -15,7 +15,6 @@ from polars.testing import assert_frame_equal
 
 from ingot.app import backfill
 from ingot.app.report import Result
-from ingot.app.run import finished
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
 from ingot.model.progress import StepAdvanced
 from tests.children import TUESDAY, small_world
@@ -61,7 +60,7 @@ def backfill_while(world: World, disturb: Callable[[], object]) -> LoadReport:
 
     parts = world.parts(at(1))
     try:
-        return finished(parts, backfill.backfill(parts, world.request(), progress=progress))
+        return backfill.backfill(parts, world.request(), progress=progress)
     finally:
         parts.close()
 

@@ -15,6 +15,7 @@ import pytest
 from ingot.cli.main import run
 from ingot.engines.duckdb import DuckDBEngine
 from ingot.engines.sandbox import Sandbox
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import TableStore
 from ingot.tables.silver import MINUTE_BARS
 from ingot.tables.view import View
@@ -38,7 +39,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def symbols(store: TableStore, spill: Path) -> list[str | None]:
     """Return the symbols that the embedded engine reads."""
     with DuckDBEngine(memory_limit_mb=256, threads=1, temp_directory=spill) as engine:
-        bars = {"bars": store.plan(MINUTE_BARS).relation()}
+        bars = {"bars": store.plan(ScanRequest(MINUTE_BARS)).relation()}
         rows = engine.run("SELECT symbol FROM bars ORDER BY trade_date", bars).read_all()
     return rows["symbol"].to_pylist()
 
@@ -51,7 +52,9 @@ def test_a_lake_is_read_and_written_where_it_is(lake: Path, tmp_path: Path, name
     with TableStore.open(root) as store:
         load(store, TUESDAY, {"MSFT": 1})
         assert symbols(store, tmp_path / "spill") == ["AAPL", "MSFT"]
-        assert all(Path(f.path).is_relative_to(root) for f in store.plan(MINUTE_BARS).files)
+        assert all(
+            Path(f.path).is_relative_to(root) for f in store.plan(ScanRequest(MINUTE_BARS)).files
+        )
     assert set(tmp_path.rglob("lake")) == before
 
 
@@ -80,7 +83,9 @@ def test_a_path_that_is_a_pattern_of_another_reads_its_own_rows_alone(
     for name in ("a?b", "axb"):
         shutil.copytree(lake, tmp_path / name)
     with TableStore.open(tmp_path / "a?b") as store:
-        view = View("silver.minute_bars", store.plan(MINUTE_BARS).relation(), ("symbol",))
+        view = View(
+            "silver.minute_bars", store.plan(ScanRequest(MINUTE_BARS)).relation(), ("symbol",)
+        )
         assert symbols(store, tmp_path / "spill") == ["AAPL"]
     limits = {"memory_mb": 256, "threads": 1, "timeout_s": 30, "max_rows": 10}
     with Sandbox(tmp_path / "a?b" / "warehouse", **limits) as sandbox:

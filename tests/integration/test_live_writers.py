@@ -20,6 +20,7 @@ from ingot.errors import CommitConflictError, ContractBrokenError
 from ingot.storage import maintenance
 from ingot.storage.commit import Proposal
 from ingot.storage.files import Scratch
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import TableStore
 from tests.storage_bars import (
     MINUTE_BARS,
@@ -125,7 +126,7 @@ def test_orphans_are_set_aside_first_and_deleted_a_day_later(root: Path) -> None
 
 def test_a_file_that_was_set_aside_and_is_named_by_a_snapshot_is_put_back(root: Path) -> None:
     with TableStore.open(root) as store:
-        (file,) = store.plan(MINUTE_BARS).files
+        (file,) = store.plan(ScanRequest(MINUTE_BARS)).files
         table = root / "warehouse" / "silver" / "minute_bars"
         aside = table / "orphans" / "20250101T000000Z" / Path(file.path).relative_to(table)
         aside.parent.mkdir(parents=True)

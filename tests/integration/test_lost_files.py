@@ -19,6 +19,7 @@ from ingot.cli.main import run
 from ingot.errors import CommitConflictError, DamagedFileError, StorageFullError
 from ingot.storage import tables
 from ingot.storage.catalog import Pointers
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import TableStore
 from ingot.tables.silver import MINUTE_BARS
 from tests.storage_bars import load
@@ -199,4 +200,4 @@ def test_a_reader_sees_the_last_commit_beside_one_that_died(
 
 def day_is_read(root: Path, day: date) -> bool:
     with TableStore(root) as store:
-        return bool(store.plan(MINUTE_BARS, start=day).files)
+        return bool(store.plan(ScanRequest(MINUTE_BARS, start=day)).files)

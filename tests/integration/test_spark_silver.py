@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.quality.fingerprint import equal_floats, float_columns
+from ingot.storage.reader import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.gold import PERFORMANCE
 from tests.world import MONDAY, World, at
@@ -58,7 +59,7 @@ def _build_with_spark(world: World) -> None:
 
 def _performance(world: World) -> FloatColumns:
     parts = world.parts(at(20))
-    paths = [str(f.path) for f in parts.tables.plan(PERFORMANCE).files]
+    paths = [str(f.path) for f in parts.tables.plan(ScanRequest(PERFORMANCE)).files]
     parts.close()
     schema = arrow_schema(PERFORMANCE)
     rows = pa.concat_tables([pq.read_table(path, schema=schema) for path in paths])

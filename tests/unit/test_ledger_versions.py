@@ -163,10 +163,6 @@ def test_what_is_in_force_follows_known_time(lake: Lake) -> None:
     first, second = (lake.load(lake.fetched(d, at(day))) for d, day in ((b"v1", 3), (b"v2", 5)))
     assert lake.in_force("massive", MINUTES, at(4)) == (first,)
     assert lake.in_force("massive", MINUTES, at(5)) == (second,)
-    points = lake.change_points("massive", MINUTES, [DAY, NEXT])
-    assert points == ((at(3), (first,)), (at(5), (second,)))
-    assert lake.change_points("massive", MINUTES, [NEXT]) == ()
-    assert lake.change_points("massive", MINUTES, []) == ()
 
 
 def test_a_version_that_is_not_loaded_yet_is_not_in_force(lake: Lake) -> None:

@@ -22,7 +22,7 @@ from pyiceberg.typedef import Record
 
 from ingot.errors import LakeNotFoundError, QueryError
 from ingot.model.work import Scope
-from ingot.storage.reader import FilePlan
+from ingot.storage.reader import FilePlan, ScanRequest
 from ingot.storage.tables import Replacement, TableStore
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.bronze import DAY_BARS as BRONZE_DAY_BARS
@@ -70,7 +70,7 @@ def test_a_lake_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_plans_no_file(store: TableStore) -> None:
-    plan = store.plan(MINUTE_BARS)
+    plan = store.plan(ScanRequest(MINUTE_BARS))
 
     assert (plan.files, plan.rows, plan.snapshot_id) == ((), 0, None)
     assert plan.columns[3] == ("symbol", "VARCHAR")
@@ -78,7 +78,7 @@ def test_an_empty_table_plans_no_file(store: TableStore) -> None:
 
 
 def test_a_plan_holds_the_days_asked_for_and_no_other(loaded: TableStore) -> None:
-    plan = loaded.plan(MINUTE_BARS, start=TUESDAY, end=date(2025, 7, 2))
+    plan = loaded.plan(ScanRequest(MINUTE_BARS, start=TUESDAY, end=date(2025, 7, 2)))
 
     assert [file.first for file in plan.files] == [TUESDAY, date(2025, 7, 1)]
     assert plan.rows == 4
@@ -87,16 +87,16 @@ def test_a_plan_holds_the_days_asked_for_and_no_other(loaded: TableStore) -> Non
 
 
 def test_a_plan_can_be_narrowed_to_a_source_and_a_dataset(loaded: TableStore) -> None:
-    assert loaded.plan(MINUTE_BARS, source="yahoo").rows == 1
-    assert loaded.plan(MINUTE_BARS, source=MASSIVE, end=TUESDAY).rows == 2
-    assert loaded.plan(MINUTE_BARS, dataset="other").rows == 0
+    assert loaded.plan(ScanRequest(MINUTE_BARS, source="yahoo")).rows == 1
+    assert loaded.plan(ScanRequest(MINUTE_BARS, source=MASSIVE, end=TUESDAY)).rows == 2
+    assert loaded.plan(ScanRequest(MINUTE_BARS, dataset="other")).rows == 0
 
 
 def test_plans_agree_with_those_of_pyiceberg(loaded: TableStore) -> None:
     table = loaded._catalog.load_table(MINUTE_BARS.name)
     for day in (MONDAY, date(2025, 7, 2), date(2025, 8, 1)):
         theirs = table.scan(row_filter=f"trade_date = '{day}'").plan_files()
-        ours = loaded.plan(MINUTE_BARS, start=day, end=day + ONE_DAY)
+        ours = loaded.plan(ScanRequest(MINUTE_BARS, start=day, end=day + ONE_DAY))
         assert {f.file.file_path for f in theirs} == {f"file://{f.path}" for f in ours.files}
 
 
@@ -110,7 +110,7 @@ def test_a_past_snapshot_is_planned_as_it_was(store: TableStore) -> None:
 
 def test_a_snapshot_that_is_not_there_is_named(loaded: TableStore) -> None:
     with pytest.raises(QueryError, match=r"silver\.minute_bars has no snapshot 42"):
-        loaded.plan(MINUTE_BARS, snapshot_id=42)
+        loaded.plan(ScanRequest(MINUTE_BARS, snapshot_id=42))
 
 
 def test_the_pointer_changes_with_each_commit_and_only_then(loaded: TableStore) -> None:
@@ -125,15 +125,15 @@ def test_the_pointer_changes_with_each_commit_and_only_then(loaded: TableStore) 
 
 def test_a_reader_sees_what_another_store_commits(loaded: TableStore) -> None:
     with TableStore.open(loaded._root) as reader:
-        assert reader.plan(MINUTE_BARS, end=TUESDAY).rows == 3
+        assert reader.plan(ScanRequest(MINUTE_BARS, end=TUESDAY)).rows == 3
         load(loaded, MONDAY, {"AAPL": 3})
-        assert reader.plan(MINUTE_BARS, end=TUESDAY).rows == 2
+        assert reader.plan(ScanRequest(MINUTE_BARS, end=TUESDAY)).rows == 2
 
 
 def test_the_relation_reads_by_field_id_and_keeps_the_predicate(loaded: TableStore) -> None:
-    relation = loaded.plan(MINUTE_BARS, start=MONDAY, end=TUESDAY, source=MASSIVE).relation(
-        "symbol = 'AAPL'"
-    )
+    relation = loaded.plan(
+        ScanRequest(MINUTE_BARS, start=MONDAY, end=TUESDAY, source=MASSIVE)
+    ).relation("symbol = 'AAPL'")
     fields = ", ".join(
         f"{i}: {{name: '{name}', type: '{kind}', default_value: NULL}}"
         for i, (name, kind) in relation.columns.items()
@@ -156,8 +156,8 @@ def test_a_plan_over_delete_files_refuses_to_be_a_relation() -> None:
 def test_delete_files_of_another_engine_are_noticed(loaded: TableStore) -> None:
     _add_delete_file(loaded, month=(2025 - 1970) * 12 + 5)
 
-    assert loaded.plan(MINUTE_BARS, start=MONDAY, end=TUESDAY).has_deletes
-    assert not loaded.plan(MINUTE_BARS, start=date(2025, 7, 1)).has_deletes
+    assert loaded.plan(ScanRequest(MINUTE_BARS, start=MONDAY, end=TUESDAY)).has_deletes
+    assert not loaded.plan(ScanRequest(MINUTE_BARS, start=date(2025, 7, 1))).has_deletes
 
 
 def _add_delete_file(store: TableStore, month: int) -> None:
@@ -198,7 +198,7 @@ def _add_delete_file(store: TableStore, month: int) -> None:
 
 def test_stats_come_from_the_head(loaded: TableStore) -> None:
     stats = loaded.stats(MINUTE_BARS)
-    plan = loaded.plan(MINUTE_BARS)
+    plan = loaded.plan(ScanRequest(MINUTE_BARS))
 
     assert (stats.rows, stats.files, stats.snapshots) == (11, 6, 6)
     assert stats.size_bytes == plan.size_bytes
@@ -228,8 +228,8 @@ def test_a_table_without_partitions_is_replaced_by_calendar(store: TableStore) -
         assert len(files) == 1
         store.replace(SESSIONS, [Replacement(work, files, "unit")], run="run")
 
-    assert store.plan(SESSIONS).rows == 53
-    assert store.plan(SESSIONS, dataset="XNYS").rows == 3
+    assert store.plan(ScanRequest(SESSIONS)).rows == 53
+    assert store.plan(ScanRequest(SESSIONS, dataset="XNYS")).rows == 3
 
 
 def test_a_bronze_scope_replaces_one_landing_of_a_day(store: TableStore) -> None:
@@ -258,9 +258,9 @@ def test_a_bronze_scope_replaces_one_landing_of_a_day(store: TableStore) -> None
     write(7, 4)
     write(-5, 2)
 
-    assert store.plan(BRONZE_DAY_BARS).rows == 6
-    assert store.plan(BRONZE_DAY_BARS, landing_ids={-5}).rows == 2
-    assert store.plan(BRONZE_DAY_BARS, landing_ids=set()).rows == 0
+    assert store.plan(ScanRequest(BRONZE_DAY_BARS)).rows == 6
+    assert store.plan(ScanRequest(BRONZE_DAY_BARS, landing_ids={-5})).rows == 2
+    assert store.plan(ScanRequest(BRONZE_DAY_BARS, landing_ids=set())).rows == 0
 
 
 def test_one_day_is_taken_out_of_a_file_of_many(store: TableStore) -> None:
@@ -268,7 +268,7 @@ def test_one_day_is_taken_out_of_a_file_of_many(store: TableStore) -> None:
     rows = [(MASSIVE, STOCKS, day, s, day.day) for day in week for s in ("AAPL", "MSFT")]
     whole = stage_rows(store, scope(MONDAY, 5), rows, table=DAILY_BARS)
     store.replace(DAILY_BARS, [whole], run="run")
-    assert len(store.plan(DAILY_BARS).files) == 1
+    assert len(store.plan(ScanRequest(DAILY_BARS)).files) == 1
 
     load(store, TUESDAY, {"AAPL": 99}, table=DAILY_BARS)
 
@@ -276,7 +276,7 @@ def test_one_day_is_taken_out_of_a_file_of_many(store: TableStore) -> None:
     expected = rows_of(TUESDAY, {"AAPL": 99})
     expected.update(kept)
     assert planned_rows(store, DAILY_BARS) == expected
-    assert len(store.plan(DAILY_BARS).files) == 2
+    assert len(store.plan(ScanRequest(DAILY_BARS)).files) == 2
 
 
 def test_a_month_is_kept_in_at_most_two_manifests(store: TableStore) -> None:
@@ -287,11 +287,11 @@ def test_a_month_is_kept_in_at_most_two_manifests(store: TableStore) -> None:
     snapshot = store._reader.state(MINUTE_BARS).snapshot()
     assert snapshot is not None
     assert len(store._reader.manifests(snapshot)) <= 4
-    assert store.plan(MINUTE_BARS).rows == 18
+    assert store.plan(ScanRequest(MINUTE_BARS)).rows == 18
 
 
 def test_replacing_by_nothing_empties_the_scope(loaded: TableStore) -> None:
     gone = Replacement(scope(TUESDAY), (), "unit")
     assert loaded.replace(MINUTE_BARS, [gone], run="run") is not None
-    assert loaded.plan(MINUTE_BARS, start=TUESDAY, end=date(2025, 7, 1)).files == ()
+    assert loaded.plan(ScanRequest(MINUTE_BARS, start=TUESDAY, end=date(2025, 7, 1))).files == ()
     assert loaded.replace(MINUTE_BARS, [gone], run="run") is None

@@ -17,6 +17,7 @@ from ingot.errors import (
 )
 from ingot.storage import maintenance
 from ingot.storage.locations import Locations
+from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import Replacement, TableStore
 from ingot.tables import contract
 from ingot.tables.catalog import ALL_TABLES
@@ -119,7 +120,10 @@ def test_a_lake_that_was_copied_never_touches_the_original(
     original = files_below(root)
 
     with TableStore.open(tmp_path / "copy") as copy:
-        assert all(str(tmp_path / "copy") in file.path for file in copy.plan(MINUTE_BARS).files)
+        assert all(
+            str(tmp_path / "copy") in file.path
+            for file in copy.plan(ScanRequest(MINUTE_BARS)).files
+        )
         load(copy, MONDAY, {"AAPL": 9})
         compact(copy)
         maintenance.set_aside(copy.upkeep(MINUTE_BARS), min_age_s=-60)
@@ -161,12 +165,12 @@ def test_a_contract_that_grew_adds_its_column_and_old_files_give_nulls(
     store: TableStore, root: Path
 ) -> None:
     load(store, MONDAY, {"AAPL": 1})
-    assert store.plan(GROWN).columns[22] == ("note", "VARCHAR")
+    assert store.plan(ScanRequest(GROWN)).columns[22] == ("note", "VARCHAR")
 
     load(store, TUESDAY, {"AAPL": 2}, table=GROWN)
 
-    assert store.plan(MINUTE_BARS).columns[22] == ("note", "VARCHAR")
-    old, new = store.plan(GROWN).files
+    assert store.plan(ScanRequest(MINUTE_BARS)).columns[22] == ("note", "VARCHAR")
+    old, new = store.plan(ScanRequest(GROWN)).files
     assert "note" not in pq.read_schema(old.path).names
     assert "note" in pq.read_schema(new.path).names
     assert iceberg_rows(root) == rows_of(MONDAY, {"AAPL": 1}) + rows_of(TUESDAY, {"AAPL": 2})
@@ -293,7 +297,7 @@ def test_day_files_are_merged_by_symbol_and_sorted(store: TableStore, root: Path
 
     assert compact(store) == store.head(MINUTE_BARS)
 
-    (file,) = store.plan(MINUTE_BARS).files
+    (file,) = store.plan(ScanRequest(MINUTE_BARS)).files
     assert iceberg_rows(root) == before
     assert store.history(MINUTE_BARS)[-1].operation == "replace"
     rows = pq.read_table(file.path, columns=["symbol", "trade_date"]).to_pylist()
@@ -309,8 +313,8 @@ def test_another_dataset_is_not_merged_along(store: TableStore) -> None:
 
     compact(store)
 
-    assert [f.rows for f in store.plan(MINUTE_BARS, dataset=STOCKS).files] == [2]
-    assert [f.rows for f in store.plan(MINUTE_BARS, dataset="other").files] == [1, 1]
+    assert [f.rows for f in store.plan(ScanRequest(MINUTE_BARS, dataset=STOCKS)).files] == [2]
+    assert [f.rows for f in store.plan(ScanRequest(MINUTE_BARS, dataset="other")).files] == [1, 1]
 
 
 def test_a_file_that_is_not_sorted_is_not_merged(store: TableStore) -> None:
@@ -323,7 +327,7 @@ def test_a_file_that_is_not_sorted_is_not_merged(store: TableStore) -> None:
     with pytest.raises(LookAtDataError, match="is not sorted as silver"):
         compact(store)
 
-    assert len(store.plan(MINUTE_BARS).files) == 2
+    assert len(store.plan(ScanRequest(MINUTE_BARS)).files) == 2
 
 
 def test_a_damaged_catalog_says_so(root: Path, store: TableStore) -> None:

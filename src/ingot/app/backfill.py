@@ -10,6 +10,7 @@ from ingot.app import fetch, machine
 from ingot.app.build import BuildRequest, refine
 from ingot.app.ingest import chosen_datasets, ingest
 from ingot.app.listed import listed
+from ingot.app.run import one_run
 from ingot.model.progress import silent
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _COLUMNS: Final = (
 )
 
 
+@one_run
 def backfill(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -> LoadReport:
     """Ingest the span, then refine it; what is loaded is skipped.
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ingot.app.checks import answer_of, run_rules
 from ingot.app.listed import listed
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
 from ingot.app.run import project
 from ingot.app.waiting import named, waiting
 from ingot.connectors.registry import connector
@@ -94,11 +94,8 @@ def check_file(parts: Parts, text: str) -> Judged:
     if missing := [c.column for c in changes(file.registered, file.observed) if _is_lost(c)]:
         raise QueryError(f"{named.path} has no column {', '.join(missing)}.")
     given = of_file(named, file)
-    reader = Reader(parts)
-    try:
-        found = reader.run(alone(given), {given.rows.name: given.view})
-    finally:
-        reader.close()
+    reader = reader_of(parts)
+    found = reader.run(alone(given), {given.rows.name: given.view})
     rows = pa.concat_tables([refused_findings(given.refused, given.side, None), found.cast(SCHEMA)])
     return Judged(Answer(data=rows, known_at=parts.clock.now()), not rows.num_rows)
 

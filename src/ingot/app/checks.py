@@ -11,10 +11,11 @@ import pyarrow as pa
 from ingot.app import machine
 from ingot.app.engine import open_engine
 from ingot.app.listed import listed
+from ingot.app.sessions import sessions_table
 from ingot.model.checked import CheckResult
 from ingot.quality import rules
+from ingot.storage.reader import ScanRequest
 from ingot.tables import silver
-from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation
 from ingot.tables.view import literal
 
@@ -123,13 +124,13 @@ def _run(parts: Parts, engine: Engine, rule: Rule, start: date, end: date) -> Ch
 
 def _inputs(parts: Parts, rule: Rule, start: date, end: date) -> dict[str, Relation]:
     """Return what a rule's text reads: its rows, and sessions or minutes where it names them."""
-    plan = parts.tables.plan(rule.table, start=start, end=end)
+    plan = parts.tables.plan(ScanRequest(rule.table, start=start, end=end))
     where = rules.condition(rule, literal(start), literal(end))
     found: dict[str, Relation] = {rules.ROWS: plan.relation(where=where)}
     if f" {rules.SESSIONS} " in rule.sql:
         found[rules.SESSIONS] = _sessions(parts, start, end)
     if f" {rules.MINUTES})" in rule.sql:
-        minutes = parts.tables.plan(silver.MINUTE_BARS, start=start, end=end)
+        minutes = parts.tables.plan(ScanRequest(silver.MINUTE_BARS, start=start, end=end))
         found[rules.MINUTES] = minutes.relation(where=where)
     return found
 
@@ -141,10 +142,4 @@ def _sessions(parts: Parts, start: date, end: date) -> ArrowRelation:
         for s in calendar.sessions
         if start - s.trade_date < _AROUND and s.trade_date - end < _AROUND
     ]
-    rows = [
-        (s.calendar, s.trade_date, s.session, s.start_ns, s.end_ns, calendar.digest) for s in near
-    ]
-    schema = arrow_schema(silver.SESSIONS)
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(values, f.type) for values, f in zip(columns, schema, strict=True)]
-    return ArrowRelation(pa.table(arrays, schema=schema))
+    return ArrowRelation(sessions_table(calendar, near))

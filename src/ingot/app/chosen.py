@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -23,19 +23,54 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 _ACTION: Final = tuple(field.name for field in fields(Action))
-_DATES: Final = {
-    silver.CORPORATE_ACTIONS.name: (
-        "actions of ",
-        ("ex_date",),
-        silver.CORPORATE_ACTIONS.column_names,
-    ),
-    silver.INSTRUMENTS.name: (
-        "holders from ",
-        ("valid_from", "valid_to"),
-        ("source", "instrument_id", "symbol", "valid_from", "valid_to", "known_from", "known_to"),
-    ),
-}
-"""How details of done records are named, which dates of a row count, and what else of it."""
+
+
+@dataclass(frozen=True)
+class MonthDigests:
+    """Names the rows of each month of a table in the details of its done records."""
+
+    table: Table
+    prefix: str
+    """Of the names of the details."""
+    dates: tuple[str, ...]
+    """The dates by which a row counts to a month."""
+    columns: tuple[str, ...]
+    """What of a row counts."""
+
+    def of(self, rows: pa.Table) -> dict[str, str]:
+        """Return the details that name the rows of each month."""
+        texts: dict[str, set[str]] = defaultdict(set)
+        for row in rows.select(list(self.columns)).to_pylist():
+            for column in self.dates:
+                texts[f"{self.prefix}{row[column]:%Y-%m}"].add(repr(sorted(row.items())))
+        return {
+            month: sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
+            for month, found in texts.items()
+        }
+
+    def recorded(self, parts: Parts) -> dict[str, tuple[str, ...]]:
+        """Return, for each month, what names the rows that are refined of it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for done in parts.ledger.done_all(self.table.name):
+            for key, digest in done.details.items():
+                if key.startswith(self.prefix):
+                    month = key.removeprefix(self.prefix)
+                    found[month] = tuple(sorted((*found.get(month, ()), digest)))
+        return found
+
+
+ACTIONS_BY_MONTH: Final = MonthDigests(
+    silver.CORPORATE_ACTIONS,
+    "actions of ",
+    ("ex_date",),
+    silver.CORPORATE_ACTIONS.column_names,
+)
+HOLDERS_BY_MONTH: Final = MonthDigests(
+    silver.INSTRUMENTS,
+    "holders from ",
+    ("valid_from", "valid_to"),
+    ("source", "instrument_id", "symbol", "valid_from", "valid_to", "known_from", "known_to"),
+)
 
 
 def versions_of(rows: pa.Table) -> list[Version[Action]]:
@@ -63,30 +98,3 @@ def chosen(rows: pa.Table, sources: Sequence[str]) -> pa.Table:
         )
     ]
     return as_table(rows.select([*_ACTION, "known_from", "known_to"]).schema, found)
-
-
-def digests_by_month(table: Table, rows: pa.Table) -> dict[str, str]:
-    """Return what names the rows of each month of ex-dates, or of changes of holders; else none."""
-    if table.name not in _DATES:
-        return {}
-    prefix, dates, columns = _DATES[table.name]
-    texts: dict[str, set[str]] = defaultdict(set)
-    for row in rows.select(list(columns)).to_pylist():
-        for column in dates:
-            texts[f"{prefix}{row[column]:%Y-%m}"].add(repr(sorted(row.items())))
-    return {
-        month: sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
-        for month, found in texts.items()
-    }
-
-
-def months_of(parts: Parts, table: Table) -> dict[str, tuple[str, ...]]:
-    """Return, for each month of a table's dates, what names the rows that are refined of it."""
-    prefix = _DATES[table.name][0]
-    found: dict[str, tuple[str, ...]] = {}
-    for done in parts.ledger.done_all(table.name):
-        for key, digest in done.details.items():
-            if key.startswith(prefix):
-                month = key.removeprefix(prefix)
-                found[month] = tuple(sorted((*found.get(month, ()), digest)))
-    return found

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ingot.app.listed import as_table
 from ingot.model.currency import DOLLAR
 from ingot.query.adjust import Closes
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.relation import ArrowRelation, FileRelation
 from ingot.tables.view import Condition, View
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ingot.engines.reads import Reads
     from ingot.model.time import AsOf
     from ingot.query.identity import Segment, Window
+    from ingot.storage.reader import FilePlan
     from ingot.tables.contract import Table
 
 _WINDOWS: Final[list[tuple[str, pa.DataType]]] = [
@@ -124,7 +126,9 @@ class Closings:
 
     def first_bar(self) -> date:
         """Return a date before which no table has a bar; the end of time without any."""
-        plans = (self._parts.tables.plan(t) for t in (silver.DAY_BARS, gold.DAILY_BARS))
+        plans = (
+            self._parts.tables.plan(ScanRequest(t)) for t in (silver.DAY_BARS, gold.DAILY_BARS)
+        )
         return min((f.first or date.min for p in plans for f in p.files), default=date.max)
 
     def _preferred(self, row: Mapping[str, Any]) -> tuple[int, str]:
@@ -218,12 +222,14 @@ class _Measured:
         return next((close for close in found if close is not None), None)
 
 
-def _over(view: View, plan: Callable[..., Any], table: Table, days: Sequence[date]) -> View:
+def _over(
+    view: View, plan: Callable[[ScanRequest], FilePlan], table: Table, days: Sequence[date]
+) -> View:
     """Return a bound view of one day over the files of all these days, and no others."""
     paths: dict[str, None] = {}
     columns = None
     for day in days:
-        relation = plan(table, start=day, end=day + _ONE_DAY).relation()
+        relation = plan(ScanRequest(table, day, day + _ONE_DAY)).relation()
         columns = relation.columns
         paths |= dict.fromkeys(relation.paths)
     conditions = tuple(c for c in view.conditions if c.column != "trade_date")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ingot.app.days import BUILD, DECIDE, FETCH, Day, days_of
 from ingot.app.listed import listed
 from ingot.app.markets import markets_of
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
 from ingot.app.views import Views
 from ingot.model.calendar import REGULAR
 from ingot.model.time import as_of
@@ -187,7 +187,7 @@ def _computed(
         "coverage_refused": _refused(parts, days),
     }
     made = {name: _table(name, rows) for name, rows in relations.items()}
-    reader = Reader(parts)
+    reader = reader_of(parts)
     listings, halts = known
     if listings is None:
         listings = reader.listing(_HELD, None if moment.is_now else moment.known_at).data
@@ -201,10 +201,7 @@ def _computed(
     views[silver.MINUTE_BARS.name] = tables.view(silver.MINUTE_BARS.name, moment, narrow)
     for name in (silver.DAY_BARS.name, gold.DAILY_BARS.name):
         views[name] = tables.view(name, moment)
-    try:
-        return reader.run(rules.coverage_sql(*span, states=states, symbols=symbols), views)
-    finally:
-        reader.close()
+    return reader.run(rules.coverage_sql(*span, states=states, symbols=symbols), views)
 
 
 def _given(name: str, rows: pa.Table | None, symbols: Collection[str]) -> pa.Table:

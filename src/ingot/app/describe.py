@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ingot.app.listed import listed
-from ingot.tables.catalog import ALL_TABLES, table
+from ingot.app.undeclared import refuse_undeclared, undeclared
+from ingot.errors import QueryError
+from ingot.tables.catalog import all_tables, table
 
 if TYPE_CHECKING:
     from ingot.app.parts import Parts
@@ -23,10 +25,9 @@ def tables(parts: Parts) -> Answer:
         ("files", pa.int64()),
         ("one_row", pa.string()),
     )
-    stats = [(t, parts.tables.stats(t)) for t in ALL_TABLES]
-    return listed(
-        parts, columns, ((t.name, s.rows, s.size_bytes, s.files, t.doc) for t, s in stats)
-    )
+    stats = [(t, parts.tables.stats(t)) for t in all_tables()]
+    rows = ((t.name, s.rows, s.size_bytes, s.files, t.doc) for t, s in stats)
+    return listed(parts, columns, rows, notices=tuple(undeclared(parts)))
 
 
 def columns(parts: Parts, name: str) -> Answer:
@@ -35,7 +36,11 @@ def columns(parts: Parts, name: str) -> Answer:
     Raises:
         QueryError: There is no such table; the message names the nearest.
     """
-    contract = table(name)
+    try:
+        contract = table(name)
+    except QueryError:
+        refuse_undeclared(parts, name)
+        raise
     shape = (
         ("column", pa.string()),
         ("type", pa.string()),

@@ -6,53 +6,48 @@ from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.app.digests import transform_digests
+from ingot.app.steps import lineage, rules_of, steps_to
 from ingot.connectors.registry import connector
 from ingot.export.manifest import LandingRead, Manifest, SessionsRead, TableRead
 from ingot.export.question import encoded
 from ingot.model.known import in_force
 from ingot.quality.content import content_hash
-from ingot.tables import gold, silver
 from ingot.tables.catalog import table as contract
+from ingot.tables.contract import Binding
 from ingot.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
     from ingot.app.parts import Parts
-    from ingot.app.pinned import PinnedReader, Planned
+    from ingot.app.read_log import ReadLog
     from ingot.model.landing import Landing
     from ingot.query.answer import Answer
+    from ingot.storage.reader import ScanRequest
     from ingot.tables.contract import Table
 
 SHAPING: Final = ("calendar", "source_precedence", "action_sources", "instrument_sources")
 """Settings that shape an answer; those that this Ingot has are in every manifest."""
 _LIBRARIES: Final = ("duckdb", "polars", "pyarrow")
 _RAW: Final = "raw"
-_MADE_OF: Final = {
-    gold.DAILY_BARS.name: (silver.MINUTE_BARS,),
-    gold.PERFORMANCE.name: (silver.MINUTE_BARS, silver.DAY_BARS),
-}
 
 
-def manifest_of(
-    parts: Parts, reader: PinnedReader, answer: Answer, rows: pa.Table, form: str
-) -> Manifest:
+def manifest_of(parts: Parts, log: ReadLog, answer: Answer, rows: pa.Table, form: str) -> Manifest:
     """Return the manifest of an answer before any file of it is written.
 
     Args:
         parts: The lake.
-        reader: What answered; it remembers what was asked and read.
+        log: What was asked and read.
         answer: The answer.
         rows: Its rows in the order and types in which they are written.
         form: The format.
     """
-    asked = reader.asked
+    asked = log.query
     assert asked is not None  # noqa: S101  # something was answered
-    read = _tables(reader)
-    landings = _landings(parts, reader, answer)
+    read, facts = _tables(log), log.facts(parts)
+    landings = _landings(parts, log, answer)
     question = {"kind": asked.kind, "asked": encoded(asked.what)}
     question["others"] = {name: encoded(value) for name, value in sorted(asked.others.items())}
     return Manifest(
@@ -64,15 +59,15 @@ def manifest_of(
         settled=answer.settled,
         tables=tuple(
             TableRead(name, pin.snapshot_id, pin.manifest_list, pin.columns)
-            for name, pin in sorted(reader.parts.tables.pinned.items())
+            for name, pin in sorted(log.pins.items())
         ),
         landings=tuple(_read(landing) for landing in landings),
-        bound=dict(reader.views.still.bound),
+        bound=dict(facts.bound or {}),
         sessions=sessions_read(parts),
         known_rules=tuple(sorted({landing.rule for landing in landings})),
-        sources=reader.views.still.sources.present,
+        sources=facts.sources.present,
         settings=shaping(parts),
-        transforms=transform_digests(parts, [*read, *_below(read)]),
+        transforms=rules_of(parts, [*read, *(t for r in read for t in _silver_above(r))]),
         code_version=__version__,
         writers=writer_versions(),
         rows=rows.num_rows,
@@ -102,34 +97,34 @@ def sessions_read(parts: Parts) -> SessionsRead:
     return SessionsRead(calendar.name, calendar.digest, latest.sha256 if latest else "")
 
 
-def _tables(reader: PinnedReader) -> list[Table]:
-    return [contract(name) for name in sorted(reader.parts.tables.pinned)]
+def _tables(log: ReadLog) -> list[Table]:
+    return [contract(name) for name in sorted(log.pins)]
 
 
-def _below(tables: Iterable[Table]) -> Iterator[Table]:
-    for table in tables:
-        yield from _MADE_OF.get(table.name, ())
+def _silver_above(table: Table) -> Iterator[Table]:
+    return (t for t in lineage(table) if t.namespace == "silver")
 
 
-def _landings(parts: Parts, reader: PinnedReader, answer: Answer) -> tuple[Landing, ...]:
+def _landings(parts: Parts, log: ReadLog, answer: Answer) -> tuple[Landing, ...]:
     """Return the landings in force that the tables' rows were made of, by date and key."""
     wanted: set[int] = set()
-    for read in reader.parts.tables.reads:
-        for table in (read.table, *_MADE_OF.get(read.table.name, ())):
+    for read in log.scans:
+        for table in (read.table, *_silver_above(read.table)):
             wanted |= set(_of_units(parts, table, read))
-    bronze = {read.table for read in reader.parts.tables.reads}
+    bronze = {read.table for read in log.scans}
     found: list[Landing] = []
-    for states in reader.views.still.states:
+    for states in log.facts(parts).states:
         at_t = in_force(states, answer.known_at)
         found += [v for v in at_t if v.landing_id in wanted or _bronze_of(v) in bronze]
     return tuple(sorted(found, key=lambda v: (v.source, v.dataset, v.file_date, v.key)))
 
 
-def _of_units(parts: Parts, table: Table, read: Planned) -> Iterator[int]:
+def _of_units(parts: Parts, table: Table, read: ScanRequest) -> Iterator[int]:
     """Yield the landings that the units of a silver table within a read's dates were made of."""
-    whole = table is not read.table and read.table is gold.PERFORMANCE
+    # The windows of a month reach dates before those that were read.
+    whole = table is not read.table and any(s.unit != "day" for s in steps_to(read.table))
     start, end = (None, None) if whole else (read.start, read.end)
-    if table.namespace != "silver" or table is silver.SESSIONS:
+    if table.namespace != "silver" or table.binding is Binding.DIGEST:
         return
     for done in parts.ledger.done_all(table.name):
         scope = done.unit.scope

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from ingot.app.evidence import manifest_of
 from ingot.app.listed import listed
-from ingot.app.pinned import PinnedParts, PinnedReader
+from ingot.app.query import Reader
+from ingot.app.read_log import ReadLog
 from ingot.engines.transpile import is_ordered
 from ingot.errors import QueryError, SnapshotGoneError
 from ingot.export import lean, manifest, tabular
@@ -81,7 +82,7 @@ class Exported:
     notices: tuple[str, ...] = ()
 
 
-def export(parts: Parts, order: ExportOrder, ask: Callable[[PinnedReader], Answer]) -> Exported:
+def export(parts: Parts, order: ExportOrder, ask: Callable[[Reader], Answer]) -> Exported:
     """Answer a question on a lake that stands still, and write the answer with its manifest.
 
     The snapshots that were read are pinned until the export is released.
@@ -100,15 +101,16 @@ def export(parts: Parts, order: ExportOrder, ask: Callable[[PinnedReader], Answe
     if not (order.folder / manifest.FILE).is_file():
         require_empty(order.folder)
     now = parts.clock.now()
-    still = PinnedParts(parts, now=now, settings=parts.settings, pins=None)
-    with closing(still), closing(PinnedReader(still)) as reader:
+    log = ReadLog()
+    still = parts.held_still(now=now, settings=parts.settings, resolver=log)
+    with closing(Reader(still, log)) as reader:
         answer = ask(reader)
         if not answer.settled and not order.allow_unsettled:
             raise QueryError(_unsettled(answer))
-        if not len(answer) and not order.allow_unsettled and _is_bars(reader):
+        if not len(answer) and not order.allow_unsettled and _is_bars(log):
             raise QueryError(_no_rows(answer))
-        rows = ordered_rows(reader, answer)
-        draft = manifest_of(parts, reader, answer, rows, order.form)
+        rows = ordered_rows(log, answer)
+        draft = manifest_of(parts, log, answer, rows, order.form)
     with unfinished(order.folder) as folder:
         notices = write_rows(replace(answer, data=rows), draft, folder)
         made = replace(draft, files=files_in(folder))
@@ -175,14 +177,14 @@ def release(parts: Parts, export_id: str) -> str:
     )
 
 
-def ordered_rows(reader: PinnedReader, answer: Answer) -> pa.Table:
+def ordered_rows(log: ReadLog, answer: Answer) -> pa.Table:
     """Return the rows in an order that does not depend on how they were read."""
-    asked = reader.asked
+    query = log.query
     data = tabular.plain(answer.data)
-    if asked is not None and isinstance(asked.what, BarsRequest):
+    if query is not None and isinstance(query.what, BarsRequest):
         first = [name for name in _BAR_ORDER if name in data.column_names]
-        return data if asked.what.form == "wide" else tabular.in_order(data, first)
-    if asked is not None and is_ordered(str(asked.what)):
+        return data if query.what.form == "wide" else tabular.in_order(data, first)
+    if query is not None and is_ordered(str(query.what)):
         return data
     return tabular.in_order(data)
 
@@ -308,8 +310,8 @@ def _told(made: Manifest) -> str:
     return f"bars {symbols} {asked['interval']} {span}"[:200]
 
 
-def _is_bars(reader: PinnedReader) -> bool:
-    return reader.asked is not None and isinstance(reader.asked.what, BarsRequest)
+def _is_bars(log: ReadLog) -> bool:
+    return log.query is not None and isinstance(log.query.what, BarsRequest)
 
 
 def _no_rows(answer: Answer) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ingot.app.markets import refinements
+from ingot.errors import NotReplayableError
 from ingot.model.known import gaps, in_force
 from ingot.model.landing import ALL_BASES
 from ingot.query.bars import Sources
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.model.known import Gap
-    from ingot.model.landing import KnownBasis, LandingState
+    from ingot.model.landing import KnownBasis, Landing, LandingState
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class LedgerFacts:
     """Versions, dataset by dataset."""
     moments: tuple[datetime, ...] = ()
     """From when each version in force is known, ascending."""
+    bound: dict[str, tuple[int, ...]] | None = None
+    """The landings of all bases that were read, `in_force` and `history`; None keeps none."""
+    is_recorded: bool = False
+    """Only the landings in `bound` can be read."""
 
     def known_after(self, now: datetime) -> tuple[datetime, ...]:
         """Return the moments later than `now` from which versions are known, ascending."""
@@ -49,12 +54,27 @@ class LedgerFacts:
         """Return the landings in force at `moment`; for a history, all known by then.
 
         Only those whose known time is of one of `bases`.
+
+        Raises:
+            NotReplayableError: The export that is replayed read none.
         """
+        if self.bound is None:
+            known = self._landings(moment, history=history)
+            return tuple(v.landing_id for v in known if v.known_basis in bases)
+        name = "history" if history else "in_force"
+        if name not in self.bound:
+            if self.is_recorded:
+                gone = ["this Ingot shows rows of bronze for the query; the export did not"]
+                raise NotReplayableError("The export", gone=gone)
+            known = self._landings(moment, history=history)
+            self.bound[name] = tuple(v.landing_id for v in known)
+        basis = {s.landing.landing_id: s.landing.known_basis for ss in self.states for s in ss}
+        return tuple(i for i in self.bound[name] if basis[i] in bases)
+
+    def _landings(self, moment: datetime, *, history: bool) -> list[Landing]:
         if history:
-            known = [s.landing for ss in self.states for s in ss if s.landing.known_from <= moment]
-        else:
-            known = [landing for states in self.states for landing in in_force(states, moment)]
-        return tuple(v.landing_id for v in known if v.known_basis in bases)
+            return [s.landing for ss in self.states for s in ss if s.landing.known_from <= moment]
+        return [landing for states in self.states for landing in in_force(states, moment)]
 
     def dates(self, moment: datetime, bases: Collection[KnownBasis]) -> tuple[date, ...]:
         """Return the file dates of which all that is in force at `moment` is of these bases."""

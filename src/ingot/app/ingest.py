@@ -12,7 +12,7 @@ from ingot.app import ahead, fetch, machine, plan, waiting
 from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.engine import open_duckdb
 from ingot.app.report import DayResult, LoadReport, Result
-from ingot.app.run import begin
+from ingot.app.run import one_run
 from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
 from ingot.errors import (
@@ -68,6 +68,7 @@ class _History:
     rows_by_date: dict[date, int] = field(default_factory=dict)
 
 
+@one_run
 def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -> LoadReport:
     """Land what is new or changed at the source and load it to bronze.
 
@@ -80,7 +81,6 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
     """
     began = monotonic()
     parts.ledger.moment(parts.clock.now(), stated=parts.clock.stated)
-    begin(parts)
     ensure_sessions(parts, progress=progress)
     source = parts.source(request.source, request.location, reference=request.reference)
     datasets = chosen_datasets(source, request)

@@ -8,6 +8,7 @@ import polars as pl
 
 from ingot.query.adjust import Action
 from ingot.query.identity import Holding
+from ingot.storage.reader import ScanRequest
 from ingot.tables import silver
 from ingot.tables.view import View
 
@@ -68,7 +69,11 @@ class KnownRows:
         pointer = self._parts.tables.pointer(table)
         kept = self._kept.get(table.name)
         if kept is None or kept[0] != pointer:
-            view = View(table.name, self._parts.tables.plan(table).relation(), table.column_names)
+            view = View(
+                table.name,
+                self._parts.tables.plan(ScanRequest(table)).relation(),
+                table.column_names,
+            )
             names = ", ".join(table.column_names)
             rows: Any = pl.from_arrow(
                 self._reads.run(f"SELECT {names} FROM {table.name}", {table.name: view})

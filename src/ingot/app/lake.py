@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ingot.app import coverage, describe, exports, identity, replay, retroactive, revisions
 from ingot.app.check import check
 from ingot.app.parts import open_parts
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
 from ingot.app.reconcile import ReconcileRequest, reconcile
 from ingot.errors import QueryError
 from ingot.model.time import Interval, as_of, to_ns
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingot.app.coverage import Coverage
     from ingot.app.exports import Exported
     from ingot.app.parts import Parts
+    from ingot.app.query import Reader
     from ingot.app.replay import Replayed
     from ingot.config import Settings
     from ingot.query.answer import Answer
@@ -65,7 +66,7 @@ class Lake:
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self._parts)
+        return reader_of(self._parts)
 
     def bars(
         self,
@@ -394,8 +395,6 @@ class Lake:
 
     def close(self) -> None:
         """Release connections and processes."""
-        if "_reader" in self.__dict__:
-            self._reader.close()
         self._parts.close()
 
     def __enter__(self) -> Self:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from ingot.config import load_settings
 from ingot.errors import ConfigError, LakeNotFoundError
 from ingot.failures import translated
 from ingot.folders import names
-from ingot.model.time import SystemClock
+from ingot.model.time import FixedClock, SystemClock
 from ingot.storage.boundary import calm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from ingot.config import Settings
     from ingot.connectors.base import FileSource
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from ingot.model.time import Clock
     from ingot.storage.boundary import Boundary
     from ingot.storage.ledger import Ledger
+    from ingot.storage.reader import SnapshotResolver
     from ingot.storage.tables import TableStore
 
+OpenReader = TypeVar("OpenReader")
 MARKER = "ingot.toml"
 """The file that makes a folder a lake: its settings."""
 
@@ -101,10 +104,41 @@ class Parts:
 
     def close(self) -> None:
         """Release what was opened."""
-        for name in ("ledger", "tables"):
+        for name in ("reader", "ledger", "tables"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
+
+    def keep_reader(self, make: Callable[[Parts], OpenReader]) -> OpenReader:
+        """Return the one reader of this lake, made when it is first wanted."""
+        if "reader" not in self.__dict__:
+            self.__dict__["reader"] = make(self)
+        found: OpenReader = self.__dict__["reader"]
+        return found
+
+    def held_still(
+        self,
+        *,
+        now: datetime,
+        settings: Settings,
+        resolver: SnapshotResolver,
+        calendar: Calendar | None = None,
+    ) -> Parts:
+        """Return this lake with its clock, settings, sessions and snapshots held still.
+
+        It shares what this one has opened: only this one is to be closed.
+        """
+        still = Parts(self.root, settings, clock=FixedClock(now), boundary=self.boundary)
+        still.__dict__ |= {
+            "ledger": self.ledger,
+            "tables": self.tables.at(resolver),
+            "calendar": calendar or self.calendar,
+        }
+        return still
+
+    def begin_run(self) -> None:
+        """Give what follows a run id of its own."""
+        self.__dict__.pop("run", None)
 
     def forget_calendar(self) -> None:
         """Read the sessions again at the next use."""

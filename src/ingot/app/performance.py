@@ -8,27 +8,43 @@ which date on; the month's other rows are copied. The result is the same either 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from ingot.app.chains import NEAR
+from ingot.app.chosen import ACTIONS_BY_MONTH, HOLDERS_BY_MONTH
+from ingot.app.plan import ONE_DAY, digest, latest_of_feed, months
+from ingot.app.step import UnitRows, Work
+from ingot.app.windows import Windows
 from ingot.errors import QueryError
+from ingot.model.work import Scope, Unit
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.relation import ArrowRelation, FileRelation
 from ingot.transforms.literal import literal
-from ingot.transforms.performance import performance_sql
+from ingot.transforms.performance import (
+    BASES,
+    LOOKBACK_SESSIONS,
+    performance_sql,
+    performance_transform,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
     from ingot.app.parts import Parts
-    from ingot.app.windows import Run, Windows
-    from ingot.model.work import Done, Scope
+    from ingot.app.step import Context, Feed, Step
+    from ingot.config import Settings
+    from ingot.model.calendar import Calendar
+    from ingot.model.work import Done
     from ingot.tables.contract import Table
 
+_AROUND_A_RENAME: Final = 10
+"""Sessions before a window whose bars may tell when a rename inside it was."""
 _RULES: Final = "rules"
 _MOST_SYMBOLS: Final = 2_000
 """With more symbols than this changed, all are made again."""
@@ -56,34 +72,83 @@ class Changed:
     first: date
 
 
+def units(parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
+    """Yield each month from `start` on of which the windows may reach a change before `end`.
+
+    The digest names the transforms with their parameters, the precedence of actions, and the
+    latest units in the windows.
+    """
+    latest = latest_of_feed(parts, feed)
+    acting, holding = ACTIONS_BY_MONTH.recorded(parts), HOLDERS_BY_MONTH.recorded(parts)
+    rules = _Rules.of(parts.settings, BASES if acting else BASES[:1])
+    reach = _reach(parts.calendar, end)
+    for first, following in months(day for _, day in latest if day >= start):
+        if first >= reach:
+            return
+        earlier = parts.calendar.before(first, LOOKBACK_SESSIONS + _AROUND_A_RENAME)
+        reads_from = earlier[0] if earlier else first
+        read = [(k, latest[k]) for k in sorted(latest) if reads_from <= k[1] < following]
+        actions = [(m, acting[m]) for m in sorted(acting) if _touches(m, reads_from, following)]
+        near = (reads_from - NEAR, following + NEAR)
+        holders = [(m, holding[m]) for m in sorted(holding) if _touches(m, *near)]
+        unit = Unit(
+            step.output.name,
+            Scope(feed.source, feed.dataset, first, following),
+            digest(
+                rules.digest, read, *([actions] if actions else []), *([holders] if holders else [])
+            ),
+        )
+        yield Work(unit, partial(_rows, feed, unit.scope, reads_from, rules))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    bases: Sequence[str]
+    digest: str
+    """Names the transforms and the precedence of sources."""
+
+    @classmethod
+    def of(cls, settings: Settings, bases: Sequence[str]) -> _Rules:
+        rate = settings.risk_free_rate
+        made = (performance_transform(basis=basis, risk_free_rate=rate).digest for basis in bases)
+        return cls(bases, digest(*made, *settings.action_sources, *settings.instrument_sources))
+
+
+def _touches(month: str, start: date, end: date) -> bool:
+    """Return True if a month has a date in `[start, end)`."""
+    return f"{start:%Y-%m}" <= month <= f"{end - ONE_DAY:%Y-%m}"
+
+
+def _reach(calendar: Calendar, end: date) -> date:
+    """Return the first date whose windows no longer reach a change before `end`."""
+    later = calendar.between(end, end + 2 * 366 * ONE_DAY)
+    return later[LOOKBACK_SESSIONS] if len(later) > LOOKBACK_SESSIONS else end + 2 * 366 * ONE_DAY
+
+
+def _rows(feed: Feed, scope: Scope, reads_from: date, rules: _Rules, context: Context) -> UnitRows:
+    parts = context.parts
+    month = _Month(Windows(parts, feed, scope, reads_from, context.run), rules)
+    details = month.details()
+    previous = parts.ledger.last_done(gold.PERFORMANCE.name, scope)
+    days = parts.calendar.between(reads_from, scope.end)
+    calendar = {
+        "trade_date": pa.array(days, pa.date32()),
+        "session_index": pa.array(range(len(days)), pa.int32()),
+    }
+    return UnitRows(rows=month.rows(ArrowRelation(pa.table(calendar)), previous), details=details)
+
+
 @dataclass(frozen=True)
-class Month:
+class _Month:
     """What a month is made of."""
 
     windows: Windows
-    bases: Sequence[str]
-    rules: str
-    """Names the transforms and the precedence of sources."""
-
-    @property
-    def parts(self) -> Parts:
-        """The lake."""
-        return self.windows.parts
-
-    @property
-    def run(self) -> Run:
-        """Runs a text."""
-        return self.windows.run
-
-    @property
-    def scope(self) -> Scope:
-        """The rows that the month replaces."""
-        return self.windows.work.unit.scope
+    rules: _Rules
 
     def details(self) -> dict[str, str]:
         """Return what the done record says of what was read."""
-        heads = {t.name: str(self.parts.tables.head(t)) for t in _READ}
-        return {_RULES: self.rules, **heads}
+        heads = {t.name: str(self.windows.parts.tables.head(t)) for t in _READ}
+        return {_RULES: self.rules.digest, **heads}
 
     def rows(self, calendar: ArrowRelation, previous: Done | None) -> pa.Table:
         """Return the month's rows, in the order of the table."""
@@ -97,29 +162,35 @@ class Month:
         symbols = changed.symbols if changed else None
         if symbols == ():
             return []
-        scope = self.scope if changed is None else replace(self.scope, start=changed.first)
+        scope = (
+            self.windows.scope
+            if changed is None
+            else replace(self.windows.scope, start=changed.first)
+        )
         inputs = {**self.windows.relations(symbols), "calendar": calendar}
-        rate = self.parts.settings.risk_free_rate
-        texts = (performance_sql(scope, basis=b, risk_free_rate=rate) for b in self.bases)
+        rate = self.windows.parts.settings.risk_free_rate
+        texts = (performance_sql(scope, basis=b, risk_free_rate=rate) for b in self.rules.bases)
         schema = arrow_schema(gold.PERFORMANCE)
-        return [self.run(text, inputs).cast(schema) for text in texts]
+        return [self.windows.run(text, inputs).cast(schema) for text in texts]
 
     def _sorted(self, pieces: Sequence[pa.Table]) -> pa.Table:
         order = ", ".join(gold.PERFORMANCE.sort)
         rows = pa.concat_tables([arrow_schema(gold.PERFORMANCE).empty_table(), *pieces])
         columns = ", ".join(gold.PERFORMANCE.column_names)
         text = f"SELECT {columns} FROM pieces ORDER BY {order}"
-        return self.run(text, {"pieces": ArrowRelation(rows)})
+        return self.windows.run(text, {"pieces": ArrowRelation(rows)})
 
     def _kept(self, changed: Changed) -> pa.Table:
         """Return the rows of the month as it is that do not change."""
-        scope = self.scope
-        plan = self.parts.tables.plan(
-            gold.PERFORMANCE,
-            start=scope.start,
-            end=scope.end,
-            source=scope.source,
-            dataset=scope.dataset,
+        scope = self.windows.scope
+        plan = self.windows.parts.tables.plan(
+            ScanRequest(
+                gold.PERFORMANCE,
+                start=scope.start,
+                end=scope.end,
+                source=scope.source,
+                dataset=scope.dataset,
+            )
         )
         inside = (
             f"source = {literal(scope.source)} AND dataset = {literal(scope.dataset)} "
@@ -127,7 +198,7 @@ class Month:
         )
         again = f"trade_date >= {literal(changed.first)} AND symbol IN (SELECT symbol FROM again)"
         columns = ", ".join(gold.PERFORMANCE.column_names)
-        rows = self.run(
+        rows = self.windows.run(
             f"SELECT {columns} FROM old WHERE {inside} AND NOT ({again})",
             {
                 "old": plan.verify().relation(),
@@ -140,7 +211,7 @@ class Month:
 
     def _changed(self, previous: Done) -> Changed | None:
         """Return what differs since the month was made; None where that cannot be told cheaply."""
-        if previous.details.get(_RULES) != self.rules:
+        if previous.details.get(_RULES) != self.rules.digest:
             return None
         symbols: dict[str, date] = {}
         for table in _READ:
@@ -152,7 +223,9 @@ class Month:
         if len(symbols) > _MOST_SYMBOLS:
             return None
         # A bar or a date of a rename can move the rename to before it.
-        first = max(min(symbols.values(), default=self.scope.end) - NEAR, self.scope.start)
+        first = max(
+            min(symbols.values(), default=self.windows.scope.end) - NEAR, self.windows.scope.start
+        )
         return Changed(tuple(sorted(self.windows.related(symbols))), first)
 
     def _differing(self, table: Table, head: str) -> dict[str, date] | None:
@@ -177,5 +250,5 @@ class Month:
             f"(SELECT {names} FROM after EXCEPT SELECT {names} FROM before)) AS differing "
             "GROUP BY symbol"
         )
-        rows = self.run(text, {"before": left, "after": right}).to_pylist()
-        return {row["symbol"]: row["day"] for row in rows if row["day"] < self.scope.end}
+        rows = self.windows.run(text, {"before": left, "after": right}).to_pylist()
+        return {row["symbol"]: row["day"] for row in rows if row["day"] < self.windows.scope.end}

@@ -33,6 +33,7 @@ from ingot.query.adjust import (
 from ingot.query.bars import OPTION
 from ingot.query.belonging import around_ex_date, belonging, fits
 from ingot.query.identity import Followed, Holding, Segment, follow
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Perspectives:
         )
 
     def _require_actions(self, basis: str) -> None:
-        if self._parts.tables.plan(silver.CORPORATE_ACTIONS).rows:
+        if self._parts.tables.plan(ScanRequest(silver.CORPORATE_ACTIONS)).rows:
             return
         landed = {dataset.name for _, dataset in reference.datasets(self._parts)}
         todo = (

@@ -1,45 +1,33 @@
-"""What has to be refined: units whose inputs, rules or sessions are new since they were done."""
+"""The planner: which units of a step are absent, changed or stale."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from ingot.app.chains import NEAR
-from ingot.app.chosen import months_of
+from ingot.app.step import Feed, UnitRows, Work
+from ingot.connectors.registry import connector
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
-from ingot.tables import gold, silver
-from ingot.transforms.history import State
-from ingot.transforms.performance import LOOKBACK_SESSIONS
+from ingot.storage.reader import ScanRequest
+from ingot.tables.contract import Binding
+from ingot.transforms.history import versioned_sql
+from ingot.transforms.literal import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date, datetime
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from ingot.app.parts import Parts
+    from ingot.app.step import Context, Input, Step
     from ingot.connectors.base import Dataset
-    from ingot.model.calendar import Calendar
-    from ingot.model.landing import Landing, LandingState
+    from ingot.model.landing import Landing
     from ingot.tables.contract import Table
-    from ingot.transforms.transform import Transform
+    from ingot.tables.relation import Relation
 
 ONE_DAY: Final = timedelta(days=1)
-_AROUND_A_RENAME: Final = 10
-"""Sessions before a window whose bars may tell when a rename inside it was."""
-
-
-@dataclass(frozen=True, slots=True)
-class SilverWork:
-    """One trade date of one dataset that is to be refined."""
-
-    unit: Unit
-    states: tuple[State, ...]
-    file_dates: tuple[date, ...]
-    unique: bool
-    """No landing holds a key twice and nothing was refused: the text may skip deduplication."""
 
 
 def bronze_unit(table: Table, landing: Landing) -> Unit:
@@ -59,187 +47,137 @@ def digest(*parts: object) -> str:
     return sha256("|".join(str(p) for p in parts).encode()).hexdigest()[:16]
 
 
-def silver_work(
-    parts: Parts,
-    source: str,
-    dataset: Dataset,
-    transform: Transform,
-    *,
-    start: date,
-    end: date,
-) -> Iterator[SilverWork]:
-    """Yield each trade date in `[start, end)` whose silver is absent, changed or stale."""
-    calendar = parts.calendar
-    by_date = _in_force_by_file_date(parts, source, dataset, start, end)
-    clean = _clean_landings(parts, dataset.bronze)
-    for trade_date in _trade_dates(calendar, by_date, start, end):
-        file_dates = tuple(d for d in calendar.file_dates(trade_date) if d in by_date)
-        states = change_points(s for d in file_dates for s in by_date[d])
-        unit = Unit(
-            transform.output.name,
-            Scope(source, dataset.name, trade_date, trade_date + ONE_DAY),
-            digest(transform.digest, states, _sessions(calendar, trade_date)),
-        )
-        if parts.ledger.is_done(unit) is None:
-            read = {i for state in states for i in state.landing_ids}
-            yield SilverWork(unit, states, file_dates, unique=read <= clean)
+def feeds_of(parts: Parts, step: Step) -> tuple[Feed, ...]:
+    """Return the series of rows that a step makes of what the lake holds."""
+    return tuple((step.feeds or feeds_of_inputs)(parts, step))
 
 
-def change_points(states: Iterable[LandingState]) -> tuple[State, ...]:
-    """Return the states that a trade date went through, ascending.
-
-    A state begins whenever a version comes into force, and holds the latest version of each file
-    among those in force; a version that comes into force behind a later one changes nothing.
-    """
-    in_force = [(s.in_force_from, s.landing) for s in states if s.in_force_from is not None]
-    found: list[State] = []
-    for moment in sorted({at for at, _ in in_force}):
-        latest = _latest_ids(landing for at, landing in in_force if at <= moment)
-        if not found or found[-1].landing_ids != latest:
-            found.append(State(moment, latest))
-    return tuple(found)
+def stale_units(parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
+    """Yield the units of a feed within `[start, end)` that are absent, changed or stale."""
+    for work in (step.plan or units_of_inputs)(parts, step, feed, start, end):
+        if parts.ledger.is_done(work.unit) is None:
+            yield work
 
 
-def _latest_ids(landings: Iterable[Landing]) -> tuple[int, ...]:
-    latest: dict[str, Landing] = {}
-    for landing in landings:
-        if landing.key not in latest or latest[landing.key].ordinal < landing.ordinal:
-            latest[landing.key] = landing
-    return tuple(latest[key].landing_id for key in sorted(latest))
+def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (connector, dataset) that landed and is refined."""
+    for source, name in parts.ledger.datasets():
+        dataset = connector(source).datasets.get(name)
+        if dataset is not None and dataset.silver is not None:
+            yield source, dataset
 
 
-def _in_force_by_file_date(
-    parts: Parts, source: str, dataset: Dataset, start: date, end: date
-) -> dict[date, list[LandingState]]:
-    """Return the versions that are or were in force, of every file that can touch the span."""
-    grouped: dict[date, list[LandingState]] = {}
-    reach = timedelta(days=7)
-    for state in parts.ledger.states(source, dataset.name, start - reach, end + reach):
-        if state.in_force_from is not None:
-            grouped.setdefault(state.landing.file_date, []).append(state)
-    return grouped
+def feeds_of_files(parts: Parts, step: Step) -> Iterator[Feed]:
+    """Yield a feed for each dataset of one file a day that is refined to the step's table."""
+    return _feeds_of_landed(parts, step, per_day=True)
 
 
-def _clean_landings(parts: Parts, bronze: Table) -> set[int]:
-    return {
-        done.unit.scope.landing_id
-        for done in parts.ledger.done_all(bronze.name)
-        if done.unit.scope.landing_id is not None
-        and done.rows_refused == 0
-        and done.details.get("in_order") == "yes"
-    }
+def feeds_of_answers(parts: Parts, step: Step) -> Iterator[Feed]:
+    """Yield a feed for each dataset of whole answers that is refined to the step's table."""
+    return _feeds_of_landed(parts, step, per_day=False)
 
 
-def _trade_dates(
-    calendar: Calendar, files: Iterable[date], start: date, end: date
-) -> Sequence[date]:
-    """Return the dates in `[start, end)` that the files can feed, ascending.
-
-    A bar in no session keeps its file's date, so a file's own date is always among them.
-    """
-    present = set(files)
-    reached = {d for d in calendar.between(start, end) if present & set(calendar.file_dates(d))}
-    return sorted(reached | {d for d in present if start <= d < end})
+def _feeds_of_landed(parts: Parts, step: Step, *, per_day: bool) -> Iterator[Feed]:
+    for source, dataset in landed_datasets(parts):
+        if dataset.silver == step.output and dataset.per_day is per_day:
+            yield Feed(source, dataset.name, {dataset.bronze: dataset.name})
 
 
-def _sessions(calendar: Calendar, trade_date: date) -> tuple[tuple[str, int, int], ...]:
-    return tuple((s.session, s.start_ns, s.end_ns) for s in calendar.of_date(trade_date))
+def feeds_of_inputs(parts: Parts, step: Step) -> Iterator[Feed]:
+    """Yield a feed for each dataset that one of the inputs holds."""
+    tables = [i.table for i in step.dated_inputs]
+    for source, dataset in sorted({f for t in tables for f in parts.ledger.datasets_of(t.name)}):
+        yield Feed(source, dataset, dict.fromkeys(tables, dataset))
 
 
-@dataclass(frozen=True, slots=True)
-class GoldWork:
-    """One unit of gold: a trade date of daily bars, or a month of performance."""
-
-    unit: Unit
-    reads_from: date
-    """First date that the unit's windows reach."""
-
-
-def daily_work(
-    parts: Parts, source: str, dataset: Dataset, transform: Transform, *, start: date, end: date
-) -> Iterator[GoldWork]:
-    """Yield each trade date whose daily bars are absent, or older than their minutes."""
-    if dataset.silver is None:
-        return
-    latest = latest_units(parts, dataset.silver, source, dataset.name)
-    for trade_date in sorted(d for d in latest if start <= d < end):
-        unit = Unit(
-            transform.output.name,
-            Scope(source, dataset.name, trade_date, trade_date + ONE_DAY),
-            digest(transform.digest, latest[trade_date]),
-        )
-        if parts.ledger.is_done(unit) is None:
-            yield GoldWork(unit, trade_date)
-
-
-def performance_work(
-    parts: Parts,
-    source: str,
-    market: str,
-    rules: str,
-    inputs: Sequence[tuple[Table, str]],
-    *,
-    start: date,
-    end: date,
-) -> Iterator[GoldWork]:
-    """Yield each month whose performance is absent, or older than anything in its windows.
-
-    Args:
-        parts: The lake.
-        source: Connector.
-        market: The vendor's prefix that the datasets share, e.g. us_stocks_sip.
-        rules: Names the transforms with their parameters, and the precedence of actions.
-        inputs: Tables with the dataset whose days are read.
-        start: First trade date asked for, inside.
-        end: Last trade date asked for, outside; later months that reach back are redone too.
-    """
-    latest = {
-        (table.name, day): unit
-        for table, dataset in inputs
-        for day, unit in latest_units(parts, table, source, dataset).items()
-    }
-    days = sorted({day for _, day in latest})
-    acting = months_of(parts, silver.CORPORATE_ACTIONS)
-    holding = months_of(parts, silver.INSTRUMENTS)
-    for first, following in _months(d for d in days if d >= start):
-        earlier = parts.calendar.before(first, LOOKBACK_SESSIONS + _AROUND_A_RENAME)
-        reads_from = earlier[0] if earlier else first
-        read = [(k, latest[k]) for k in sorted(latest) if reads_from <= k[1] < following]
-        actions = [(m, acting[m]) for m in sorted(acting) if _touches(m, reads_from, following)]
-        near = (reads_from - NEAR, following + NEAR)
-        holders = [(m, holding[m]) for m in sorted(holding) if _touches(m, *near)]
-        unit = Unit(
-            gold.PERFORMANCE.name,
-            Scope(source, market, first, following),
-            digest(rules, read, *([actions] if actions else []), *([holders] if holders else [])),
-        )
-        if parts.ledger.is_done(unit) is None and first < _reach(parts.calendar, end):
-            yield GoldWork(unit, reads_from)
-
-
-def _touches(month: str, start: date, end: date) -> bool:
-    """Return True if a month has a date in `[start, end)`."""
-    return f"{start:%Y-%m}" <= month <= f"{end - ONE_DAY:%Y-%m}"
-
-
-def _reach(calendar: Calendar, end: date) -> date:
-    """Return the first date whose windows no longer reach a change before `end`."""
-    later = calendar.between(end, end + 2 * 366 * ONE_DAY)
-    return later[LOOKBACK_SESSIONS] if len(later) > LOOKBACK_SESSIONS else end + 2 * 366 * ONE_DAY
-
-
-def _months(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    for first in sorted({d.replace(day=1) for d in days}):
-        yield first, (first + 31 * ONE_DAY).replace(day=1)
+def feeds_of_markets(parts: Parts, step: Step) -> Iterator[Feed]:
+    """Yield a feed for each vendor's prefix, such as us_stocks_sip, that the datasets share."""
+    found: dict[tuple[str, str], dict[Table, str]] = {}
+    for table in (i.table for i in step.dated_inputs):
+        for source, dataset in parts.ledger.datasets_of(table.name):
+            found.setdefault((source, dataset.partition("/")[0]), {})[table] = dataset
+    for (source, market), reads in sorted(found.items()):
+        yield Feed(source, market, reads)
 
 
 def latest_units(parts: Parts, table: Table, source: str, dataset: str) -> dict[date, str]:
     """Return the digest of the unit that each date of a table now holds."""
     latest: dict[date, tuple[datetime, str]] = {}
-    for done in parts.ledger.done_all(table.name):
+    for done in parts.ledger.done_all(table.name, source=source, dataset=dataset):
         scope = done.unit.scope
-        if (scope.source, scope.dataset) != (source, dataset) or done.outcome is not Outcome.DONE:
+        if done.outcome is not Outcome.DONE:
             continue
         if scope.start not in latest or latest[scope.start][0] < done.ended:
             latest[scope.start] = (done.ended, done.unit.digest)
     return {day: name for day, (_, name) in latest.items()}
+
+
+def latest_of_feed(parts: Parts, feed: Feed) -> dict[tuple[str, date], str]:
+    """Return the digest of the unit that each table and date of a feed now holds."""
+    return {
+        (table.name, day): unit
+        for table, dataset in feed.reads.items()
+        for day, unit in latest_units(parts, table, feed.source, dataset).items()
+    }
+
+
+def months(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Yield the months that these days are in, half-open, ascending."""
+    for first in sorted({d.replace(day=1) for d in days}):
+        yield first, (first + 31 * ONE_DAY).replace(day=1)
+
+
+def units_of_inputs(parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
+    """Yield the days or months in `[start, end)` that the inputs hold, or all of it as one unit."""
+    latest = latest_of_feed(parts, feed)
+    days = sorted({day for _, day in latest if step.unit == "whole" or start <= day < end})
+    beside = sorted(
+        done.unit.digest
+        for table in (i.table for i in step.inputs if i.every_source)
+        for done in parts.ledger.done_all(table.name)
+    )
+    spans: Iterable[tuple[date, date]] = ((day, day + ONE_DAY) for day in days)
+    if step.unit == "month":
+        spans = months(days)
+    elif step.unit == "whole":
+        spans = [(date.min, date.max)] if days else []
+    for first, following in spans:
+        read = [latest[k] for k in sorted(latest) if first <= k[1] < following]
+        unit = Unit(
+            step.output.name,
+            Scope(feed.source, feed.dataset, first, following),
+            digest(step.rules_digest(parts.settings), *read, *beside),
+        )
+        yield Work(unit, partial(_rows_of_inputs, step, feed, unit.scope))
+
+
+def _rows_of_inputs(step: Step, feed: Feed, scope: Scope, context: Context) -> UnitRows:
+    inputs = {i.name: _relation(context.parts, i, feed, scope) for i in step.inputs}
+    return UnitRows(inputs, step.sql(scope) if step.sql else _text(step, scope))
+
+
+def _relation(parts: Parts, wanted: Input, feed: Feed, scope: Scope) -> Relation:
+    if wanted.read is not None:
+        return wanted.read(parts, scope)
+    if wanted.every_source:
+        return parts.tables.plan(ScanRequest(wanted.table)).verify().relation()
+    dataset = feed.reads[wanted.table]
+    plan = parts.tables.plan(
+        ScanRequest(
+            wanted.table, start=scope.start, end=scope.end, source=feed.source, dataset=dataset
+        )
+    )
+    where = f"source = {literal(feed.source)} AND dataset = {literal(dataset)}"
+    return plan.verify().relation(where=where)
+
+
+def _text(step: Step, scope: Scope) -> str:
+    assert step.transform is not None  # noqa: S101  # a step without a text has one
+    if step.output.binding is Binding.INTERVAL:
+        return versioned_sql(step.transform, scope)
+    return step.transform.fill(
+        source=literal(scope.source),
+        dataset=literal(scope.dataset),
+        start=literal(scope.start),
+        end=literal(scope.end),
+    )

@@ -8,7 +8,9 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from ingot.app.perspective import Perspectives
+from ingot.app.read_log import Query
 from ingot.app.run import behind
+from ingot.app.undeclared import refuse_undeclared
 from ingot.app.views import Views, bases_of
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.app.perspective import Perspective
+    from ingot.app.read_log import ReadLog
     from ingot.model.calendar import Session
     from ingot.model.landing import KnownBasis
     from ingot.model.time import AsOf
@@ -58,10 +61,12 @@ _MIB: Final = 1024 * 1024
 class Reader:
     """Answers questions over one lake; safe to use from several threads."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, log: ReadLog | None = None) -> None:
+        """Read `parts`; with a log on one thread, so that the order of rows never differs."""
         self._parts = parts
+        self._log = log
         self._cache = Cache(parts.settings.cache_mb * _MIB)
-        self._views = Views(parts)
+        self._views = Views(parts, log)
 
     @cached_property
     def _limits(self) -> Limits:
@@ -71,7 +76,7 @@ class Reader:
         memory = self._parts.settings.query_memory_mb or machine.memory_bytes // 4 // _MIB
         return Limits(
             memory_mb=memory,
-            threads=machine.cores,
+            threads=1 if self._log else machine.cores,
             timeout_s=self._parts.settings.query_timeout_s,
             max_rows=self._parts.settings.query_max_rows,
             max_answer_mb=self._parts.settings.query_max_answer_mb,
@@ -114,6 +119,8 @@ class Reader:
             QueryError: The moment, basis, interval or session cannot be answered.
         """
         moment = as_of(known_at, self._parts.clock)
+        if self._log is not None:
+            self._log.query = Query("bars", request, {}, is_now=known_at is None)
         sources = self._views.facts().sources
         if request.source and request.source not in sources.present:
             raise QueryError(
@@ -197,7 +204,10 @@ class Reader:
                 or the basis cannot be had.
         """
         moment = as_of(known_at, self._parts.clock)
-        tables = sorted(self._sandbox.tables_of(text))
+        if self._log is not None:
+            others = {"basis": basis, "strict": strict, "known_basis": known_basis}
+            self._log.query = Query("sql", text, others, is_now=known_at is None)
+        tables = self._tables_of(text)
         notices = self._caught_up(tables)
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
         perspective = self.perspectives.of(request, moment)
@@ -213,6 +223,13 @@ class Reader:
         question = (text, basis, perspective.factors, self._limited(bases), known_basis)
         answered = self._answer(self._cached(tables, moment, question, answer), moment, notices)
         return _told(answered, basis, perspective)
+
+    def _tables_of(self, text: str) -> list[str]:
+        try:
+            return sorted(self._sandbox.tables_of(text))
+        except QueryError:
+            refuse_undeclared(self._parts, text)
+            raise
 
     def listing(self, listing: Listing, known_at: str | date | datetime | None) -> Answer:
         """Answer one of our own listings."""
@@ -232,6 +249,8 @@ class Reader:
 
         A process may have died between what it recorded and what it showed of it.
         """
+        if self._log is not None:
+            return ()
         return behind(self._parts) if any(n.startswith("ops.") for n in tables) else ()
 
     def run(self, text: str, views: Mapping[str, View]) -> pa.Table:
@@ -298,6 +317,11 @@ class Reader:
             settled=settled,
             sources=sources_in(rows),
         )
+
+
+def reader_of(parts: Parts) -> Reader:
+    """Return the one reader of a lake, which is closed with it."""
+    return parts.keep_reader(Reader)
 
 
 def _on_basis(view: View, factors: ArrowRelation) -> View:

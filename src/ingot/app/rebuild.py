@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 from ingot.app.build import BuildRequest, build
 from ingot.app.ingest import load_again
 from ingot.app.report import LoadReport
-from ingot.app.run import project
+from ingot.app.run import one_run, project
 from ingot.app.scrub import table_findings
-from ingot.app.sessions import ensure_sessions
 from ingot.errors import DamagedFileError
 from ingot.model.progress import silent
 from ingot.storage import index, mending
 from ingot.storage.scrub import Kind, broken_snapshots, is_readable
-from ingot.tables import ops, silver
+from ingot.tables import ops
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class RebuildRequest:
         return self.start is not None or self.end is not None
 
 
+@one_run
 def rebuild(parts: Parts, request: RebuildRequest, *, progress: Progress = silent) -> LoadReport:
     """Make units of a table void and make them again from the step above it.
 
@@ -108,9 +108,6 @@ def _made_again(
             project(parts)
         return nothing
     if not dones:
-        return nothing
-    if table is silver.SESSIONS:
-        ensure_sessions(parts, progress=progress)
         return nothing
     if table.namespace == "bronze":
         return LoadReport(

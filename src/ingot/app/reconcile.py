@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.app.chosen import chosen
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
 from ingot.app.sessions import ensure_sessions
 from ingot.connectors.registry import connector
 from ingot.errors import QueryError
@@ -33,6 +33,7 @@ from ingot.tables.view import HISTORY, Condition, View, literal
 
 if TYPE_CHECKING:
     from ingot.app.parts import Parts
+    from ingot.app.query import Reader
     from ingot.quality.schemas import Schema
     from ingot.quality.sides import Side
 
@@ -79,25 +80,22 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
         QueryError: A side cannot be had, or the two cannot be compared.
         CorruptFileError: A file cannot be read.
     """
-    reader = Reader(parts)
-    try:
-        opened, request = _open(parts, reader, request)
-        notes = [row for side in opened for row in side.schema_changes]
-        a, b = (side.given for side in opened)
-        if any(not side.is_readable for side in opened):
-            compared = Compared(schema_findings(notes), 0, 0, a.side.interval, a.side.basis)
-        else:
-            context = _context(parts, reader, request, opened)
-            found = compare(reader.run, a, b, context)
-            compared = Compared(
-                pa.concat_tables([schema_findings(notes), found.findings]),
-                found.bars_a,
-                found.bars_b,
-                found.interval,
-                found.basis,
-            )
-    finally:
-        reader.close()
+    reader = reader_of(parts)
+    opened, request = _open(parts, reader, request)
+    notes = [row for side in opened for row in side.schema_changes]
+    a, b = (side.given for side in opened)
+    if any(not side.is_readable for side in opened):
+        compared = Compared(schema_findings(notes), 0, 0, a.side.interval, a.side.basis)
+    else:
+        context = _context(parts, reader, request, opened)
+        found = compare(reader.run, a, b, context)
+        compared = Compared(
+            pa.concat_tables([schema_findings(notes), found.findings]),
+            found.bars_a,
+            found.bars_b,
+            found.interval,
+            found.basis,
+        )
     moment = as_of(request.known_at, parts.clock).known_at
     answer = Answer(data=compared.findings, known_at=moment, notices=_notices(compared))
     return Reconciled(answer, report(compared, a=opened[0].named.text, b=opened[1].named.text))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
 from ingot.app.run import project
 from ingot.connectors.registry import connector
 from ingot.errors import QuarantineLimitError, QueryError
@@ -120,5 +119,4 @@ def _between(column: str, start: date, end: date) -> tuple[Condition, ...]:
 
 
 def _listed(parts: Parts, sql: str, table: str, conditions: tuple[Condition, ...]) -> Answer:
-    with closing(Reader(parts)) as reader:
-        return reader.listing(Listing(sql, (table,), conditions), None)
+    return reader_of(parts).listing(Listing(sql, (table,), conditions), None)

@@ -1,60 +1,60 @@
-"""Reference data and answers over ranges: which units their versions make, and what they read."""
+"""Silver made of whole answers: actions, instruments, and day bars of REST answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
-from ingot.app.plan import digest
-from ingot.connectors.registry import connector
+from ingot.app.listed import as_table
+from ingot.app.plan import ONE_DAY, digest, landed_datasets
+from ingot.app.step import UnitRows, Work
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope, Unit
-from ingot.tables import silver
+from ingot.storage.reader import ScanRequest
+from ingot.tables.arrow import relation_schema
+from ingot.tables.contract import Boolean, Date, Int64, String, TimestampUs
 from ingot.tables.relation import ArrowRelation
-from ingot.transforms.reference import transform_of
+from ingot.transforms.reference import dates_sql, reference_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from ingot.app.chosen import MonthDigests
     from ingot.app.parts import Parts
+    from ingot.app.step import Context, Feed, Step
     from ingot.connectors.base import Dataset
     from ingot.model.landing import Landing, LandingState
+    from ingot.tables.contract import ColumnType
+    from ingot.tables.relation import Relation
     from ingot.transforms.transform import Transform
 
-_INSTANT: Final = pa.timestamp("us", tz="UTC")
-_LANDING_TYPES: Final[list[tuple[str, pa.DataType]]] = [
-    ("landing_id", pa.int64()),
-    ("place", pa.int64()),
-    ("since", _INSTANT),
-    ("until", _INSTANT),
-    ("is_first", pa.bool_()),
-    ("assumed_before", _INSTANT),
-]
-_MIDNIGHT_TYPES: Final[list[tuple[str, pa.DataType]]] = [
-    ("day", pa.date32()),
-    ("midnight", _INSTANT),
-    ("next_midnight", _INSTANT),
-    ("midnight_ns", pa.int64()),
-]
-_KEPT_TYPES: Final[list[tuple[str, pa.DataType]]] = [
-    ("landing_id", pa.int64()),
-    ("symbol", pa.string()),
-    ("until", _INSTANT),
-]
+_LANDINGS: Final = {
+    "landing_id": Int64,
+    "place": Int64,
+    "since": TimestampUs,
+    "until": TimestampUs,
+    "is_first": Boolean,
+    "assumed_before": TimestampUs,
+}
+_MIDNIGHTS: Final = {
+    "day": Date,
+    "midnight": TimestampUs,
+    "next_midnight": TimestampUs,
+    "midnight_ns": Int64,
+}
+_KEPT: Final = {"landing_id": Int64, "symbol": String, "until": TimestampUs}
 _ANY: Final = ""
 """Symbol of a refused row whose symbol could not be read: it may have been any."""
 _NO_KEY: Final = frozenset({"symbol", "columns"})
 """Rules by which a row is refused whose symbol is not to be trusted."""
-_ONE_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class VersionInForce:
     """A version of a file or query, and for how long it is the latest of its key."""
 
     landing: Landing
@@ -64,24 +64,12 @@ class Spoken:
     """First of its key, and in force from when it was first seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceWork:
-    """One unit of silver that is made of whole answers."""
-
-    unit: Unit
-    spoken: tuple[Spoken, ...]
-    """In the order in which they come into force."""
-
-
 def datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (connector, dataset) that landed and is not one file per trade date."""
-    for source, name in parts.ledger.datasets():
-        found = connector(source).datasets.get(name)
-        if found is not None and not found.per_day and found.silver is not None:
-            yield source, found
+    return ((source, d) for source, d in landed_datasets(parts) if not d.per_day)
 
 
-def spoken(states: Iterable[LandingState]) -> tuple[Spoken, ...]:
+def versions_in_force(states: Iterable[LandingState]) -> tuple[VersionInForce, ...]:
     """Return the versions that were ever the latest of their key, by when they came into force."""
     by_key: dict[str, list[LandingState]] = {}
     for state in sorted(states, key=lambda s: s.landing.ordinal):
@@ -91,57 +79,80 @@ def spoken(states: Iterable[LandingState]) -> tuple[Spoken, ...]:
     return tuple(sorted(found, key=lambda s: (s.since, s.landing.landing_id)))
 
 
-def _of_key(versions: Sequence[LandingState]) -> Iterator[Spoken]:
+def _of_key(versions: Sequence[LandingState]) -> Iterator[VersionInForce]:
     until, first = FOREVER, versions[0]
     for state in reversed(versions):
         since = state.in_force_from
         if since is not None and since < until:
             accepted_later = since > state.landing.known_from
-            yield Spoken(state.landing, since, until, state is first and not accepted_later)
+            yield VersionInForce(state.landing, since, until, state is first and not accepted_later)
             until = since
 
 
-def work(parts: Parts, source: str, dataset: Dataset) -> tuple[ReferenceWork, ...]:
-    """Return the units of a dataset that are absent, or older than what landed or than the rules.
+@dataclass(frozen=True)
+class Answers:
+    """Plans and makes the units of a table that is refined from whole answers.
 
-    Actions and instruments are one unit, for any version may speak of any date. Day bars are a
-    unit per month.
+    Where any version may speak of any date the table is one unit; else it is a unit per month.
     """
-    table = dataset.silver
-    if table is None:
-        return ()
-    said = spoken(parts.ledger.states(source, dataset.name))
-    spans = _months(said) if table is silver.DAY_BARS else _whole(said)
-    made = (ReferenceWork(_unit(parts, source, dataset, span, read), read) for span, read in spans)
-    return tuple(w for w in made if parts.ledger.is_done(w.unit) is None)
 
+    transform: Transform
+    by_month: MonthDigests | None = None
+    """What the done records keep of the rows of each month."""
 
-def _unit(
-    parts: Parts,
-    source: str,
-    dataset: Dataset,
-    span: tuple[date, date],
-    read: Sequence[Spoken],
-) -> Unit:
-    table = dataset.silver or silver.CORPORATE_ACTIONS
-    within = parts.settings.observed_within_h
-    heard = [(s.landing.landing_id, s.since, s.until) for s in read]
-    name = digest(transform_of(table).digest, within, *heard)
-    return Unit(table.name, Scope(source, dataset.name, *span), name)
+    def units(self, parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
+        """Yield every unit of a feed, whatever the dates: an answer has no date of its own."""
+        del start, end
+        (dataset,) = feed.reads.values()
+        versions = versions_in_force(parts.ledger.states(feed.source, dataset))
+        for span, read in _months(versions) if step.unit == "month" else _whole(versions):
+            name = digest(
+                self.transform.digest,
+                parts.settings.observed_within_h,
+                *((v.landing.landing_id, v.since, v.until) for v in read),
+            )
+            unit = Unit(step.output.name, Scope(feed.source, feed.dataset, *span), name)
+            yield Work(unit, partial(self._rows, feed, unit.scope, read))
+
+    def _rows(
+        self, feed: Feed, scope: Scope, read: Sequence[VersionInForce], context: Context
+    ) -> UnitRows:
+        parts = context.parts
+        ids = [v.landing.landing_id for v in read]
+        (bronze,) = feed.reads
+        rows = parts.tables.plan(
+            ScanRequest(bronze, source=scope.source, dataset=scope.dataset, landing_ids=ids)
+        )
+        given: dict[str, Relation] = {self.transform.inputs[0]: rows.verify().relation()}
+        days: list[Any] = context.run(dates_sql(self.transform), given)["day"].to_pylist()
+        given |= {
+            "landings": _landings(parts, read),
+            "midnights": _midnights(days),
+            "kept": _kept(parts, read),
+        }
+        made = context.run(reference_sql(self.transform, scope), given)
+        return UnitRows(
+            rows=made,
+            rows_in=rows.rows,
+            landing_ids=tuple(ids),
+            details=self.by_month.of(made) if self.by_month else {},
+        )
 
 
 def _whole(
-    said: tuple[Spoken, ...],
-) -> Iterator[tuple[tuple[date, date], tuple[Spoken, ...]]]:
-    if said:
-        yield (date.min, date.max), said
+    versions: tuple[VersionInForce, ...],
+) -> Iterator[tuple[tuple[date, date], tuple[VersionInForce, ...]]]:
+    if versions:
+        yield (date.min, date.max), versions
 
 
-def _months(said: tuple[Spoken, ...]) -> Iterator[tuple[tuple[date, date], tuple[Spoken, ...]]]:
+def _months(
+    versions: tuple[VersionInForce, ...],
+) -> Iterator[tuple[tuple[date, date], tuple[VersionInForce, ...]]]:
     """Yield each month that answers cover, with the answers that do."""
-    asked = [(range_of(one.landing), one) for one in said]
+    asked = [(range_of(one.landing), one) for one in versions]
     for first in sorted({m for (start, end), _ in asked for m in _firsts(start, end)}):
-        following = (first + 31 * _ONE_DAY).replace(day=1)
+        following = (first + 31 * ONE_DAY).replace(day=1)
         read = tuple(s for (start, end), s in asked if start < following and first < end)
         yield (first, following), read
 
@@ -156,39 +167,39 @@ def _firsts(start: date, end: date) -> Iterator[date]:
     first = start.replace(day=1)
     while first < end:
         yield first
-        first = (first + 31 * _ONE_DAY).replace(day=1)
+        first = (first + 31 * ONE_DAY).replace(day=1)
 
 
-def landings(parts: Parts, read: Sequence[Spoken]) -> ArrowRelation:
+def _landings(parts: Parts, read: Sequence[VersionInForce]) -> ArrowRelation:
     """Return the relation `landings` of the reference transforms."""
     within = timedelta(hours=parts.settings.observed_within_h)
     rows = [
         (s.landing.landing_id, place, s.since, s.until, s.is_first, s.landing.first_seen - within)
         for place, s in enumerate(read, start=1)
     ]
-    return _relation(rows, pa.schema(_LANDING_TYPES))
+    return _relation(rows, _LANDINGS)
 
 
-def kept(parts: Parts, work: ReferenceWork) -> ArrowRelation:
+def _kept(parts: Parts, read: Sequence[VersionInForce]) -> ArrowRelation:
     """Return the relation `kept` of the reference transforms."""
     refused: dict[int, set[str]] = {}
-    ids = [one.landing.landing_id for one in work.spoken]
+    ids = [one.landing.landing_id for one in read]
     for landing_id, rule, symbol in parts.ledger.refused_symbols(ids):
         known = symbol if rule not in _NO_KEY else None
         refused.setdefault(landing_id, set()).add(known or _ANY)
-    by_key: dict[str, list[Spoken]] = {}
-    for one in work.spoken:
+    by_key: dict[str, list[VersionInForce]] = {}
+    for one in read:
         by_key.setdefault(one.landing.key, []).append(one)
     rows = [
         (landing_id, symbol, until)
         for versions in by_key.values()
         for (landing_id, symbol), until in _carried(versions, refused).items()
     ]
-    return _relation(rows, pa.schema(_KEPT_TYPES))
+    return _relation(rows, _KEPT)
 
 
 def _carried(
-    versions: Sequence[Spoken], refused: Mapping[int, set[str]]
+    versions: Sequence[VersionInForce], refused: Mapping[int, set[str]]
 ) -> dict[tuple[int, str], datetime]:
     """Return how long each version's rows of a symbol outlast it, by versions of one query."""
     found: dict[tuple[int, str], datetime] = {}
@@ -202,27 +213,14 @@ def _carried(
     return found
 
 
-def midnights(days: Iterable[date]) -> ArrowRelation:
+def _midnights(days: Iterable[date]) -> ArrowRelation:
     """Return the relation `midnights` of the reference transforms."""
     rows = [
-        (day, new_york(day), new_york(day + _ONE_DAY), to_ns(new_york(day)))
+        (day, new_york(day), new_york(day + ONE_DAY), to_ns(new_york(day)))
         for day in sorted(set(days))
     ]
-    return _relation(rows, pa.schema(_MIDNIGHT_TYPES))
+    return _relation(rows, _MIDNIGHTS)
 
 
-def _relation(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> ArrowRelation:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)]
-    return ArrowRelation(pa.table(arrays, schema=schema))
-
-
-def transform(work: ReferenceWork) -> Transform:
-    """Return the transform that makes a unit."""
-    return _BY_TABLE[work.unit.table]
-
-
-_BY_TABLE: Final = {
-    table.name: transform_of(table)
-    for table in (silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, silver.DAY_BARS)
-}
+def _relation(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, ColumnType]) -> ArrowRelation:
+    return ArrowRelation(as_table(relation_schema(columns), rows))

@@ -15,7 +15,7 @@ from ingot.errors import DamagedFileError
 from ingot.storage import maintenance, mending
 from ingot.storage.scrub import is_readable
 from ingot.tables import ops
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ class _Step:
 def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
     yield from _landing_steps(parts)
     undone = 0
-    for table in ALL_TABLES:
+    for table in all_tables():
         with suppress(DamagedFileError):  # a scrub names the table, and the command that heals it
             head = parts.tables.pointer(table)
             ancestors = partial(parts.tables.ancestors, table)
@@ -72,7 +72,7 @@ def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
     yield _Step("months of ops tables written", written)
     note = "; ".join(f"run: ingot repair --table {name}" for name in damaged)
     yield _Step("tables whose description is damaged", len(damaged), note, lost=len(damaged))
-    whole = [table for table in ALL_TABLES if table.name not in damaged]
+    whole = [table for table in all_tables() if table.name not in damaged]
     yield from _orphans(parts, whole, delete=delete_orphans)
 
 
@@ -115,7 +115,7 @@ def _landing_steps(parts: Parts) -> Iterator[_Step]:
 
 
 def _damaged_tables(parts: Parts) -> Iterator[str]:
-    for table in ALL_TABLES:
+    for table in all_tables():
         if not is_readable(parts.tables.upkeep(table)):
             yield table.name
 

@@ -5,26 +5,28 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from ingot.app import exports
-from ingot.app.digests import transform_digests
 from ingot.app.evidence import SHAPING, writer_versions
-from ingot.app.pinned import Pin, PinnedParts, PinnedReader, Pins
+from ingot.app.query import Reader
+from ingot.app.read_log import ReadLog, Recorded
+from ingot.app.steps import rules_of
 from ingot.config.wording import explain
 from ingot.errors import CorruptFileError, DamagedFileError, NotReplayableError, QueryError
 from ingot.export import manifest, question
 from ingot.model.time import Interval
 from ingot.quality.content import content_hash
 from ingot.query.bars import BarsRequest, Sources
+from ingot.storage.reader import SnapshotPin
 from ingot.tables.catalog import table as contract
 from ingot.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -70,18 +72,26 @@ def replay(parts: Parts, path: Path, folder: Path) -> Replayed:
     if gone := tuple(_gone(parts, made)):
         raise NotReplayableError(path, gone=gone, notes=notes)
     settings = _settings(parts, made)
-    still = PinnedParts(parts, now=made.known_at, settings=settings, pins=_pins(parts, made))
-    with closing(still), closing(PinnedReader(still)) as reader:
+    log = ReadLog(_recorded(parts, made))
+    still = parts.held_still(
+        now=made.known_at, settings=settings, resolver=log, calendar=_calendar(parts, made)
+    )
+    with closing(Reader(still, log)) as reader:
         try:
             answer = _asked(reader, made)
         except NotReplayableError as error:
             raise NotReplayableError(path, gone=error.gone, notes=notes) from error
+        except DamagedFileError as error:
+            if Path(error.path).is_file():
+                raise
+            gone = (f"a data file of {error.table}: {error.path}",)
+            raise NotReplayableError(path, gone=gone, notes=notes) from error
         except OverflowError as exc:
             raise CorruptFileError(
                 f"{path} asks for a moment or a date that no calendar has ({exc}). Replay a "
                 "manifest that Ingot wrote."
             ) from exc
-        rows = exports.ordered_rows(reader, answer)
+        rows = exports.ordered_rows(log, answer)
     if content_hash(rows) != made.content_hash:
         raise NotReplayableError(path, gone=_differences(rows, made), notes=notes)
     return _written(replace(answer, data=rows), made, folder, notes)
@@ -131,7 +141,7 @@ def _gone(parts: Parts, made: Manifest) -> Iterator[str]:
 
 def _changes(parts: Parts, made: Manifest) -> Iterator[str]:
     """Yield what has changed since and does not keep the pinned rows from being read."""
-    digests = transform_digests(parts, [contract(name) for name in made.transforms])
+    digests = rules_of(parts, [contract(name) for name in made.transforms])
     for name, digest in made.transforms.items():
         if digests.get(name) != digest:
             yield (
@@ -174,15 +184,14 @@ def _calendar(parts: Parts, made: Manifest) -> Calendar | None:
         return None
 
 
-def _pins(parts: Parts, made: Manifest) -> Pins:
+def _recorded(parts: Parts, made: Manifest) -> Recorded:
     settings = _settings(parts, made)
     precedence = tuple((p.from_date, p.sources) for p in settings.source_precedence)
-    return Pins(
-        tables={t.name: Pin(t.snapshot_id, t.manifest_list, t.columns) for t in made.tables},
+    return Recorded(
+        pins={t.name: SnapshotPin(t.snapshot_id, t.manifest_list, t.columns) for t in made.tables},
         sources=Sources(made.sources, precedence),
         bound=made.bound,
         settled_until=None if made.settled else made.known_at,
-        calendar=_calendar(parts, made),
     )
 
 
@@ -206,7 +215,7 @@ def _settings(parts: Parts, made: Manifest) -> Settings:
     return parts.settings.model_copy(update={n: getattr(then, n) for n in made.settings})
 
 
-def _asked(reader: PinnedReader, made: Manifest) -> Answer:
+def _asked(reader: Reader, made: Manifest) -> Answer:
     kinds: dict[str, type[Any]] = {"BarsRequest": BarsRequest, "Interval": Interval}
     what = question.decoded(made.question.get("asked"), kinds)
     known_at = None if made.is_now else made.known_at

@@ -18,7 +18,6 @@ class Result(StrEnum):
     """What became of one day of one table."""
 
     LOADED = "loaded"
-    UNCHANGED = "unchanged"
     HELD = "held"
     REFUSED = "refused"
     FAILED = "failed"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from ingot.app import reference
-from ingot.app.digests import TRANSFORM
 from ingot.app.listed import listed
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
+from ingot.app.step import TRANSFORM
 from ingot.model.landing import KnownBasis
 from ingot.tables import bronze, silver
 from ingot.tables.view import HISTORY, Condition
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingot.app.parts import Parts
+    from ingot.app.query import Reader
     from ingot.model.landing import Landing
     from ingot.model.work import Done
     from ingot.query.answer import Answer
@@ -85,16 +85,16 @@ def _landings(parts: Parts) -> Iterator[tuple[Any, ...]]:
 
 def _earlier_rows(parts: Parts) -> Iterator[tuple[Any, ...]]:
     """Yield what is told of rows that were known before the first version that has them."""
-    with closing(Reader(parts)) as reader:
-        for source, dataset in reference.datasets(parts):
-            states = parts.ledger.states(source, dataset.name)
-            first = min((s.landing.first_seen for s in states), default=None)
-            if dataset.silver is None or first is None:
-                continue
-            yield from _assumed_rows(reader, source, dataset.name, dataset.silver, first)
-            if "stated_from" in dataset.bronze.column_names:
-                seen = {s.landing.landing_id: s.landing for s in states}
-                yield from _stated_rows(reader, dataset.bronze, seen)
+    reader = reader_of(parts)
+    for source, dataset in reference.datasets(parts):
+        states = parts.ledger.states(source, dataset.name)
+        first = min((s.landing.first_seen for s in states), default=None)
+        if dataset.silver is None or first is None:
+            continue
+        yield from _assumed_rows(reader, source, dataset.name, dataset.silver, first)
+        if "stated_from" in dataset.bronze.column_names:
+            seen = {s.landing.landing_id: s.landing for s in states}
+            yield from _stated_rows(reader, dataset.bronze, seen)
 
 
 def _assumed_rows(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app.exports import manifests
-from ingot.app.query import Reader
+from ingot.app.query import reader_of
 from ingot.export.question import decoded
 from ingot.model.time import Interval
 from ingot.query import revisions as asked
@@ -49,11 +49,8 @@ def revisions(
         QueryError: The interval is neither 1m nor 1d, or the moment is wrong.
     """
     listing = asked.question(symbol=symbol, start=start, end=end, interval=interval, since=since)
-    reader = Reader(parts)
-    try:
-        answer = reader.listing(listing, known_at)
-    finally:
-        reader.close()
+    reader = reader_of(parts)
+    answer = reader.listing(listing, known_at)
     users = [_Use.of(made) for made in manifests(parts)]
     rows = answer.data.select(
         ["interval", "symbol", "trade_date", "replaced_from", "revised_at"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
 
 from ingot.errors import (
     CommitConflictError,
@@ -17,17 +18,45 @@ from ingot.errors import (
 )
 from ingot.model.work import Scope
 from ingot.storage.replacement import Replacement
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingot.app.parts import Parts
     from ingot.app.report import LoadReport
     from ingot.storage.index import Unprojected
     from ingot.tables.contract import Table
 
+Args = ParamSpec("Args")
+_running: ContextVar[Parts | None] = ContextVar("running", default=None)
+"""The lake of the run that the caller is inside of."""
 _PROJECTIONS: Final = 20
 """How often the ledger is read again when another process projects it too."""
+
+
+def one_run(
+    work: Callable[Concatenate[Parts, Args], LoadReport],
+) -> Callable[Concatenate[Parts, Args], LoadReport]:
+    """Return a use case that begins a run, works, and finishes the run.
+
+    Called inside another run of the same lake it is a part of that run.
+    """
+
+    @wraps(work)
+    def run(parts: Parts, /, *args: Args.args, **named: Args.kwargs) -> LoadReport:
+        if _running.get() is parts:
+            return work(parts, *args, **named)
+        parts.begin_run()
+        token = _running.set(parts)
+        try:
+            begin(parts)
+            return finished(parts, work(parts, *args, **named))
+        finally:
+            _running.reset(token)
+
+    return run
 
 
 def begin(parts: Parts) -> None:
@@ -35,7 +64,7 @@ def begin(parts: Parts) -> None:
 
     A table that is where the last run left it costs one look at its pointer.
     """
-    for table in ALL_TABLES:
+    for table in all_tables():
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
             # What is damaged says nothing of rollbacks; the first use of it raises.

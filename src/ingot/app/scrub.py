@@ -18,7 +18,7 @@ from ingot.model.checked import SCRUB, CheckResult
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.storage import mending, scrub
 from ingot.storage.scrub import Kind, Target
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 from ingot.tables.catalog import table as contract
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _databases_and_records(parts: Parts) -> Iterator[Finding]:
 
 
 def _targets(parts: Parts, request: ScrubRequest) -> list[Target]:
-    tables = [contract(request.table)] if request.table else ALL_TABLES
+    tables = [contract(request.table)] if request.table else all_tables()
     found = [t for table in tables for t in scrub.table_files(parts.tables.upkeep(table))]
     if request.table is None:
         found += scrub.landed_objects(parts.ledger.store)
@@ -204,7 +204,7 @@ def _touches(target: Target, request: ScrubRequest) -> bool:
 
 def _order(finding: Finding) -> tuple[int, str]:
     """Return what puts findings in the order in which they are healed: as data flow."""
-    names = [table.name for table in ALL_TABLES]
+    names = [table.name for table in all_tables()]
     table = finding.target.table
     return (names.index(table) if table in names else -1, str(finding.target.path))
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from time import monotonic
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from ingot.app import fetch, machine
-from ingot.app.batch import ROUNDS, Batch, Finished
-from ingot.app.plan import digest
+from ingot.app.plan import digest, feeds_of
+from ingot.app.refine import Executor
+from ingot.app.step import Feed, Step, UnitRows, Work
 from ingot.errors import ContractBrokenError, SourceUnavailableError
-from ingot.model.landing import Outcome, RemoteObject
+from ingot.model.landing import RemoteObject
 from ingot.model.progress import Notice, silent
-from ingot.model.work import Done, Scope, Unit
+from ingot.model.time import new_york, to_ns
+from ingot.model.work import Scope, Unit
 from ingot.tables import silver
-from ingot.version import __version__
+from ingot.tables.arrow import arrow_schema
+from ingot.tables.relation import ArrowRelation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ingot.app.parts import Parts
-    from ingot.app.report import DayResult
+    from ingot.app.step import Context
     from ingot.connectors.base import FileSource
-    from ingot.model.calendar import Calendar
+    from ingot.model.calendar import Calendar, Session
     from ingot.model.landing import Landing
     from ingot.model.progress import Progress
 
@@ -30,6 +37,8 @@ _FIRST: Final = date(2003, 1, 1)
 _AHEAD: Final = timedelta(days=400)
 _ENOUGH: Final = timedelta(days=30)
 _NAMED_DATES: Final = 10
+_AROUND: Final = timedelta(days=5)
+"""Sessions this far from a trade date can hold a bar of its files."""
 
 
 def ensure_sessions(parts: Parts, *, progress: Progress = silent) -> None:
@@ -43,9 +52,7 @@ def ensure_sessions(parts: Parts, *, progress: Progress = silent) -> None:
         _land(parts, today)
         parts.forget_calendar()
         _tell_changes(old, parts.calendar, progress)
-    latest = _latest(parts)
-    if latest is not None:
-        _write_table(parts, latest)
+    _refine(parts)
 
 
 def _latest(parts: Parts) -> Landing | None:
@@ -87,51 +94,64 @@ def _tell_changes(old: Calendar, new: Calendar, progress: Progress) -> None:
         progress(Notice(f"the sessions of {new.name} changed on {named}{more}"))
 
 
-def _write_table(parts: Parts, landing: Landing) -> None:
+def sessions_table(calendar: Calendar, sessions: Iterable[Session]) -> pa.Table:
+    """Return sessions of a calendar as rows of silver.sessions."""
+    rows = [
+        (s.calendar, s.trade_date, s.session, s.start_ns, s.end_ns, calendar.digest)
+        for s in sessions
+    ]
+    schema = arrow_schema(silver.SESSIONS)
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
+
+
+def sessions_around(parts: Parts, scope: Scope) -> ArrowRelation:
+    """Return the sessions that can hold a bar of the files of a trade date."""
+    first = to_ns(new_york(scope.start - _AROUND))
+    last = to_ns(new_york(scope.start + _AROUND))
+    calendar = parts.calendar
+    near = (s for s in calendar.sessions if first <= s.start_ns < last)
+    return ArrowRelation(sessions_table(calendar, near))
+
+
+def _feeds(parts: Parts, step: Step) -> Iterator[Feed]:
+    del step
+    if _latest(parts) is not None:
+        yield Feed(_SOURCE, parts.settings.calendar, {})
+
+
+def _units(parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
+    """Yield the latest landed calendar, whole."""
+    del start, end
+    landing = _latest(parts)
+    if landing is not None:
+        scope = Scope(feed.source, feed.dataset, landing.file_date, date.max)
+        unit = Unit(step.output.name, scope, digest(landing.sha256))
+        yield Work(unit, partial(_rows, landing.landing_id))
+
+
+def _rows(landing_id: int, context: Context) -> UnitRows:
+    calendar = context.parts.calendar
+    if not calendar.sessions:
+        raise ContractBrokenError(f"The calendar {calendar.name} landed without a session.")
+    rows = sessions_table(calendar, calendar.sessions)
+    return UnitRows(rows=rows, rows_in=rows.num_rows, landing_ids=(landing_id,))
+
+
+SESSIONS: Final = Step(silver.SESSIONS, (), "whole", feeds=_feeds, plan=_units)
+
+
+def _refine(parts: Parts) -> None:
     """Make silver.sessions hold the landed sessions, once."""
-    scope = Scope(_SOURCE, landing.dataset, landing.file_date, date.max)
-    unit = Unit(silver.SESSIONS.name, scope, digest(landing.sha256))
     profile = machine.choose(
         machine.look(parts.root), parts.settings, strategy="sequential", workers=None, days=1
     )
-    trouble: list[DayResult] = []
-    for _ in range(ROUNDS):
-        head = parts.tables.head(silver.SESSIONS)
-        if parts.ledger.is_done(unit) is not None:
-            return
-        batch = Batch(parts, silver.SESSIONS, profile, planned_on=head)
-        batch.add(_finished(parts, unit, landing))
-        batch.flush()
-        trouble = batch.lost or [r for r in batch.results if r.error]
-        if not batch.lost:
-            break
-    for result in trouble:
-        if result.error is not None:
-            raise result.error
-
-
-def _finished(parts: Parts, unit: Unit, landing: Landing) -> Finished:
-    """Write the landed sessions to a file that waits for its commit."""
-    started, began = parts.clock.now(), monotonic()
-    to = parts.tables.staging_path(silver.SESSIONS, unit.scope, unit.digest)
-    content = parts.ledger.landed(landing.sha256)
-    parsed = _source(parts).parse(landing, content, to, limit_pct=0.0)
-    if parsed.path is None:
-        raise ContractBrokenError(f"The calendar {landing.dataset} landed without a session.")
-    done = Done(
-        unit=unit,
-        outcome=Outcome.DONE,
-        run=parts.run,
-        started=started,
-        ended=parts.clock.now(),
-        snapshot_id=None,
-        rows_in=parsed.rows,
-        rows_out=parsed.rows,
-        landing_ids=(landing.landing_id,),
-        code_version=__version__,
-    )
-    staged = parts.tables.adopt(silver.SESSIONS, unit.scope, parsed.path)
-    return Finished(done, (staged,), monotonic() - began)
+    with Executor(parts, profile) as executor:
+        for feed in feeds_of(parts, SESSIONS):
+            for result in executor.refine(SESSIONS, feed, date.min, date.max):
+                if result.error is not None:
+                    raise result.error
 
 
 def land_again(parts: Parts, landing: Landing) -> bool:

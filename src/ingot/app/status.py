@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ingot.app import machine, plan, reference
+from ingot.app import machine
 from ingot.app.listed import listed
-from ingot.app.markets import markets_of, refinements
+from ingot.app.markets import refinements
+from ingot.app.plan import feeds_of, stale_units
+from ingot.app.steps import all_steps, steps_to
+from ingot.app.undeclared import undeclared
 from ingot.app.waiting import named, waiting
 from ingot.model.checked import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
-from ingot.tables import bronze, gold, ops, silver
-from ingot.tables.catalog import ALL_TABLES
-from ingot.transforms import gold as gold_transforms
-from ingot.transforms import silver as silver_transforms
+from ingot.storage.reader import ScanRequest
+from ingot.tables import bronze
+from ingot.tables.catalog import all_tables
+from ingot.tables.contract import Binding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +47,6 @@ _COLUMNS = (
 )
 
 _SHOWN = 3
-_WITHOUT_DAYS = (
-    *(bronze.CORPORATE_ACTIONS, bronze.INSTRUMENTS, bronze.REST_DAY_BARS, silver.SESSIONS),
-    *(silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, gold.PERFORMANCE),
-)
 
 
 def status(parts: Parts) -> Answer:
@@ -59,7 +58,7 @@ def status(parts: Parts) -> Answer:
     """
     settled = parts.ledger.settled_until(refinements(parts))
     stale = _stale(parts)
-    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in ALL_TABLES]
+    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in all_tables()]
     return listed(parts, _COLUMNS, rows, notices=tuple(_notices(parts)))
 
 
@@ -67,7 +66,7 @@ def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tu
     stats = parts.tables.stats(table)
     days = _days(parts, table)
     missing = _missing(parts, days)
-    derived = table.namespace in {"silver", "gold"} and table is not silver.SESSIONS
+    derived = bool(steps_to(table)) and table.binding is not Binding.DIGEST
     return (
         table.name,
         stats.rows,
@@ -86,13 +85,22 @@ def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tu
 
 def _days(parts: Parts, table: Table) -> set[date]:
     """Return the dates that a table's units have brought rows for."""
-    if table in ops.TABLES or table in _WITHOUT_DAYS:
+    if not _has_days(table):
         return set()
     return {
         done.unit.scope.start
         for done in parts.ledger.done_all(table.name)
         if done.outcome is not Outcome.REFUSED and done.rows_out
     }
+
+
+def _has_days(table: Table) -> bool:
+    """Return True if units of a table are days: those of the steps that make or read it."""
+    if table.namespace == "ops":
+        return False
+    made = [step.unit for step in steps_to(table)]
+    read = [s.unit for s in all_steps() if table in [i.table for i in s.dated_inputs]]
+    return "day" in (made or read) or not (made or read)
 
 
 def _missing(parts: Parts, days: set[date]) -> int | None:
@@ -106,28 +114,9 @@ def _stale(parts: Parts) -> dict[str, int]:
     """Count the units that a build would redo, by table."""
     span = (date(1900, 1, 1), parts.clock.now().date() + timedelta(days=366))
     counts: Counter[str] = Counter()
-    for source, dataset in reference.datasets(parts):
-        if dataset.silver is not None:
-            counts[dataset.silver.name] += len(reference.work(parts, source, dataset))
-    for market in markets_of(parts):
-        for dataset in market.datasets:
-            if dataset.silver is None or not dataset.per_day:
-                continue
-            transform = silver_transforms.transform_of(dataset.silver)
-            work = plan.silver_work(
-                parts, market.source, dataset, transform, start=span[0], end=span[1]
-            )
-            counts[dataset.silver.name] += sum(1 for _ in work)
-        if market.minutes is not None:
-            daily = plan.daily_work(
-                parts,
-                market.source,
-                market.minutes,
-                gold_transforms.DAILY_BARS,
-                start=span[0],
-                end=span[1],
-            )
-            counts[gold.DAILY_BARS.name] += sum(1 for _ in daily)
+    for step in all_steps():
+        for feed in feeds_of(parts, step):
+            counts[step.output.name] += sum(1 for _ in stale_units(parts, step, feed, *span))
     return counts
 
 
@@ -142,11 +131,12 @@ def _last_scrub(parts: Parts) -> str:
 
 def _missing_files(parts: Parts) -> int:
     """Count the live data files that are missing or have another size."""
-    plans = (parts.tables.plan(table) for table in ALL_TABLES)
+    plans = (parts.tables.plan(ScanRequest(table)) for table in all_tables())
     return sum(1 for plan in plans for _ in plan.damaged())
 
 
 def _notices(parts: Parts) -> Iterator[str]:
+    yield from undeclared(parts)
     yield _last_scrub(parts)
     if missing := _missing_files(parts):
         yield f"{missing} data files are missing or cut short; name them with: ingot scrub"

@@ -9,6 +9,7 @@ from ingot.errors import DamagedFileError, QueryError
 from ingot.model.landing import ALL_BASES, KnownBasis
 from ingot.query import revisions
 from ingot.query.bind import bind, table_of
+from ingot.storage.reader import ScanRequest
 from ingot.tables.contract import Binding
 from ingot.tables.revisions import REVISIONS
 from ingot.tables.view import Condition
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ingot.app.facts import LedgerFacts
     from ingot.app.parts import Parts
+    from ingot.app.read_log import ReadLog
     from ingot.model.known import Gap
     from ingot.model.time import AsOf
     from ingot.tables.contract import Table
@@ -47,8 +49,9 @@ def bases_of(text: str | None) -> tuple[KnownBasis, ...]:
 class Views:
     """Binds the tables of one lake; what the ledger says is kept while it says the same."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, log: ReadLog | None = None) -> None:
         self._parts = parts
+        self._log = log
         self._known: LedgerFacts | None = None
 
     def view(
@@ -71,11 +74,13 @@ class Views:
             return revisions.revisions(made_of, self._republished(), conditions)
         start, end = _dates(table, conditions)
         plan = self._parts.tables.plan(
-            table,
-            start=start,
-            end=end,
-            source=_equal(conditions, "source"),
-            dataset=_equal(conditions, "dataset"),
+            ScanRequest(
+                table,
+                start=start,
+                end=end,
+                source=_equal(conditions, "source"),
+                dataset=_equal(conditions, "dataset"),
+            )
         )
         self._refuse_gaps(table, moment, start, end)
         landing_ids = None
@@ -88,7 +93,8 @@ class Views:
         if limited and not by_landing and "trade_date" in table.column_names:
             dates = self.facts().dates(moment.known_at, bases)
             view = view.narrowed(Condition("trade_date", "in", dates))
-        return view.narrowed(*conditions)
+        view = view.narrowed(*conditions)
+        return self._log.visible(view) if self._log else view
 
     def _refuse_gaps(
         self, table: Table, moment: AsOf, start: date | None, end: date | None
@@ -136,6 +142,8 @@ class Views:
 
     def facts(self) -> LedgerFacts:
         """Return what the ledger says now; read anew only when it changed."""
+        if self._log is not None:
+            return self._log.facts(self._parts)
         stamp = self._parts.ledger.stamp()
         if self._known is None or self._known.stamp != stamp:
             self._known = read_facts(self._parts, stamp)

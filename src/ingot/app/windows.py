@@ -15,6 +15,7 @@ from ingot.app.listed import as_table
 from ingot.model.currency import DOLLAR
 from ingot.query.adjust import CASH
 from ingot.query.identity import Holding
+from ingot.storage.reader import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.arrow import relation_schema
 from ingot.tables.contract import Date, String
@@ -25,16 +26,17 @@ from ingot.transforms.performance import ACTIONS, HOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import date
     from decimal import Decimal
 
     import pyarrow as pa
 
     from ingot.app.acting import Acting, Event
     from ingot.app.chains import Group
-    from ingot.app.markets import Market
     from ingot.app.parts import Parts
-    from ingot.app.plan import GoldWork
+    from ingot.app.step import Feed
     from ingot.model.steps import Steps, Version
+    from ingot.model.work import Scope
     from ingot.query.adjust import Action
     from ingot.query.identity import Held, Window
     from ingot.storage.reader import FilePlan
@@ -73,34 +75,39 @@ class Windows:
     """Reads what a month's windows hold, of all symbols or of some."""
 
     parts: Parts
-    work: GoldWork
-    market: Market
+    feed: Feed
+    scope: Scope
+    """The rows that are made."""
+    reads_from: date
+    """First date that the windows reach."""
     run: Run
 
     def plan(self, table: Table, snapshot: int | None = None) -> FilePlan:
         """Return the files of a table that the windows read, in a snapshot of it."""
         if table in {silver.CORPORATE_ACTIONS, silver.INSTRUMENTS}:
-            return self.parts.tables.plan(table, snapshot_id=snapshot)
+            return self.parts.tables.plan(ScanRequest(table, snapshot_id=snapshot))
         return self.parts.tables.plan(
-            table,
-            start=self.work.reads_from,
-            end=self.work.unit.scope.end,
-            source=self.work.unit.scope.source,
-            dataset=self._dataset(table),
-            snapshot_id=snapshot,
+            ScanRequest(
+                table,
+                start=self.reads_from,
+                end=self.scope.end,
+                source=self.scope.source,
+                dataset=self._dataset(table),
+                snapshot_id=snapshot,
+            )
         )
 
     @cached_property
     def groups(self) -> list[Group]:
         """Symbols that change hands or names within the windows."""
-        start = literal(self.work.reads_from - NEAR)
-        end = literal(self.work.unit.scope.end + NEAR)
+        start = literal(self.reads_from - NEAR)
+        end = literal(self.scope.end + NEAR)
         text = _CHANGING.format(start=start, end=end)
         rows = self._tuples(
             text, {"instruments": self.plan(silver.INSTRUMENTS).verify().relation()}
         )
         held = ((Holding(*row[:-2]), row[-2], row[-1]) for row in rows)
-        return groups(held, self.work.reads_from, self.work.unit.scope.end)
+        return groups(held, self.reads_from, self.scope.end)
 
     def related(self, symbols: Collection[str]) -> set[str]:
         """Return the symbols, and all in whose windows their closes may be."""
@@ -111,8 +118,7 @@ class Windows:
         """Return the relations of performance's text but the calendar: of these symbols, or all."""
         bars = {name: self._closes(table, symbols) for name, table in _BARS.items()}
         own = [g for g in self.groups if symbols is None or not g.symbols.isdisjoint(symbols)]
-        scope = self.work.unit.scope
-        near = [w for g in own for w in g.windows(self.work.reads_from, scope.end)]
+        near = [w for g in own for w in g.windows(self.reads_from, self.scope.end)]
         prices = self._prices(bars, near)
         taken = [(g, self._held(g, prices)) for g in own]
         rows = [row for _, held in taken for row in holder_rows(held)]
@@ -167,7 +173,7 @@ class Windows:
         """Return the currency of the vendor's bars of those symbols that are not in dollars."""
         if not symbols:
             return {}
-        source = self.work.unit.scope.source
+        source = self.scope.source
         where = (
             f"source = {literal(source)} AND dataset = {literal(self._dataset(silver.DAY_BARS))} "
             f"AND symbol IN ({listed(sorted(symbols))}) AND currency <> {literal(DOLLAR)}"
@@ -206,7 +212,7 @@ class Windows:
     ) -> list[Window]:
         kin = {symbol: group.symbols for group, _ in taken for symbol in group.symbols}
         return [
-            (name, self.work.reads_from, day)
+            (name, self.reads_from, day)
             for symbol, day in large
             for name in kin.get(symbol, (symbol,))
         ]
@@ -229,7 +235,7 @@ class Windows:
         return found
 
     def _closes(self, table: Table, symbols: Collection[str] | None) -> Relation:
-        source = self.work.unit.scope.source
+        source = self.scope.source
         where = f"source = {literal(source)} AND dataset = {literal(self._dataset(table))}"
         plan = self.plan(table).verify()
         if symbols is None:
@@ -238,10 +244,7 @@ class Windows:
         return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": few}))
 
     def _actions(self, symbols: Collection[str] | None) -> list[Version[Action]]:
-        where = (
-            f"ex_date >= {literal(self.work.reads_from)} "
-            f"AND ex_date < {literal(self.work.unit.scope.end)}"
-        )
+        where = f"ex_date >= {literal(self.reads_from)} AND ex_date < {literal(self.scope.end)}"
         if symbols is not None:
             where += f" AND symbol IN ({listed(sorted(symbols))})" if symbols else " AND FALSE"
         names = ", ".join(silver.CORPORATE_ACTIONS.column_names)
@@ -254,5 +257,4 @@ class Windows:
         return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
     def _dataset(self, table: Table) -> str:
-        dataset = self.market.days if table is silver.DAY_BARS else self.market.minutes
-        return dataset.name if dataset else ""
+        return self.feed.reads.get(table, "")

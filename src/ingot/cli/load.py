@@ -223,13 +223,12 @@ def _summary_to(form: Format | None, out: Path | None) -> Destination | None:
 
 def _ingest(context: typer.Context, request: LoadRequest, to: Destination | None) -> None:
     from ingot.app.ingest import ingest
-    from ingot.app.run import finished
     from ingot.cli import progress
 
     state: State = context.obj
     parts = state.open()
     with progress.shown() as shown:
-        report = finished(parts, ingest(parts, request, progress=shown))
+        report = ingest(parts, request, progress=shown)
     _close(parts, report, to)
 
 
@@ -245,7 +244,6 @@ def build(
     """Refine bronze into silver and gold: what is new, changed or stale."""
     from ingot.app.build import BuildRequest
     from ingot.app.build import build as refine
-    from ingot.app.run import finished
     from ingot.cli import progress
 
     state: State = context.obj
@@ -254,7 +252,7 @@ def build(
     start, end = trade_dates(first, last, parts.clock.now().date())
     with progress.shown() as shown:
         request = BuildRequest(start, end, strategy=strategy.value, workers=workers)
-        report = finished(parts, refine(parts, request, progress=shown))
+        report = refine(parts, request, progress=shown)
     _close(parts, report, to)
 
 
@@ -275,7 +273,6 @@ def backfill_massive(
 ) -> None:
     """Load Massive (formerly Polygon.io) flat files all the way to gold."""
     from ingot.app import backfill
-    from ingot.app.run import finished
     from ingot.cli import progress
 
     state: State = context.obj
@@ -286,7 +283,7 @@ def backfill_massive(
         Destination.of(form, out).take(backfill.plan(parts, request))
         return
     with progress.shown() as shown:
-        report = finished(parts, backfill.backfill(parts, request, progress=shown))
+        report = backfill.backfill(parts, request, progress=shown)
     _close(parts, report, to)
 
 

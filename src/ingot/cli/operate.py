@@ -178,12 +178,11 @@ def _rebuild(
     state: State, table: str, span: tuple[date | None, date | None], to: Destination | None
 ) -> None:
     from ingot.app.rebuild import RebuildRequest, rebuild
-    from ingot.app.run import finished
     from ingot.cli import progress, show
 
     parts = state.open()
     with progress.shown() as shown:
-        report = finished(parts, rebuild(parts, RebuildRequest(table, *span), progress=shown))
+        report = rebuild(parts, RebuildRequest(table, *span), progress=shown)
     show.report(parts, report, to)
     if report.exit_code:
         raise typer.Exit(report.exit_code)

@@ -22,7 +22,7 @@ from ingot.engines.allowed import (
     TABLE_FUNCTIONS,
 )
 from ingot.errors import QueryError
-from ingot.tables.catalog import ALL_TABLES, VIEWS
+from ingot.tables.catalog import VIEWS, all_tables
 from ingot.tables.contract import Binding
 from ingot.tables.view import HISTORY
 
@@ -86,8 +86,8 @@ _PLAIN_FORMAT: Final = re.compile(r"(?!.*[0-9]{3})(?!.*\*)(?!.*\{[^{}]*\{).*\Z",
 
 def known_names() -> dict[str, Table]:
     """Return every name that a question may use, with the table whose rows it shows."""
-    names = {table.name: table for table in (*ALL_TABLES, *VIEWS)}
-    histories = {t.name + HISTORY: t for t in ALL_TABLES if t.binding in _WITH_HISTORY}
+    names = {table.name: table for table in (*all_tables(), *VIEWS)}
+    histories = {t.name + HISTORY: t for t in all_tables() if t.binding in _WITH_HISTORY}
     return {**names, **histories}
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ingot.quality.sides import SHARES_PER_LOT, Side
-from ingot.tables.view import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 _SIX: Final = "DECIMAL(18,6)"
 _SUM: Final = "DECIMAL(24,6)"
@@ -273,8 +272,3 @@ def _typed(text: str) -> str:
         f"SELECT {shown} FROM (SELECT * FROM (SELECT {nothing}) WHERE false "
         f"UNION ALL BY NAME SELECT * FROM ({text}))"
     )
-
-
-def in_symbols(symbols: Collection[str]) -> str:
-    """Return the condition that keeps these symbols."""
-    return f"symbol IN ({', '.join(map(literal, sorted(symbols)))})"

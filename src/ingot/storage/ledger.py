@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from ingot.errors import QueryError
@@ -188,6 +187,10 @@ class Ledger:
         """Return each (source, dataset) that anything landed of, in order."""
         return self.state.read(lookup.datasets)
 
+    def datasets_of(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Return each (source, dataset) that a table has units of, sorted."""
+        return self.state.read(lambda db: lookup.datasets_of_table(db, table))
+
     def states(
         self, source: str, dataset: str, start: date | None = None, end: date | None = None
     ) -> tuple[LandingState, ...]:
@@ -208,20 +211,6 @@ class Ledger:
     ) -> tuple[Landing, ...]:
         """Return the latest version in force at `at` of each file filed in `[start, end)`."""
         return known.in_force(self.states(source, dataset, start, end), at)
-
-    def change_points(
-        self, source: str, dataset: str, file_dates: Collection[date]
-    ) -> tuple[tuple[datetime, tuple[Landing, ...]], ...]:
-        """Return the instants at which what is in force of these file dates changes.
-
-        Ascending, each with the versions in force from then on; a unit of history is made of them.
-        """
-        if not file_dates:
-            return ()
-        wanted = frozenset(file_dates)
-        end = max(wanted) + timedelta(days=1)
-        states = self.states(source, dataset, min(wanted), end)
-        return known.change_points(s for s in states if s.landing.file_date in wanted)
 
     def find(self, landing_id: int | str) -> LandingState:
         """Return the version with this id, or whose id begins with it; the minus may be left out.

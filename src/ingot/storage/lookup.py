@@ -96,6 +96,17 @@ def datasets(connection: sqlite3.Connection) -> tuple[tuple[str, str], ...]:
     )
 
 
+def datasets_of_table(connection: sqlite3.Connection, table: str) -> tuple[tuple[str, str], ...]:
+    """Return each (source, dataset) that a table has units of."""
+    return tuple(
+        connection.execute(
+            "SELECT DISTINCT source, dataset FROM units WHERE table_name = ? AND NOT is_void "
+            "ORDER BY source, dataset",
+            (table,),
+        ).fetchall()
+    )
+
+
 def states_of_dataset(
     connection: sqlite3.Connection,
     source: str,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ingot.errors import DamagedFileError, QueryError
 from ingot.storage.manifests import Manifests
@@ -30,6 +30,69 @@ if TYPE_CHECKING:
 
 _KEPT_STATES: Final = 64
 _TRANSFORMS: Final = frozenset({"month", "year"})
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """Which rows of a table are wanted; None is no limit."""
+
+    table: Table
+    start: date | None = None
+    """First date of the table's date column, inside."""
+    end: date | None = None
+    """The day after the last date."""
+    source: str | None = None
+    dataset: str | None = None
+    landing_ids: Collection[int] | None = None
+    snapshot_id: int | None = None
+    """A past state of the table; None for the present one."""
+
+    def may_be_in(self, bounds: Bounds) -> bool:
+        """Return True if a file with these bounds may hold a row that is wanted."""
+        if self.start and bounds.last is not None and bounds.last < self.start:
+            return False
+        if self.end and bounds.first is not None and bounds.first >= self.end:
+            return False
+        return (
+            _may_hold(bounds.source, self.source)
+            and _may_hold(bounds.dataset, self.dataset)
+            and self._may_hold_landing(bounds.landing)
+        )
+
+    def _may_hold_landing(self, bound: tuple[int, int] | None) -> bool:
+        if self.landing_ids is None or bound is None:
+            return True
+        low, high = bound
+        if low == high:
+            return low in self.landing_ids
+        return any(low <= i <= high for i in self.landing_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPin:
+    """The state at which a table is read."""
+
+    snapshot_id: int | None
+    """None while the table is empty."""
+    manifest_list: str
+    columns: int
+    """How many columns it had."""
+
+    @classmethod
+    def of_head(cls, table: Table, state: TableState) -> SnapshotPin:
+        """Return the present state of a table."""
+        snapshot = state.snapshot()
+        if snapshot is None:
+            return cls(None, "", len(table.columns))
+        return cls(snapshot.snapshot_id, snapshot.manifest_list, len(table.columns))
+
+
+class SnapshotResolver(Protocol):
+    """Says at which state each table is read."""
+
+    def resolve(self, request: ScanRequest, state: TableState) -> SnapshotPin:
+        """Return the pin for a request, given the table's present state."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,42 +237,35 @@ class Reader:
                 self._states.popitem(last=False)
         return state
 
-    def plan(
-        self,
-        table: Table,
-        *,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
-        dataset: str | None = None,
-        landing_ids: Collection[int] | None = None,
-        snapshot_id: int | None = None,
-    ) -> FilePlan:
-        """Return the files that can hold rows with dates in `[start, end)` and so on.
+    def plan(self, request: ScanRequest, pin: SnapshotPin | None = None) -> FilePlan:
+        """Return the files that can hold rows of a request, in the table's head or at a pin.
 
         Raises:
             DamagedFileError: A manifest or metadata file is missing or damaged.
         """
+        table = request.table
+        if pin is not None:
+            if pin.snapshot_id is None:
+                return FilePlan(table.name, None, (), columns_of(table))
+            request = replace(request, snapshot_id=request.snapshot_id or pin.snapshot_id)
         try:
-            return self._plan(
-                table,
-                _Wanted(start or date.min, end or date.max, source, dataset, landing_ids),
-                snapshot_id,
-            )
+            plan = self._plan(request)
         except FileNotFoundError as exc:
             raise DamagedFileError(exc.filename, found="it is missing", table=table.name) from exc
+        return plan if pin is None else replace(plan, columns=_grown(table, plan.columns))
 
-    def _plan(self, table: Table, wanted: _Wanted, snapshot_id: int | None) -> FilePlan:
+    def _plan(self, request: ScanRequest) -> FilePlan:
+        table, start, end = request.table, request.start or date.min, request.end or date.max
         state = self.state(table)
-        snapshot = state.snapshot(snapshot_id)
-        columns = _columns(table, state, snapshot, latest=snapshot_id is None)
+        snapshot = state.snapshot(request.snapshot_id)
+        columns = _columns(table, state, snapshot, latest=request.snapshot_id is None)
         if snapshot is None:
             return FilePlan(table.name, None, (), columns)
         found, deletes = [], False
-        for file in self.live_files(table, state, snapshot, start=wanted.start, end=wanted.end):
+        for file in self.live_files(table, state, snapshot, start=start, end=end):
             if file.entry.is_delete:
                 deletes = True
-            elif wanted.may_be_in(file.entry.bounds):
+            elif request.may_be_in(file.entry.bounds):
                 found.append(_planned(file.entry))
         found.sort(key=lambda f: (f.first or date.min, f.symbol_lower or "", f.path))
         return FilePlan(
@@ -265,34 +321,6 @@ class Reader:
         return self._manifests.of_snapshot(snapshot.manifest_list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    start: date
-    end: date
-    source: str | None
-    dataset: str | None
-    landing_ids: Collection[int] | None
-
-    def may_be_in(self, bounds: Bounds) -> bool:
-        if bounds.last is not None and bounds.last < self.start:
-            return False
-        if bounds.first is not None and bounds.first >= self.end:
-            return False
-        return (
-            _may_hold(bounds.source, self.source)
-            and _may_hold(bounds.dataset, self.dataset)
-            and self._may_hold_landing(bounds.landing)
-        )
-
-    def _may_hold_landing(self, bound: tuple[int, int] | None) -> bool:
-        if self.landing_ids is None or bound is None:
-            return True
-        low, high = bound
-        if low == high:
-            return low in self.landing_ids
-        return any(low <= i <= high for i in self.landing_ids)
-
-
 def _may_hold(bound: tuple[str, str] | None, value: str | None) -> bool:
     return not value or bound is None or bound[0] <= value <= bound[1]
 
@@ -327,6 +355,12 @@ def _columns(
         last = state.document["last-column-id"]
         found.update({i: column for i, column in columns_of(table).items() if i > last})
     return found
+
+
+def _grown(table: Table, columns: Mapping[int, tuple[str, str]]) -> Mapping[int, tuple[str, str]]:
+    """Return the columns with those that the contract has gained since, which are null."""
+    last = max(columns, default=0)
+    return {**columns, **{i: column for i, column in columns_of(table).items() if i > last}}
 
 
 def _span(

@@ -20,7 +20,7 @@ from ingot.storage.locations import WAREHOUSE, Locations
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.seal import read_sealed
 from ingot.storage.sql_catalog import LakeCatalog, create_tables
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import ALL_TABLES, all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -97,7 +97,7 @@ def _was_latest(folder: Path, name: str) -> bool:
 
 
 def _namespaces_damage(rows: Collection[tuple[str, ...]]) -> str:
-    wanted = {(CATALOG_NAME, t.namespace, "exists", "true") for t in ALL_TABLES}
+    wanted = {(CATALOG_NAME, t.namespace, "exists", "true") for t in all_tables()}
     missing = sorted(wanted - set(rows))
     return f"it does not have the namespace {missing[0][1]}" if missing else ""
 
@@ -122,7 +122,7 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
         How many tables kept their state.
     """
     path = root / CATALOG_FILE
-    latest = {table: _latest(root, table, recorded) for table in ALL_TABLES}
+    latest = {table: _latest(root, table, recorded) for table in all_tables()}
     locations = Locations.of_new_lake(root)
     for table, location in latest.items():
         if location is not None:
@@ -136,7 +136,7 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
         for table, location in kept.items():
             catalog.create_namespace_if_not_exists(table.namespace)
             catalog.register_table(table.name, location)
-        create_tables(catalog, ALL_TABLES)
+        create_tables(catalog, all_tables())
     finally:
         catalog.close()
     return len(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
@@ -17,10 +18,10 @@ from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, Pointers, locations_of
 from ingot.storage.files import Scratch, fsync_folder, make_folders
 from ingot.storage.locations import WAREHOUSE
-from ingot.storage.reader import Reader
+from ingot.storage.reader import Reader, ScanRequest
 from ingot.storage.replacement import Replacement, Unplanned
 from ingot.storage.stats import TableStats, table_stats
-from ingot.tables.catalog import ALL_TABLES
+from ingot.tables.catalog import all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ingot.storage.commit import Committer, Proposal, Settled
     from ingot.storage.lineage import SnapshotFacts
     from ingot.storage.producers import Workplace
-    from ingot.storage.reader import FilePlan
+    from ingot.storage.reader import FilePlan, SnapshotPin, SnapshotResolver
     from ingot.storage.sql_catalog import CommitCatalog, LakeCatalog
     from ingot.storage.staged import StagedFile
     from ingot.tables.contract import Table
@@ -80,6 +81,7 @@ class TableStore:
         self._pointers = Pointers(self._root / CATALOG_FILE)
         self._locations = self._pointers.locations()
         self._reader = Reader(self._pointers, self._locations)
+        self._resolver: SnapshotResolver | None = None
         self._scratch = scratch or Scratch(self._root / "landing" / "tmp")
         self._owns_scratch = scratch is None
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -117,9 +119,13 @@ class TableStore:
         there = store._pointers.all()
         if not there:
             raise LakeNotFoundError(root)
-        if missing := [table for table in ALL_TABLES if table.name not in there]:
+        if missing := [table for table in all_tables() if table.name not in there]:
             store._create_missing(missing)
         return store
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all tables that the lake holds, whoever declares them."""
+        return frozenset(self._pointers.all())
 
     def pointer(self, table: Table) -> str:
         """Return the location of the table's metadata file: one query, well under a millisecond.
@@ -133,42 +139,27 @@ class TableStore:
 
     def head(self, table: Table) -> int | None:
         """Return the id of the current snapshot; None while nothing was committed."""
-        return self._reader.state(table).head
+        pin = self._resolved(ScanRequest(table))
+        return pin.snapshot_id if pin else self._reader.state(table).head
 
-    def plan(
-        self,
-        table: Table,
-        *,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
-        dataset: str | None = None,
-        landing_ids: Collection[int] | None = None,
-        snapshot_id: int | None = None,
-    ) -> FilePlan:
+    def plan(self, request: ScanRequest) -> FilePlan:
         """Return the files that can hold the rows asked for; they may hold others too.
-
-        Args:
-            table: The table to read.
-            start: First date of the table's date column, inside; None from the beginning.
-            end: The day after the last date; None without end.
-            source: The connector; None or empty for all.
-            dataset: The vendor's dataset; None or empty for all.
-            landing_ids: The versions wanted; None for all.
-            snapshot_id: A past state of the table; None for the current one.
 
         Raises:
             QueryError: There is no such table or snapshot.
         """
-        return self._reader.plan(
-            table,
-            start=start,
-            end=end,
-            source=source,
-            dataset=dataset,
-            landing_ids=landing_ids,
-            snapshot_id=snapshot_id,
-        )
+        return self._reader.plan(request, self._resolved(request))
+
+    def at(self, resolver: SnapshotResolver) -> TableStore:
+        """Return the same tables, read at the snapshots that `resolver` names."""
+        found = copy(self)
+        found._resolver = resolver  # noqa: SLF001 - of our own class
+        return found
+
+    def _resolved(self, request: ScanRequest) -> SnapshotPin | None:
+        if self._resolver is None:
+            return None
+        return self._resolver.resolve(request, self._reader.state(request.table))
 
     def staging_path(self, table: Table, scope: Scope, unit_digest: str) -> Path:
         """Return a fresh path for a data file of a unit; its folder exists.

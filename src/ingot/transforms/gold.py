@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ingot.model.calendar import POST, PRE, REGULAR
-from ingot.model.time import FOREVER
 from ingot.tables import gold
-from ingot.transforms.history import versions_of_moments
-from ingot.transforms.literal import literal
+from ingot.transforms.history import versioned_sql
 from ingot.transforms.transform import Transform, sql_text
 
 if TYPE_CHECKING:
@@ -29,25 +27,4 @@ def daily_bars_sql(scope: Scope) -> str:
     regular rows say which bar starts at the close. A day's change points are the bounds of its
     minutes' known intervals.
     """
-    output = gold.DAILY_BARS
-    key = ("symbol", "trade_date")
-    constants = {"source": literal(scope.source), "dataset": literal(scope.dataset)}
-    known = (output.KNOWN_FROM, output.KNOWN_TO)
-    values = tuple(n for n in output.column_names if n not in {*constants, *key, *known})
-    return versions_of_moments(
-        DAILY_BARS.fill(
-            **constants,
-            start=literal(scope.start),
-            end=literal(scope.end),
-            forever=literal(FOREVER),
-            regular=REGULAR,
-            pre=PRE,
-            post=POST,
-        ),
-        key=key,
-        values=values,
-        selected=", ".join(
-            f"{constants[n]} AS {n}" if n in constants else n for n in output.column_names
-        ),
-        sort=", ".join(output.sort),
-    )
+    return versioned_sql(DAILY_BARS, scope, regular=REGULAR, pre=PRE, post=POST)

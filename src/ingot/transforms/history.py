@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from ingot.model.work import Scope
     from ingot.transforms.transform import Transform
 
 _STALE = "stale_refused"
@@ -254,24 +255,35 @@ def landing_ids(states: Sequence[State]) -> str:
     return listed(sorted({i for state in states for i in state.landing_ids}))
 
 
-def versions_of_moments(
-    text: str, *, key: tuple[str, ...], values: tuple[str, ...], selected: str, sort: str
+def versioned_sql(
+    transform: Transform, scope: Scope, *, constants: Mapping[str, str] | None = None, **parts: str
 ) -> str:
-    """Return the text that turns rows at change points into versions.
+    """Return the text of the history that a transform's rows at change points make.
+
+    The transform's text gives the output's key, `moment`, `present` (1, or 0 where the key has no
+    row from the moment on) and the values, one row per key and change point. Rows of a key whose
+    values are equal, nulls included, are one version.
 
     Args:
-        text: Gives `key`, `moment`, `present` (1, or 0 where the key has no row from the moment
-            on) and `values`, one row per key and change point.
-        key: Columns that name a series of versions.
-        values: Columns that, while equal, keep a version in force; nulls are equal.
-        selected: The select list over key, values, known_from and known_to.
-        sort: The order.
+        transform: Its text may name $source, $dataset, $start, $end and $forever.
+        scope: The rows that the text gives.
+        constants: Expressions of output columns that the text does not give, beside source and
+            dataset.
+        **parts: What else is filled into the text.
     """
+    output = transform.output
+    bounds = {"source": literal(scope.source), "dataset": literal(scope.dataset)}
+    given = bounds | dict(constants or {})
+    known = {output.KNOWN_FROM, output.KNOWN_TO}
+    key = tuple(n for n in output.key if n not in {*given, *known})
+    values = tuple(n for n in output.column_names if n not in {*given, *key, *known})
+    bounds |= {"start": literal(scope.start), "end": literal(scope.end)}
     names = ", ".join((*key, *values))
     same = " AND ".join(f"{name} IS NOT DISTINCT FROM LAG({name}) OVER per_key" for name in values)
     window = f"WINDOW per_key AS (PARTITION BY {', '.join(key)} ORDER BY moment)"
+    selected = ", ".join(f"{given[n]} AS {n}" if n in given else n for n in output.column_names)
     return f"""WITH moments AS (
-{text}
+{transform.fill(**(bounds | {"forever": literal(FOREVER)} | parts))}
 ),
 marked AS (
 SELECT {names}, moment, present,
@@ -289,4 +301,4 @@ WHERE starts = 1
 SELECT {selected}
 FROM edges
 WHERE present = 1
-ORDER BY {sort}"""
+ORDER BY {", ".join(output.sort)}"""

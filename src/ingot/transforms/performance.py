@@ -31,7 +31,7 @@ from ingot.errors import QueryError
 from ingot.model.time import FOREVER
 from ingot.tables import gold
 from ingot.tables.contract import Date, Decimal, Float64, Int32, String, TimestampUs
-from ingot.transforms.history import versions_of_moments
+from ingot.transforms.history import versioned_sql
 from ingot.transforms.literal import literal
 from ingot.transforms.transform import Transform, sql_text
 
@@ -149,34 +149,19 @@ def performance_sql(
     transform = performance_transform(
         basis=basis, risk_free_rate=risk_free_rate, sessions_per_year=sessions_per_year
     )
-    output = transform.output
-    key = ("symbol", "trade_date")
-    constants = {
-        "source": literal(scope.source),
-        "dataset": literal(scope.dataset),
-        "basis": literal(basis),
-        "adjusted": "FALSE" if basis == "raw" else "TRUE",
-    }
-    given = {*constants, *key, output.KNOWN_FROM, output.KNOWN_TO}
-    return versions_of_moments(
-        transform.fill(
-            source=literal(scope.source),
-            start=literal(scope.start),
-            end=literal(scope.end),
-            forever=literal(FOREVER),
-            lookback=LOOKBACK_SESSIONS,
-            longest_pause=LONGEST_PAUSE,
-            per_year=f"{float(sessions_per_year)!r}",
-            risk_free=f"CAST({float(risk_free_rate)!r} AS DOUBLE)",
-            levels=_levels(basis),
-            **_action_parts(basis),
-        ),
-        key=key,
-        values=tuple(n for n in output.column_names if n not in given),
-        selected=", ".join(
-            f"{constants[n]} AS {n}" if n in constants else n for n in output.column_names
-        ),
-        sort="symbol, trade_date, known_from",
+    return versioned_sql(
+        transform,
+        scope,
+        constants={
+            "basis": literal(basis),
+            "adjusted": "FALSE" if basis == "raw" else "TRUE",
+        },
+        lookback=str(LOOKBACK_SESSIONS),
+        longest_pause=str(LONGEST_PAUSE),
+        per_year=f"{float(sessions_per_year)!r}",
+        risk_free=f"CAST({float(risk_free_rate)!r} AS DOUBLE)",
+        levels=_levels(basis),
+        **_action_parts(basis),
     )
 
 

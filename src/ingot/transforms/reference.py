@@ -29,14 +29,13 @@ from typing import TYPE_CHECKING, Final
 from ingot.model.currency import MINOR
 from ingot.model.time import FOREVER
 from ingot.tables import silver
-from ingot.transforms.history import versions_of_moments
+from ingot.transforms.history import versioned_sql
 from ingot.transforms.literal import literal
 from ingot.transforms.silver import BAR_START
 from ingot.transforms.transform import Transform, sql_text
 
 if TYPE_CHECKING:
     from ingot.model.work import Scope
-    from ingot.tables.contract import Table
 
 CORPORATE_ACTIONS: Final = Transform(
     name="silver.corporate_actions",
@@ -56,22 +55,12 @@ REST_DAY_BARS: Final = Transform(
     inputs=("bars", "landings", "midnights"),
     sql=sql_text("rest_day_bars.sql"),
 )
-_KEYS: Final = {
-    CORPORATE_ACTIONS.name: ("action_id",),
-    INSTRUMENTS.name: ("instrument_id", "symbol", "valid_from"),
-    REST_DAY_BARS.name: ("symbol", "trade_date"),
-}
 _DATES: Final = {
     CORPORATE_ACTIONS.name: ("ex_date", "declared_date"),
     INSTRUMENTS.name: ("valid_from", "valid_to"),
     REST_DAY_BARS.name: ("trade_date",),
 }
 """Columns of the rows whose midnights a text asks for, by the name of its transform."""
-
-
-def transform_of(table: Table) -> Transform:
-    """Return the transform that makes a table of whole answers; KeyError if none does."""
-    return {t.output.name: t for t in (CORPORATE_ACTIONS, INSTRUMENTS, REST_DAY_BARS)}[table.name]
 
 
 def dates_sql(transform: Transform) -> str:
@@ -85,30 +74,21 @@ def dates_sql(transform: Transform) -> str:
 
 def reference_sql(transform: Transform, scope: Scope) -> str:
     """Return the text of the whole history that `transform` makes of a source's answers."""
-    output = transform.output
-    key = _KEYS[transform.name]
-    given = {"source": literal(scope.source), "dataset": literal(scope.dataset)}
-    if transform is REST_DAY_BARS:
-        given["bar_start"] = BAR_START
-        given["transactions"] = "CAST(NULL AS BIGINT)"
-        given["stale_refused"] = "FALSE"
-    known = (output.KNOWN_FROM, output.KNOWN_TO)
-    return versions_of_moments(
-        transform.fill(**_parts(transform, scope)),
-        key=key,
-        values=tuple(n for n in output.column_names if n not in {*given, *key, *known}),
-        selected=", ".join(f"{given[n]} AS {n}" if n in given else n for n in output.column_names),
-        sort=", ".join(output.sort),
-    )
-
-
-def _parts(transform: Transform, scope: Scope) -> dict[str, str]:
-    parts = {"forever": literal(FOREVER)}
     if transform is INSTRUMENTS:
-        parts["never"] = literal(FOREVER.date())
+        return versioned_sql(transform, scope, never=literal(FOREVER.date()))
     if transform is not REST_DAY_BARS:
-        return parts
-    parts |= {"start": literal(scope.start), "end": literal(scope.end)}
+        return versioned_sql(transform, scope)
+    constants = {
+        "bar_start": BAR_START,
+        "transactions": "CAST(NULL AS BIGINT)",
+        "stale_refused": "FALSE",
+    }
+    return versioned_sql(transform, scope, constants=constants, **_traded())
+
+
+def _traded() -> dict[str, str]:
+    """Return the parts that turn bars adjusted for splits into bars as traded."""
+    parts: dict[str, str] = {}
     ratio = "CAST(splits_to AS DOUBLE) / CAST(splits_from AS DOUBLE)"
     codes = " ".join(f"WHEN {literal(u)} THEN {literal(code)}" for u, (code, _) in MINOR.items())
     units = " ".join(f"WHEN {literal(u)} THEN {units}" for u, (_, units) in MINOR.items())

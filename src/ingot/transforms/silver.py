@@ -17,6 +17,7 @@ in one state, that with the greatest transactions, then volume, then row number 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from string import Template
 from typing import TYPE_CHECKING, Final
 
@@ -66,55 +67,44 @@ def transform_of(table: Table) -> Transform:
     return {t.output.name: t for t in (MINUTE_BARS, DAY_BARS)}[table.name]
 
 
-def minute_bars_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
-    """Return the text of the history of one trade date of silver.minute_bars.
+def history_sql(
+    transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
+) -> str:
+    """Return the text of the history of one trade date of a table of bars.
 
     Args:
+        transform: One of those above.
         scope: Source, dataset and trade date (`start`).
         states: The states that the date went through, ascending, at least one.
         unique: No key occurs twice among the rows of one state, so that nothing has to be
             compared; the rows are the same either way.
     """
-    return _history(MINUTE_BARS, scope, states, unique=unique).sql()
+    return _history(transform, scope, states, unique=unique).sql()
 
 
-def day_bars_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
-    """Return the text of the history of one trade date of silver.day_bars.
-
-    Args are those of `minute_bars_sql`.
-    """
-    return _history(DAY_BARS, scope, states, unique=unique).sql()
-
-
-def minute_bars_quarantine_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
-    """Return the text that gives the rows of bronze that silver.minute_bars refuses.
+def rejects_sql(
+    transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
+) -> str:
+    """Return the text that gives the rows of bronze that a table of bars rejects.
 
     Rows: landing_id, row_number, rule, raw, symbol, bar_start_ns, of all landings of the states,
-    on the scope's trade date; by landing and row number. It reads `bars` and `sessions`.
+    on the scope's trade date; by landing and row number. It reads `bars`, and `sessions` where
+    the transform does.
     """
     return quarantine_sql(
-        MINUTE_BARS,
+        transform,
         named=_named(states),
-        key=_key(MINUTE_BARS),
+        key=_key(transform),
         trade_date=scope.start,
         unique=unique,
-        in_sessions=True,
+        in_sessions=_in_sessions(transform),
     )
 
 
-def day_bars_quarantine_sql(scope: Scope, states: Sequence[State], *, unique: bool) -> str:
-    """Return the text that gives the rows of bronze that silver.day_bars refuses.
-
-    Rows are those of `minute_bars_quarantine_sql`; it reads `bars`.
-    """
-    return quarantine_sql(
-        DAY_BARS,
-        named=_named(states),
-        key=_key(DAY_BARS),
-        trade_date=scope.start,
-        unique=unique,
-        in_sessions=False,
-    )
+minute_bars_sql: Final = partial(history_sql, MINUTE_BARS)
+day_bars_sql: Final = partial(history_sql, DAY_BARS)
+minute_bars_quarantine_sql: Final = partial(rejects_sql, MINUTE_BARS)
+day_bars_quarantine_sql: Final = partial(rejects_sql, DAY_BARS)
 
 
 def duplicates_counted_sql(table: Table, states: Sequence[State]) -> str:
@@ -150,8 +140,8 @@ def minute_bars_of_state(scope: Scope, state: State, *, unique: bool) -> str:
 def _history(
     transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
 ) -> History:
-    minutes = transform is MINUTE_BARS
-    zoned = minutes and 1 < len(states) <= zones.MOST_STATES
+    in_sessions = _in_sessions(transform)
+    zoned = "trailing" in transform.parameters and 1 < len(states) <= zones.MOST_STATES
     whole = History(
         transform,
         states,
@@ -166,8 +156,8 @@ def _history(
             )
             for number, state in enumerate(states, start=1)
         ),
-        columns=BAR_COLUMNS if minutes else tuple(n for n in BAR_COLUMNS if n != "session"),
-        finish=_with_trailing if minutes else _as_they_are,
+        columns=BAR_COLUMNS if in_sessions else tuple(n for n in BAR_COLUMNS if n != "session"),
+        finish=_with_trailing if "trailing" in transform.parameters else _as_they_are,
         derived=_derived(scope, transform),
         refusals=refused_sql(transform, _named(states), scope.start, _key(transform)),
     )
@@ -193,7 +183,7 @@ def _bars(
     joined: str = "",
 ) -> str:
     checked = transform.checked
-    if transform is DAY_BARS:
+    if not _in_sessions(transform):
         checked = f"{checked} AND ({on_date(scope.start)})"
     return transform.fill(
         state=number,
@@ -222,13 +212,18 @@ def _as_they_are(bars: str, name: str, apart: tuple[str, ...]) -> str:
 
 
 def _derived(scope: Scope, transform: Transform) -> dict[str, str]:
-    currency = {"currency": literal(DOLLAR)} if transform is DAY_BARS else {}
-    return currency | {
+    has_currency = "currency" in transform.output.column_names
+    return ({"currency": literal(DOLLAR)} if has_currency else {}) | {
         "source": literal(scope.source),
         "dataset": literal(scope.dataset),
         "trade_date": literal(scope.start),
         "bar_start": BAR_START,
     }
+
+
+def _in_sessions(transform: Transform) -> bool:
+    """Return True if a session gives a bar its trade date, not its file."""
+    return "sessions" in transform.inputs
 
 
 def _key(transform: Transform) -> tuple[str, ...]:
