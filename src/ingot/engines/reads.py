@@ -12,12 +12,10 @@ import threading
 import weakref
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Limits, Size, out_of_memory, out_of_time
@@ -27,11 +25,11 @@ from ingot.tables.relation import FileRelation, paths_of, table_of, unreadable
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
-    from ingot.tables.view import Condition, View
+    from ingot.tables.view import View
 
 _BATCH_ROWS: Final = 65_536
 _NARROW: Final = frozenset({"symbol", "bar_start_ns"})
@@ -95,11 +93,8 @@ class Reads:
         Raises:
             QueryError: It is beyond a limit; the message names the setting.
         """
-        try:
-            found = _scanned(view, columns, order) if _is_narrow(view) else None
-        except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as exc:
-            raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
-        if found is not None:
+        if isinstance(view.relation, FileRelation) and _is_narrow(view, view.relation):
+            found = _narrow(view, view.relation, columns, order)
             Size(self._limits).add(found)
             return found
         shown, by = (", ".join(map(name, names)) for names in (columns, order))
@@ -169,11 +164,9 @@ def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]
     return f"WITH {', '.join(parts)}{rest}"
 
 
-def _is_narrow(view: View) -> bool:
-    relation = view.relation
+def _is_narrow(view: View, relation: FileRelation) -> bool:
     return (
-        isinstance(relation, FileRelation)
-        and relation.where is None
+        relation.where is None
         and view.cut is None
         and view.factors is None
         and bool(relation.paths)
@@ -182,42 +175,22 @@ def _is_narrow(view: View) -> bool:
     )
 
 
-def _scanned(view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table:
-    assert isinstance(view.relation, FileRelation)  # noqa: S101  # _is_narrow looked
-    frame = pl.scan_parquet(list(view.relation.paths), hive_partitioning=False, glob=False)
-    kept = frame.filter([_expression(c) for c in view.conditions])
-    found = kept.select([*columns, *(c for c in order if c not in columns)]).collect()
-    return _plain(found.sort(order).select(columns).to_arrow())
+def _narrow(
+    view: View, relation: FileRelation, columns: Sequence[str], order: Sequence[str]
+) -> pa.Table:
+    from ingot.engines import narrow  # noqa: PLC0415 - not every read takes Polars
 
-
-_EXPRESSIONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
-    "=": lambda column, value: column == value,
-    "<": lambda column, value: column < value,
-    "<=": lambda column, value: column <= value,
-    ">": lambda column, value: column > value,
-    ">=": lambda column, value: column >= value,
-}
-
-
-def _expression(condition: Condition) -> pl.Expr:
-    column = pl.col(condition.column)
-    if not isinstance(condition.value, tuple):
-        return _EXPRESSIONS[condition.operator](column, pl.lit(condition.value))
-    if len(condition.value) == 1:
-        return column == pl.lit(condition.value[0])
-    return column.is_in(list(condition.value))
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Return the table with the string type that DuckDB gives."""
-    wide = {pa.large_string(), pa.string_view()}
-    fields = [f.with_type(pa.string()) if f.type in wide else f for f in table.schema]
-    return table.cast(pa.schema(fields))
+    try:
+        return narrow.scanned(relation, view.conditions, columns, order)
+    except narrow.FAILURES as exc:
+        raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
 
 
 @lru_cache(maxsize=16_384)
 def _names_in(path: str) -> tuple[tuple[int, str], ...]:
     """Return field ids and names of a data file; a file never changes."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - not every read takes it
+
     fields = pq.read_schema(path)
     ids = ((f.metadata or {}).get(b"PARQUET:field_id", b"-1") for f in fields)
     return tuple(sorted((int(i), f.name) for i, f in zip(ids, fields, strict=True)))
