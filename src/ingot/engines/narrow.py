@@ -19,15 +19,21 @@ FAILURES: Final = (OSError, pl.exceptions.PolarsError, pa.ArrowException)
 
 def scanned(
     relation: FileRelation,
+    narrowing: Sequence[Condition],
     conditions: Sequence[Condition],
     columns: Sequence[str],
     order: Sequence[str],
 ) -> pa.Table:
-    """Return the rows of files that keep the conditions, these columns in this order."""
+    """Return the rows of files that keep all conditions, these columns in this order.
+
+    Only the columns of the narrowing conditions are decoded for whole row groups; the other
+    conditions are looked at in the few rows that those leave.
+    """
     frame = pl.scan_parquet(list(relation.paths), hive_partitioning=False, glob=False)
-    kept = frame.filter([_expression(c) for c in conditions])
-    found = kept.select([*columns, *(c for c in order if c not in columns)]).collect()
-    return _plain(found.sort(order).select(columns).to_arrow())
+    needed = dict.fromkeys((*columns, *order, *(c.column for c in conditions)))
+    found = frame.filter([_expression(c) for c in narrowing]).select(*needed).collect()
+    kept = found.filter([_expression(c) for c in conditions]) if conditions else found
+    return _plain(kept.sort(order).select(columns).to_arrow())
 
 
 _EXPRESSIONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS: Final = 65_536
 _NARROW: Final = frozenset({"symbol", "bar_start_ns"})
 """Columns whose conditions let Polars skip most of a file."""
+_FIRST_READS: Final = 3
+"""Reads that take less time with the engine that is open than loading another one takes."""
 
 
 class Reads:
@@ -42,6 +44,7 @@ class Reads:
     def __init__(self, limits: Limits) -> None:
         """Open DuckDB in memory with these limits; several reads share them."""
         self._limits = limits
+        self._rows_read = 0
         self._connection = duckdb.connect(":memory:")
         # At exit, too: what is open then is reported as leaked by the library.
         self._closing = weakref.finalize(self, self._connection.close)
@@ -87,14 +90,16 @@ class Reads:
     def rows(self, view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table:
         """Return a view's rows, these columns in this order.
 
-        Polars reads the few row groups that narrow conditions leave; DuckDB reads the rest, and
-        all files whose columns no longer have the names of the snapshot. Both give equal rows.
+        Polars reads the few row groups that narrow conditions leave; DuckDB reads the rest, all
+        files whose columns no longer have the names of the snapshot, and the first such reads of
+        a process, which loading Polars would only delay. Both give equal rows.
 
         Raises:
             QueryError: It is beyond a limit; the message names the setting.
         """
-        if isinstance(view.relation, FileRelation) and _is_narrow(view, view.relation):
-            found = _narrow(view, view.relation, columns, order)
+        self._rows_read += 1
+        found = _narrow(view, columns, order) if self._rows_read > _FIRST_READS else None
+        if found is not None:
             Size(self._limits).add(found)
             return found
         shown, by = (", ".join(map(name, names)) for names in (columns, order))
@@ -164,26 +169,34 @@ def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]
     return f"WITH {', '.join(parts)}{rest}"
 
 
-def _is_narrow(view: View, relation: FileRelation) -> bool:
+def _narrow(view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table | None:
+    """Return the rows of a narrow view as Polars reads them; None where DuckDB has to."""
+    narrowing = [c for c in view.conditions if c.column in _NARROW]
+    if not narrowing:
+        return None
+    from ingot.engines import narrow  # noqa: PLC0415 - not every read takes Polars
+
+    others = [c for c in view.conditions if c.column not in _NARROW]
+    try:
+        if not _is_plain(view):
+            return None
+        assert isinstance(view.relation, FileRelation)  # noqa: S101  # _is_plain looked
+        return narrow.scanned(view.relation, narrowing, others, columns, order)
+    except narrow.FAILURES as exc:
+        raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
+
+
+def _is_plain(view: View) -> bool:
+    """Return True if the view is of files alone that have the columns' present names."""
+    relation = view.relation
     return (
-        relation.where is None
+        isinstance(relation, FileRelation)
+        and relation.where is None
         and view.cut is None
         and view.factors is None
         and bool(relation.paths)
-        and any(c.column in _NARROW for c in view.conditions)
         and all(_names_in(path) == _names_of(relation) for path in relation.paths)
     )
-
-
-def _narrow(
-    view: View, relation: FileRelation, columns: Sequence[str], order: Sequence[str]
-) -> pa.Table:
-    from ingot.engines import narrow  # noqa: PLC0415 - not every read takes Polars
-
-    try:
-        return narrow.scanned(relation, view.conditions, columns, order)
-    except narrow.FAILURES as exc:
-        raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
 
 
 @lru_cache(maxsize=16_384)

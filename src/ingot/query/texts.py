@@ -45,7 +45,9 @@ def _written(series: pl.Series, kind: pa.DataType) -> pl.Series:
     if pa.types.is_decimal(kind):
         return _decimals(series)
     if pa.types.is_timestamp(kind):
-        return _instants(series, kind.unit, zone="Z" if kind.tz else "")
+        # Polars counts seconds in milliseconds.
+        unit = "ms" if kind.unit == "s" else kind.unit
+        return _instants(series, unit, zone="Z" if kind.tz else "")
     if pa.types.is_date(kind):
         return _dates(series)
     return series.cast(pl.String)

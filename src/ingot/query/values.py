@@ -19,6 +19,7 @@ _SHORT: Final = 2_000
 _LEAST, _GREATEST = 1e-4, 1e15
 """Numbers between are written without an exponent everywhere."""
 _PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_INFINITE: Final = frozenset({-(2**63), 2**63 - 1})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = _EPOCH.date().toordinal()
 
@@ -89,6 +90,13 @@ def _float(value: float) -> str:
 
 
 def _instant(count: int, per_second: int, zone: str) -> str:
+    """Return an instant of a year of four digits.
+
+    Raises:
+        OverflowError: It is outside, or infinite.
+    """
+    if count in _INFINITE:
+        raise OverflowError(count)
     seconds, fraction = divmod(count, per_second)
     written = (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
     if not fraction:
