@@ -136,12 +136,11 @@ class Reader:
 
     def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request on basis raw, under the symbols as traded."""
-        plan = self._planned(request)
-        table = plan.table
-
+        table = request.table
         bases = bases_of(request.known_basis)
 
         def answer() -> pa.Table:
+            plan = self._planned(request)
             view = self._views.view(table.name, moment, plan.conditions, bases=bases)
             if plan.rows_only:
                 return self._reads.rows(view, plan.columns, plan.order)
