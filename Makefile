@@ -69,6 +69,16 @@ format: .venv/.dev  ## Rewrite the code in the house's format
 bench: $(BENCH)/.installed  ## Measure against PEERS=polars,duckdb,clickhouse,spark
 	$(BENCH)/bin/python -m benchmarks --peers $(PEERS) $(ARGS)
 
+.PHONY: wheel
+wheel: .venv/.base  ## Build the wheel and load a small lake with it in an empty environment
+	@rm -rf dist build/wheel
+	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(UV) venv --quiet --python "$(PYTHON)" build/wheel
+	@$(INSTALL) --python build/wheel/bin/python -r requirements/base.txt
+	@$(UV) pip install --quiet --no-deps --python build/wheel/bin/python dist/*.whl
+	@$(UV) pip check --quiet --python build/wheel/bin/python
+	@bash .ci/wheel build/wheel/bin
+
 .PHONY: docs
 docs: .venv/.base  ## Write docs/reference/ from the code
 	$(BIN)/python docs/generate.py

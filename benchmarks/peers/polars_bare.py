@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +20,11 @@ SCHEMA = {
     "window_start": pl.Int64,
     "transactions": pl.Int64,
 }
+COLUMNS = (
+    *("ticker", "trade_date", "session", "ts", "open", "high", "low", "close"),
+    *("volume", "transactions"),
+)
+_ROW_GROUP_ROWS = 65_536
 
 
 def load(files: list[Path], out: Path) -> None:
@@ -62,39 +67,39 @@ def _silver_day(path: Path, to: Path) -> int:
     ]
     frame = (
         pl.scan_parquet(path)
-        .with_columns(ts=start, session=session)
+        .with_columns(ts=start, trade_date=local.dt.date(), session=session)
         .sort("ticker", "ts")
         .with_columns(rolling)
     )
-    frame.sink_parquet(to, compression="zstd")
+    # Small row groups in order of symbol: their statistics prune a read of one of them.
+    frame.sink_parquet(to, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
     return int(pl.scan_parquet(to).select(pl.len()).collect().item())
 
 
 def reads(out: Path, symbols: list[str]) -> None:
     """Read one symbol's day, its last 20 days, one minute of the market, and daily bars."""
-    days = sorted(out.glob("*.parquet"))
-    repeated(
-        "one symbol one day",
-        lambda i: pl.scan_parquet(days[-1]).filter(ticker=symbols[i % len(symbols)]).collect(),
-    )
-    repeated(
-        "one symbol 20 days",
-        lambda i: pl.scan_parquet(days[-20:]).filter(ticker=symbols[i % len(symbols)]).collect(),
-    )
-    day = datetime.fromisoformat(days[-1].stem).replace(tzinfo=UTC)
-    moment = int((day + timedelta(hours=16)).timestamp()) * 1_000_000_000
+    days = sorted((out.parent / "polars_silver").glob("*.parquet"))
+
+    def one(i: int, paths: list[Path]) -> pl.DataFrame:
+        return pl.scan_parquet(paths).filter(ticker=symbols[i]).select(COLUMNS).collect()
+
+    repeated("one symbol one day", lambda i: one(i, days[-1:]))
+    repeated("one symbol 20 days", lambda i: one(i, days[-20:]))
+    moment = datetime.fromisoformat(days[-1].stem) + timedelta(hours=16)
     repeated(
         "market one minute",
         lambda i: (
-            pl.scan_parquet(days[-1]).filter(window_start=moment + i * 60_000_000_000).collect()
+            pl.scan_parquet(days[-1])
+            .filter(pl.col("ts") == moment + timedelta(minutes=i))
+            .select(COLUMNS)
+            .collect()
         ),
     )
     repeated("daily bars from minutes", lambda _: _daily(days[-20:]), times=3, warm=1)
 
 
 def _daily(days: list[Path]) -> pl.DataFrame:
-    date = pl.from_epoch("window_start", time_unit="ns").dt.date()
-    grouped = pl.scan_parquet(days).group_by("ticker", date.alias("date"))
+    grouped = pl.scan_parquet(days).group_by("ticker", "trade_date")
     return grouped.agg(
         pl.col("open").first(),
         pl.col("high").max(),

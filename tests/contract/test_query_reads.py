@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.engines.limits import Limits
-from ingot.engines.reads import Reads, _is_narrow, _scanned
+from ingot.engines.reads import Reads, _narrow
 from ingot.errors import DamagedFileError, QueryError
 from ingot.model.time import AsOf, Interval
 from ingot.query.bars import BarsRequest, Sources, plan_bars
@@ -85,6 +85,10 @@ def reads() -> Iterator[Reads]:
         yield reads
 
 
+BY_DUCKDB_THEN_BY_POLARS: list[dict[str, Any]] = [{"symbols": ("A",)}] * 4
+"""Polars is loaded for the fourth read of a process."""
+
+
 def narrowed(files: tuple[str, ...], known_at: datetime, **words: Any) -> tuple[View, Any]:
     request = BarsRequest(
         words.pop("symbols", ()), START, START + timedelta(days=9), interval="1m", **words
@@ -117,15 +121,16 @@ def test_polars_and_duckdb_give_equal_rows(
 ) -> None:
     view, plan = narrowed(files, known_at, **words)
     assert plan.rows_only
-    assert _is_narrow(view)
     by_sql = reads.run(plan.sql, {view.name: view})
     assert reads.rows(view, plan.columns, plan.order).equals(by_sql)
-    assert _scanned(view, plan.columns, plan.order).equals(by_sql)
+    by_polars = _narrow(view, plan.columns, plan.order)
+    assert by_polars is not None
+    assert by_polars.equals(by_sql)
 
 
 def test_all_symbols_are_read_by_duckdb(reads: Reads, files: tuple[str, ...]) -> None:
     view, plan = narrowed(files, CORRECTED)
-    assert not _is_narrow(view)
+    assert _narrow(view, plan.columns, plan.order) is None
     found = reads.rows(view, plan.columns, plan.order)
     assert found.num_rows == 6 * 30 * 2
     assert found.equals(reads.run(plan.sql, {view.name: view}))
@@ -147,7 +152,7 @@ def test_a_file_with_other_column_names_is_read_by_field_id(reads: Reads, tmp_pa
 def test_too_many_rows_are_refused_on_both_ways(files: tuple[str, ...]) -> None:
     few = Limits(memory_mb=200, threads=1, timeout_s=20, max_rows=10)
     with Reads(few) as reads:
-        for words in ({"symbols": ("A",)}, {}):
+        for words in (*BY_DUCKDB_THEN_BY_POLARS, {}):
             view, plan = narrowed(files, CORRECTED, **words)
             with pytest.raises(QueryError, match="setting query_max_rows"):
                 reads.rows(view, plan.columns, plan.order)
@@ -168,7 +173,7 @@ def test_a_file_that_cannot_be_read_is_damage(
     path = tmp_path / "broken.parquet"
     if content is not None:
         path.write_bytes(content)
-    for words in ({"symbols": ("A",)}, {}):
+    for words in (*BY_DUCKDB_THEN_BY_POLARS, {}):
         view, plan = narrowed((str(path),), CORRECTED, **words)
         with pytest.raises(DamagedFileError, match=r"broken\.parquet is damaged"):
             reads.rows(view, plan.columns, plan.order)

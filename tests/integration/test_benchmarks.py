@@ -69,6 +69,6 @@ def test_a_partial_run_cannot_write_the_page_of_results() -> None:
     command = [sys.executable, "-m", "benchmarks", *SMALL, *STEPS, "--page"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "steps: idle, plan, replace, start" in done.stderr
-    assert "20 days of 10,000 symbols" in done.stderr
+    assert "steps: idle, plan, profile, replace, start" in done.stderr
+    assert "days of 10,000 symbols" in done.stderr
     assert (ROOT / "benchmarks" / "results.md").read_bytes() == before

@@ -61,6 +61,61 @@ def test_asking_for_help_loads_no_engine() -> None:
     assert loaded_by(code) & SLOW == set()
 
 
+UNUSED_BY_SHORT_COMMANDS = (
+    *("polars", "pandas", "sqlglot", "pyiceberg", "sqlalchemy", "exchange_calendars", "isal"),
+    *("obstore", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.dataset"),
+)
+"""Slow modules, some of them in a package that a read needs."""
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of two days, loaded and refined."""
+    folder = tmp_path_factory.mktemp("short")
+    market = ("--from", "2025-06-10", "--to", "2025-06-11", "--symbols", "20", "--seed", "7")
+    ingot(folder, "simulate", str(folder / "vendor"), *market)
+    ingot(folder, "init")
+    ingot(folder, "backfill", "massive", "--source", str(folder / "vendor"))
+    return folder
+
+
+def ingot(folder: Path, *words: str) -> set[str]:
+    """Run a command on the lake in a folder and return the modules that it loaded."""
+    report = (
+        "import os, sys\n"
+        "from ingot.cli.main import run\n"
+        "code = run(sys.argv[1:])\n"
+        "sys.stdout.flush()\n"
+        "print('', *sys.modules, sep='\\n', file=sys.stderr, flush=True)\n"
+        "os._exit(code)"
+    )
+    command = [sys.executable, "-c", report, "--lake", str(folder / "lake"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bars", "--from", "2025-06-10", "--to", "2025-06-10"),
+        ("bars", "--from", "2025-06-10", "--to", "2025-06-10", "--interval", "1h"),
+        ("sql", "SELECT count(*) FROM silver.minute_bars"),
+        ("build",),
+        ("init",),
+    ],
+    ids=" ".join,
+)
+def test_a_short_command_loads_no_library_that_it_does_not_use(
+    lake: Path, words: tuple[str, ...]
+) -> None:
+    assert ingot(lake, *words).intersection(UNUSED_BY_SHORT_COMMANDS) == set()
+
+
+def test_a_new_lake_takes_no_iceberg_library(tmp_path: Path) -> None:
+    assert ingot(tmp_path, "init") & {"pyiceberg", "sqlalchemy", "pyarrow", "duckdb"} == set()
+
+
 @pytest.mark.parametrize(
     "module",
     [

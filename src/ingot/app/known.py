@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from ingot.query.adjust import Action
 from ingot.query.identity import Holding
 from ingot.storage.reader import ScanRequest
@@ -14,6 +12,8 @@ from ingot.tables.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    import polars as pl
 
     from ingot.app.parts import Parts
     from ingot.engines.reads import Reads
@@ -31,6 +31,8 @@ class KnownRows:
 
     def actions(self, moment: AsOf, symbols: Collection[str] | None) -> list[Action]:
         """Return the actions as known at a moment: of these symbols, or of all."""
+        import polars as pl
+
         frame = self.at(silver.CORPORATE_ACTIONS, moment)
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
@@ -42,9 +44,11 @@ class KnownRows:
 
     def holdings(self, moment: AsOf, symbols: Collection[str] | None) -> tuple[Holding, ...]:
         """Return the holdings as known at a moment: of these symbols and of all their holders."""
-        frame = self.at(silver.INSTRUMENTS, moment)
-        if frame.is_empty():
+        if not self._parts.tables.plan(silver.INSTRUMENTS).rows:
             return ()
+        import polars as pl
+
+        frame = self.at(silver.INSTRUMENTS, moment)
         if symbols is not None:
             holders = frame.filter(pl.col("symbol").is_in(list(symbols)))
             frame = frame.join(
@@ -60,6 +64,8 @@ class KnownRows:
 
     def at(self, table: Table, moment: AsOf) -> pl.DataFrame:
         """Return a table's rows in force at a moment."""
+        import polars as pl
+
         instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
         known = (pl.col("known_from") <= instant) & (instant < pl.col("known_to"))
         return self.rows(table).filter(known)
@@ -69,6 +75,8 @@ class KnownRows:
         pointer = self._parts.tables.pointer(table)
         kept = self._kept.get(table.name)
         if kept is None or kept[0] != pointer:
+            import polars as pl
+
             view = View(
                 table.name,
                 self._parts.tables.plan(ScanRequest(table)).relation(),

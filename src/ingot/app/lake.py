@@ -1,4 +1,7 @@
-"""The front door: one lake, one method per question."""
+"""The front door: one lake, one method per question.
+
+A method imports what it needs when it is called, so that a read loads no more than reading takes.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingot.app import coverage, describe, exports, identity, replay, retroactive, revisions
-from ingot.app.check import check
 from ingot.app.parts import open_parts
-from ingot.app.query import reader_of
-from ingot.app.reconcile import ReconcileRequest, reconcile
 from ingot.errors import QueryError
 from ingot.model.time import Interval, as_of, to_ns
 from ingot.query import listings
@@ -66,6 +65,8 @@ class Lake:
 
     @cached_property
     def _reader(self) -> Reader:
+        from ingot.app.query import reader_of
+
         return reader_of(self._parts)
 
     def bars(
@@ -164,6 +165,8 @@ class Lake:
 
         The date is today by default. No row, and a notice, where nobody is known to hold it.
         """
+        from ingot.app import identity
+
         day = self.today() if date is None else _date("date", date)
         return identity.resolve(self._parts, self._reader, symbol, day, known_at)
 
@@ -182,6 +185,8 @@ class Lake:
         Raises:
             QueryError: The rule is not a condition over these columns.
         """
+        from ingot.app import identity
+
         day = _date("date", date)
         return identity.universe(self._parts, self._reader, day, known_at, rule=rule)
 
@@ -212,6 +217,8 @@ class Lake:
             QueryError: A side cannot be had, or the two cannot be compared.
             CorruptFileError: A file cannot be read.
         """
+        from ingot.app.reconcile import ReconcileRequest, reconcile
+
         first, last = self._span(start, end)
         request = ReconcileRequest(a, b, first, last, tuple(symbols), layer, known_at)
         return reconcile(self._parts, request).answer
@@ -229,6 +236,8 @@ class Lake:
         Raises:
             QueryError: There is no such table or rule.
         """
+        from ingot.app.check import check
+
         first, last = self._span(start, end)
         return check(self._parts, table=table, start=first, end=last, rules=rules).answer
 
@@ -276,6 +285,8 @@ class Lake:
         Raises:
             QueryError: A word or a moment is wrong.
         """
+        from ingot.app import revisions
+
         first, last = self._span(start, end)
         return revisions.revisions(
             self._parts,
@@ -289,6 +300,8 @@ class Lake:
 
     def retroactive(self) -> Answer:
         """Return each exception of the as-known law, with what it affects and from when."""
+        from ingot.app import retroactive
+
         return retroactive.retroactive(self._parts)
 
     def coverage(
@@ -311,6 +324,8 @@ class Lake:
         Raises:
             QueryError: A date or the moment is wrong, or there are more rows than a limit.
         """
+        from ingot.app import coverage
+
         return coverage.coverage(
             self._parts,
             start=None if start is None else _date("start", start),
@@ -324,6 +339,8 @@ class Lake:
         self, *, start: str | date | None = None, end: str | date | None = None
     ) -> int:
         """Compute the whole market's coverage and keep it in ops.coverage; return its rows."""
+        from ingot.app import coverage
+
         return coverage.save(
             self._parts,
             start=None if start is None else _date("start", start),
@@ -356,6 +373,8 @@ class Lake:
         Raises:
             QueryError: The answer is not settled, the folder is in use, or the question is wrong.
         """
+        from ingot.app import exports
+
         order = exports.ExportOrder(Path(folder), format, allow_unsettled)
         if sql is not None:
             return exports.export(
@@ -371,22 +390,32 @@ class Lake:
         Raises:
             NotReplayableError: Something of it is gone; the message names it.
         """
+        from ingot.app import replay
+
         return replay.replay(self._parts, Path(manifest), Path(folder))
 
     def exports(self) -> Answer:
         """Return the exports that this lake has made and how many snapshots each pins."""
+        from ingot.app import exports
+
         return exports.exports(self._parts)
 
     def release(self, export_id: str) -> str:
         """Give an export's snapshots free, so that they may expire; say what was done."""
+        from ingot.app import exports
+
         return exports.release(self._parts, export_id)
 
     def tables(self) -> Answer:
         """Return the lake's tables with rows, size and what one row is."""
+        from ingot.app import describe
+
         return describe.tables(self._parts)
 
     def describe(self, table: str) -> Answer:
         """Return a table's columns with type, unit and meaning."""
+        from ingot.app import describe
+
         return describe.columns(self._parts, table)
 
     def today(self) -> date:

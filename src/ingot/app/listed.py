@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pyarrow as pa
 
 from ingot.query.answer import Answer
@@ -32,5 +31,7 @@ def as_table(schema: pa.Schema, rows: Iterable[Sequence[Any]]) -> pa.Table:
 
     pa.array() loads pandas, which is most of the time that a short command takes.
     """
+    import polars as pl
+
     made = pl.DataFrame(list(rows), schema=pl.Schema(schema), orient="row")
     return made.to_arrow().cast(schema)

@@ -7,10 +7,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-import polars as pl
 import pyarrow as pa
 
-from ingot.app import reference
 from ingot.app.closings import Closings
 from ingot.app.holders import Holders
 from ingot.app.known import KnownRows
@@ -152,6 +150,8 @@ class Perspectives:
     def _require_actions(self, basis: str) -> None:
         if self._parts.tables.plan(ScanRequest(silver.CORPORATE_ACTIONS)).rows:
             return
+        from ingot.app import reference
+
         landed = {dataset.name for _, dataset in reference.datasets(self._parts)}
         todo = (
             "they are landed and not refined; run: ingot build"
@@ -265,6 +265,8 @@ class Perspectives:
 
     def _state(self, request: BarsRequest, moment: AsOf) -> Hashable:
         """Name all that the factors of the market depend on."""
+        import polars as pl
+
         tables = (silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, silver.DAY_BARS, gold.DAILY_BARS)
         pointers = tuple(self._parts.tables.pointer(t) for t in tables)
         instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
@@ -281,6 +283,8 @@ class Perspectives:
 
     def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
         """Return the instrument that holds a symbol on a date; None where there is none."""
+        import polars as pl
+
         found = follow(
             symbol,
             on=day,

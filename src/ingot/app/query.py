@@ -24,6 +24,7 @@ from ingot.query.answer import Answer, in_currencies, sources_in, to_wide
 from ingot.query.bars import BarsRequest, plan_bars, seen
 from ingot.query.bind import table_of
 from ingot.query.cache import Cache, Key
+from ingot.query.values import distinct
 from ingot.tables import gold, silver
 from ingot.tables.basis import FACTORS
 from ingot.tables.relation import ArrowRelation
@@ -142,12 +143,11 @@ class Reader:
 
     def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request on basis raw, under the symbols as traded."""
-        plan = self._planned(request)
-        table = plan.table
-
+        table = request.table
         bases = bases_of(request.known_basis)
 
         def answer() -> pa.Table:
+            plan = self._planned(request)
             view = self._views.view(table.name, moment, plan.conditions, bases=bases)
             if plan.rows_only:
                 return self._reads.rows(view, plan.columns, plan.order)
@@ -343,7 +343,7 @@ def _told(answer: Answer, basis: str, perspective: Perspective) -> Answer:
 def _absent(request: BarsRequest, rows: pa.Table, moment: AsOf) -> tuple[str, ...]:
     """Say which of the symbols asked for have no bar."""
     if len(request.symbols) > 1:
-        found = set(rows["symbol"].unique().to_pylist())
+        found = distinct(rows["symbol"])
         absent = [symbol for symbol in request.symbols if symbol not in found]
     else:
         absent = [] if rows.num_rows else list(request.symbols)

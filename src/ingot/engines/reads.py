@@ -12,12 +12,10 @@ import threading
 import weakref
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Limits, Size, out_of_memory, out_of_time
@@ -27,15 +25,17 @@ from ingot.tables.relation import FileRelation, paths_of, table_of, unreadable
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
-    from ingot.tables.view import Condition, View
+    from ingot.tables.view import View
 
 _BATCH_ROWS: Final = 65_536
 _NARROW: Final = frozenset({"symbol", "bar_start_ns"})
 """Columns whose conditions let Polars skip most of a file."""
+_FIRST_READS: Final = 3
+"""Reads that take less time with the engine that is open than loading another one takes."""
 
 
 class Reads:
@@ -44,6 +44,7 @@ class Reads:
     def __init__(self, limits: Limits) -> None:
         """Open DuckDB in memory with these limits; several reads share them."""
         self._limits = limits
+        self._rows_read = 0
         self._connection = duckdb.connect(":memory:")
         # At exit, too: what is open then is reported as leaked by the library.
         self._closing = weakref.finalize(self, self._connection.close)
@@ -89,16 +90,15 @@ class Reads:
     def rows(self, view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table:
         """Return a view's rows, these columns in this order.
 
-        Polars reads the few row groups that narrow conditions leave; DuckDB reads the rest, and
-        all files whose columns no longer have the names of the snapshot. Both give equal rows.
+        Polars reads the few row groups that narrow conditions leave; DuckDB reads the rest, all
+        files whose columns no longer have the names of the snapshot, and the first such reads of
+        a process, which loading Polars would only delay. Both give equal rows.
 
         Raises:
             QueryError: It is beyond a limit; the message names the setting.
         """
-        try:
-            found = _scanned(view, columns, order) if _is_narrow(view) else None
-        except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as exc:
-            raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
+        self._rows_read += 1
+        found = _narrow(view, columns, order) if self._rows_read > _FIRST_READS else None
         if found is not None:
             Size(self._limits).add(found)
             return found
@@ -169,7 +169,25 @@ def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]
     return f"WITH {', '.join(parts)}{rest}"
 
 
-def _is_narrow(view: View) -> bool:
+def _narrow(view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table | None:
+    """Return the rows of a narrow view as Polars reads them; None where DuckDB has to."""
+    narrowing = [c for c in view.conditions if c.column in _NARROW]
+    if not narrowing:
+        return None
+    from ingot.engines import narrow  # noqa: PLC0415 - not every read takes Polars
+
+    others = [c for c in view.conditions if c.column not in _NARROW]
+    try:
+        if not _is_plain(view):
+            return None
+        assert isinstance(view.relation, FileRelation)  # noqa: S101  # _is_plain looked
+        return narrow.scanned(view.relation, narrowing, others, columns, order)
+    except narrow.FAILURES as exc:
+        raise _failure(exc, [view]) or _one_of(view, exc) or _not_read(exc) from exc
+
+
+def _is_plain(view: View) -> bool:
+    """Return True if the view is of files alone that have the columns' present names."""
     relation = view.relation
     return (
         isinstance(relation, FileRelation)
@@ -177,47 +195,15 @@ def _is_narrow(view: View) -> bool:
         and view.cut is None
         and view.factors is None
         and bool(relation.paths)
-        and any(c.column in _NARROW for c in view.conditions)
         and all(_names_in(path) == _names_of(relation) for path in relation.paths)
     )
-
-
-def _scanned(view: View, columns: Sequence[str], order: Sequence[str]) -> pa.Table:
-    assert isinstance(view.relation, FileRelation)  # noqa: S101  # _is_narrow looked
-    frame = pl.scan_parquet(list(view.relation.paths), hive_partitioning=False, glob=False)
-    kept = frame.filter([_expression(c) for c in view.conditions])
-    found = kept.select([*columns, *(c for c in order if c not in columns)]).collect()
-    return _plain(found.sort(order).select(columns).to_arrow())
-
-
-_EXPRESSIONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
-    "=": lambda column, value: column == value,
-    "<": lambda column, value: column < value,
-    "<=": lambda column, value: column <= value,
-    ">": lambda column, value: column > value,
-    ">=": lambda column, value: column >= value,
-}
-
-
-def _expression(condition: Condition) -> pl.Expr:
-    column = pl.col(condition.column)
-    if not isinstance(condition.value, tuple):
-        return _EXPRESSIONS[condition.operator](column, pl.lit(condition.value))
-    if len(condition.value) == 1:
-        return column == pl.lit(condition.value[0])
-    return column.is_in(list(condition.value))
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Return the table with the string type that DuckDB gives."""
-    wide = {pa.large_string(), pa.string_view()}
-    fields = [f.with_type(pa.string()) if f.type in wide else f for f in table.schema]
-    return table.cast(pa.schema(fields))
 
 
 @lru_cache(maxsize=16_384)
 def _names_in(path: str) -> tuple[tuple[int, str], ...]:
     """Return field ids and names of a data file; a file never changes."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - not every read takes it
+
     fields = pq.read_schema(path)
     ids = ((f.metadata or {}).get(b"PARQUET:field_id", b"-1") for f in fields)
     return tuple(sorted((int(i), f.name) for i, f in zip(ids, fields, strict=True)))

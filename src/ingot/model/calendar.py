@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from datetime import date  # noqa: TC003 (a NamedTuple reads it at run time)
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingot.model.time import NEW_YORK, from_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
 OVERNIGHT: Final = "overnight"
 PRE: Final = "pre"
@@ -22,9 +22,10 @@ CLOSED: Final = "closed"
 SESSIONS: Final = (OVERNIGHT, PRE, REGULAR, POST)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Session:
+class Session(NamedTuple):
     """One session of one trade date, `[start_ns, end_ns)` in nanoseconds UTC.
+
+    A tuple, because a calendar has tens of thousands of them and every read takes one.
 
     `trade_date` may be the day after the clock's: an overnight session starts the evening before.
     """

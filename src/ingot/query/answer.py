@@ -8,9 +8,10 @@ from typing import IO, TYPE_CHECKING
 
 from ingot.errors import QueryError
 from ingot.model.currency import DOLLAR
-from ingot.query import formats, frames
+from ingot.query import formats
 from ingot.query.bars import CURRENCY
 from ingot.query.printed import brief, fitting, html
+from ingot.query.values import distinct
 
 if TYPE_CHECKING:
     import os
@@ -70,10 +71,14 @@ class Answer:
 
     def to_polars(self, *, exact: bool = False) -> pl.DataFrame:
         """Return the rows as a Polars frame; decimals become float64 unless `exact`."""
+        from ingot.query import frames
+
         return frames.to_polars(self.data, exact=exact)
 
     def to_pandas(self, *, exact: bool = False) -> pd.DataFrame:
         """Return the rows as a pandas frame; decimals become float64 unless `exact`."""
+        from ingot.query import frames
+
         return frames.to_pandas(self.data, exact=exact)
 
     def fitting(self, width: int) -> tuple[Answer, tuple[str, ...]]:
@@ -116,7 +121,7 @@ def sources_in(data: pa.Table) -> tuple[str, ...]:
     """Return the connectors named in the rows' source column, sorted."""
     if "source" not in data.column_names:
         return ()
-    return tuple(sorted(value for value in data["source"].unique().to_pylist() if value))
+    return tuple(sorted(value for value in distinct(data["source"]) if value))
 
 
 def in_currencies(data: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
@@ -126,7 +131,7 @@ def in_currencies(data: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
     """
     if CURRENCY not in data.column_names:
         return data, ()
-    others = [c for c in data[CURRENCY].unique().to_pylist() if c not in {None, DOLLAR}]
+    others = distinct(data[CURRENCY]) - {None, DOLLAR}
     if not others:
         return data.drop_columns([CURRENCY]), ()
     return data, (f"not all prices are in {DOLLAR}: {', '.join(sorted(others))}",)
@@ -143,8 +148,10 @@ def to_wide(data: pa.Table, value: str, *, symbols: Sequence[str] = ()) -> pa.Ta
     Raises:
         QueryError: A symbol is called like a column of time.
     """
+    from ingot.query import frames
+
     index = [name for name in _TIME if name in data.column_names]
-    found = {str(symbol) for symbol in data["symbol"].unique().to_pylist()}
+    found = set(map(str, distinct(data["symbol"])))
     columns = [*dict.fromkeys(symbols), *sorted(found - set(symbols))]
     if clash := set(columns) & set(index):
         raise QueryError(

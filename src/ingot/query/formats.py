@@ -12,17 +12,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
-import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingot.errors import QueryError
 from ingot.failures import translate
 from ingot.query.printed import printed
-from ingot.query.texts import json_texts, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import polars as pl
 
 _BATCH_ROWS: Final = 65_536
 _ROW_GROUP_ROWS: Final = 65_536
@@ -78,6 +77,10 @@ def _write_table(data: pa.Table, stream: IO[bytes]) -> None:
 
 
 def _write_csv(data: pa.Table, stream: IO[bytes]) -> None:
+    import polars as pl
+
+    from ingot.query.texts import texts
+
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow(data.column_names)
     stream.write(header.getvalue().encode())
@@ -97,6 +100,10 @@ def _write_json(data: pa.Table, stream: IO[bytes]) -> None:
 
 
 def _objects(batch: pa.Table) -> list[str]:
+    import polars as pl
+
+    from ingot.query.texts import json_texts
+
     parts: list[pl.Expr | pl.Series] = []
     for i, (name, column) in enumerate(zip(batch.column_names, batch.columns, strict=True)):
         key = ("{" if i == 0 else ",") + json.dumps(name, ensure_ascii=False) + ":"
@@ -105,6 +112,8 @@ def _objects(batch: pa.Table) -> list[str]:
 
 
 def _write_parquet(data: pa.Table, stream: IO[bytes]) -> None:
+    import pyarrow.parquet as pq
+
     pq.write_table(data, stream, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
 
 

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from ingot.escaping import escaped
-from ingot.query.texts import is_number, texts
+from ingot.query.values import column_texts, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def fitting(data: pa.Table, width: int) -> int:
     """Return how many leading columns, one at least, `printed` fits into `width` characters."""
     used = 0
     for position, (name, column) in enumerate(zip(data.column_names, data.columns, strict=True)):
-        cells = (len(escaped(text or "")) for text in texts(column))
+        cells = (len(escaped(text or "")) for text in column_texts(column))
         used += max([len(escaped(name)), *cells]) + (2 if position else 0)
         if used > width:
             return max(position, 1)
@@ -65,7 +65,7 @@ def _size(data: pa.Table) -> str:
 
 
 def _cells(data: pa.Table) -> list[list[str]]:
-    columns = [[escaped(text or "") for text in texts(column)] for column in data.columns]
+    columns = [[escaped(text or "") for text in column_texts(column)] for column in data.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow as pa
 
+from ingot.query.values import decimal_text, is_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,13 +27,6 @@ _LAST_US: Final = 253_402_300_800_000_000
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _NS_PER: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Say whether values of this type are written as JSON numbers."""
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
 
 
 def texts(column: pa.ChunkedArray[Any]) -> pl.Series:
@@ -50,7 +45,9 @@ def _written(series: pl.Series, kind: pa.DataType) -> pl.Series:
     if pa.types.is_decimal(kind):
         return _decimals(series)
     if pa.types.is_timestamp(kind):
-        return _instants(series, kind.unit, zone="Z" if kind.tz else "")
+        # Polars counts seconds in milliseconds.
+        unit = "ms" if kind.unit == "s" else kind.unit
+        return _instants(series, unit, zone="Z" if kind.tz else "")
     if pa.types.is_date(kind):
         return _dates(series)
     return series.cast(pl.String)
@@ -84,7 +81,7 @@ def to_json(value: object) -> str:
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else "null"
     if isinstance(value, Decimal):
-        return _decimal(value)
+        return decimal_text(value)
     if isinstance(value, dict):
         pairs = (f"{to_json(str(k))}:{to_json(v)}" for k, v in value.items())
         return "{" + ",".join(pairs) + "}"
@@ -112,13 +109,13 @@ def _plain(value: object) -> str:
             return write(value)
     if hasattr(value, "months"):
         seconds = Decimal(value.nanoseconds).scaleb(-9)  # type: ignore[attr-defined]  # pyarrow's
-        return f"P{value.months}M{value.days}DT{_decimal(seconds)}S"  # type: ignore[attr-defined]
+        return f"P{value.months}M{value.days}DT{decimal_text(seconds)}S"  # type: ignore[attr-defined]
     return to_json(value)
 
 
 def _duration(value: timedelta) -> str:
     seconds = Decimal(value // timedelta(microseconds=1)).scaleb(-6)
-    return f"P0M0DT{_decimal(seconds)}S"
+    return f"P0M0DT{decimal_text(seconds)}S"
 
 
 def _instant(value: datetime) -> str:
@@ -135,11 +132,6 @@ _RARE: Final[dict[type, Callable[..., str]]] = {
     time: time.isoformat,
     timedelta: _duration,
 }
-
-
-def _decimal(value: Decimal) -> str:
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _decimals(series: pl.Series) -> pl.Series:

@@ -1,7 +1,4 @@
-"""Makes a catalog or a table anew whose own description is damaged, and forgets lost snapshots.
-
-Import this module late: it needs PyIceberg.
-"""
+"""Makes a catalog or a table anew whose own description is damaged, and forgets lost snapshots."""
 
 from __future__ import annotations
 
@@ -18,14 +15,15 @@ from ingot.storage.boundary import calm
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME
 from ingot.storage.locations import WAREHOUSE, Locations
 from ingot.storage.metadata import TableState, parse_state
+from ingot.storage.new_tables import create_tables
 from ingot.storage.seal import read_sealed
-from ingot.storage.sql_catalog import LakeCatalog, create_tables
 from ingot.tables.catalog import ALL_TABLES, all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from ingot.storage.sql_catalog import LakeCatalog
     from ingot.tables.contract import Table
 
 _VERSION: Final = re.compile(r"(\d+)-.*\.metadata\.json")
@@ -130,15 +128,8 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
     if path.exists():
         path.rename(path.with_name(f"{CATALOG_FILE}.damaged-{uuid4().hex[:8]}"))
     path.with_name(f"{CATALOG_FILE}-journal").unlink(missing_ok=True)
-    catalog = LakeCatalog(locations, boundary=calm, create=True)
-    try:
-        kept = {table: at for table, at in latest.items() if at is not None}
-        for table, location in kept.items():
-            catalog.create_namespace_if_not_exists(table.namespace)
-            catalog.register_table(table.name, location)
-        create_tables(catalog, all_tables())
-    finally:
-        catalog.close()
+    kept = {table.name: at for table, at in latest.items() if at is not None}
+    create_tables(locations, all_tables(), boundary=calm, known=kept)
     return len(kept)
 
 
@@ -156,7 +147,7 @@ def _latest(root: Path, table: Table, recorded: Collection[int]) -> str | None:
     return max(found)[-1] if found else None
 
 
-def remake_table(catalog: LakeCatalog, table: Table) -> None:
+def remake_table(catalog: LakeCatalog, locations: Locations, table: Table) -> None:
     """Forget a table's whole description and make it anew, empty; its files become orphans."""
     catalog.drop_table(table.name)
-    create_tables(catalog, [table])
+    create_tables(locations, [table], boundary=calm)

@@ -1,15 +1,11 @@
-"""A table's contract in Iceberg's words: schema, partition spec, sort order, properties."""
+"""A table's contract as an Iceberg schema, and what a newer contract adds to it."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, NullOrder, SortDirection, SortField
-from pyiceberg.table.sorting import SortOrder as IcebergSortOrder
-from pyiceberg.transforms import IdentityTransform, MonthTransform, YearTransform
 from pyiceberg.types import (
     BooleanType,
     DateType,
@@ -24,17 +20,13 @@ from pyiceberg.types import (
 )
 
 from ingot.errors import ContractBrokenError
-from ingot.storage.scoping import bounded_columns
 from ingot.tables import contract
-from ingot.tables.contract import Granularity
 
 if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
 
-    from ingot.tables.contract import ColumnType, Partition, Table
+    from ingot.tables.contract import ColumnType, Table
 
-SORT_ORDER_ID: Final = 1
-_FIRST_PARTITION_ID: Final = 1000
 _TYPES: Final[dict[ColumnType, PrimitiveType]] = {
     contract.String: StringType(),
     contract.Int32: IntegerType(),
@@ -43,23 +35,6 @@ _TYPES: Final[dict[ColumnType, PrimitiveType]] = {
     contract.Boolean: BooleanType(),
     contract.Date: DateType(),
     contract.TimestampUs: TimestamptzType(),
-}
-_PROPERTIES: Final = {
-    "format-version": "2",
-    "write.format.default": "parquet",
-    "write.parquet.compression-codec": "zstd",
-    "write.parquet.compression-level": "3",
-    "write.avro.compression-codec": "gzip",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-    "commit.manifest-merge.enabled": "false",
-    "write.delete.isolation-level": "serializable",
-    "write.update.isolation-level": "serializable",
-    "write.merge.isolation-level": "serializable",
-    "write.delete.mode": "copy-on-write",
-    "write.update.mode": "copy-on-write",
-    "write.merge.mode": "copy-on-write",
-    "write.metadata.metrics.default": "none",
 }
 
 
@@ -88,53 +63,6 @@ def iceberg_schema(table: Table, schema_id: int = 0) -> Schema:
     )
 
 
-def partition_spec(table: Table) -> PartitionSpec:
-    """Return the contract's partition spec: the month or the year of one column, or none."""
-    partition = table.partition
-    if partition is None:
-        return UNPARTITIONED_PARTITION_SPEC
-    return PartitionSpec(
-        PartitionField(
-            source_id=_id(table, partition.column),
-            field_id=_FIRST_PARTITION_ID,
-            transform=_transform(partition),
-            name=f"{partition.column}_{partition.granularity.value}",
-        )
-    )
-
-
-def _transform(partition: Partition) -> MonthTransform[int] | YearTransform[int]:
-    return YearTransform() if partition.granularity is Granularity.YEAR else MonthTransform()
-
-
-def sort_order(table: Table) -> IcebergSortOrder:
-    """Return the order of rows inside each file; files say themselves whether they keep it."""
-    if not table.sort:
-        return UNSORTED_SORT_ORDER
-    return IcebergSortOrder(
-        *(
-            SortField(
-                source_id=_id(table, name),
-                transform=IdentityTransform(),
-                direction=SortDirection.ASC,
-                null_order=NullOrder.NULLS_FIRST,
-            )
-            for name in table.sort
-        ),
-        order_id=SORT_ORDER_ID,
-    )
-
-
-def properties(table: Table) -> dict[str, str]:
-    """Return the properties of a new table.
-
-    Metrics are kept whole for the columns that bound files and off for the others: a bound cut
-    at 16 characters could not tell one dataset from the next.
-    """
-    metrics = {f"write.metadata.metrics.column.{name}": "full" for name in bounded_columns(table)}
-    return _PROPERTIES | metrics
-
-
 def grown_schema(table: Table, metadata: TableMetadata) -> Schema | None:
     """Return the contract's schema if it has more columns than the table; None if it is equal.
 
@@ -161,7 +89,3 @@ def grown_schema(table: Table, metadata: TableMetadata) -> Schema | None:
 
 def _shape(field: NestedField) -> tuple[int, str, str, bool]:
     return field.field_id, field.name, str(field.field_type), field.required
-
-
-def _id(table: Table, column: str) -> int:
-    return table.column_names.index(column) + 1

@@ -45,7 +45,7 @@ from pyiceberg.typedef import Record
 
 from ingot.storage.commit import Proposal
 from ingot.storage.local_io import LocalFileIO
-from ingot.storage.schema import SORT_ORDER_ID
+from ingot.storage.new_tables import SORT_ORDER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

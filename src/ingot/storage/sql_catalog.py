@@ -12,23 +12,19 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError, ValidationError
+from pyiceberg.exceptions import NoSuchTableError, ValidationError
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import StagedTable
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import EMPTY_DICT
 from sqlalchemy import URL
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ingot.errors import DamagedFileError
 from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
-from ingot.storage.schema import iceberg_schema, partition_spec, properties, sort_order
 from ingot.storage.seal import sealed
-from ingot.tables.catalog import ALL_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from pyiceberg.io import FileIO
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
 
     from ingot.storage.boundary import Boundary
     from ingot.storage.locations import Locations
-    from ingot.tables.contract import Table
 
 _KEPT: Final = 32
 _IO: Final = f"{LocalFileIO.__module__}.{LocalFileIO.__qualname__}"
@@ -65,7 +60,7 @@ class CommitCatalog(Protocol):
 class LakeCatalog(SqlCatalog):
     """The catalog of one lake: durable files, parsed metadata kept by its name."""
 
-    def __init__(self, locations: Locations, *, boundary: Boundary, create: bool = False) -> None:
+    def __init__(self, locations: Locations, *, boundary: Boundary) -> None:
         path = locations.root / CATALOG_FILE
         self._io_properties = {RECORDED: locations.recorded, ROOT: str(locations.root)}
         self._io = LocalFileIO(self._io_properties, boundary=boundary)
@@ -75,7 +70,7 @@ class LakeCatalog(SqlCatalog):
             CATALOG_NAME,
             uri=_url(path),
             warehouse=locations.warehouse,
-            init_catalog_tables=str(create).lower(),
+            init_catalog_tables="false",
             **{"py-io-impl": _IO, **self._io_properties},
         )
         self._pointers = Pointers(path)
@@ -129,24 +124,6 @@ class LakeCatalog(SqlCatalog):
             super()._update_and_stage_table(current_table, table_identifier, requirements, updates)
         )
 
-    def make(self, table: Table) -> None:
-        """Make an empty table.
-
-        Raises:
-            TableAlreadyExistsError: Another process made it first.
-        """
-        staged = _sealed(
-            self._create_staged_table(
-                table.name,
-                schema=iceberg_schema(table),
-                partition_spec=partition_spec(table),
-                sort_order=sort_order(table),
-                properties=properties(table),
-            )
-        )
-        self._write_metadata(staged.metadata, staged.io, staged.metadata_location)
-        self.register_table(table.name, staged.metadata_location)
-
     def _load_file_io(
         self, properties: Properties = EMPTY_DICT, location: str | None = None
     ) -> FileIO:
@@ -165,43 +142,3 @@ def _url(path: Path) -> str:
     """Return the URL of a database; in it `%`, `?` and `#` mean something, in a path nothing."""
     url = URL.create("sqlite", database=str(path), query={"timeout": f"{TIMEOUT_S:g}"})
     return url.render_as_string()
-
-
-def create_lake(locations: Locations, *, boundary: Boundary) -> None:
-    """Make the catalog file and all tables where they are not there yet."""
-    catalog = _opened(locations, boundary)
-    try:
-        create_tables(catalog, ALL_TABLES)
-    finally:
-        catalog.close()
-
-
-def _opened(locations: Locations, boundary: Boundary) -> LakeCatalog:
-    try:
-        return LakeCatalog(locations, boundary=boundary, create=True)
-    except SQLAlchemyError:
-        pass  # two processes made it at once; the other one's tables are there now
-    return LakeCatalog(locations, boundary=boundary)
-
-
-def create_tables(catalog: LakeCatalog, tables: Iterable[Table]) -> None:
-    """Make the namespaces and tables that are not there yet."""
-    for table in tables:
-        _create_namespace(catalog, table.namespace)
-        if not catalog.table_exists(table.name):
-            _create(catalog, table)
-
-
-def _create_namespace(catalog: LakeCatalog, namespace: str) -> None:
-    try:
-        catalog.create_namespace_if_not_exists(namespace)
-    except IntegrityError:
-        if not catalog.namespace_exists(namespace):
-            raise  # else another process made it first
-
-
-def _create(catalog: LakeCatalog, table: Table) -> None:
-    try:
-        catalog.make(table)
-    except TableAlreadyExistsError:
-        return  # another process made it first

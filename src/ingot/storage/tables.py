@@ -94,10 +94,10 @@ class TableStore:
             ConfigError: The folder cannot be used.
             StorageFullError, StorageUnavailableError: The disk failed.
         """
-        from ingot.storage.sql_catalog import create_lake  # noqa: PLC0415 - takes a second
+        from ingot.storage.new_tables import create_tables  # noqa: PLC0415 - once in a lake's life
 
         make_folders(root)
-        create_lake(locations_of(root), boundary=boundary)
+        create_tables(locations_of(root), ALL_TABLES, boundary=boundary)
         fsync_folder(root)
         return cls(root, boundary=boundary)
 
@@ -358,10 +358,10 @@ class TableStore:
 
     def remake(self, table: Table) -> None:
         """Forget a table's description, which is damaged, and make it anew, empty."""
-        from ingot.storage.recovery import remake_table  # noqa: PLC0415 - imports PyIceberg
+        from ingot.storage.recovery import remake_table  # noqa: PLC0415 - rarely needed
 
         with self._locks[table.name]:
-            remake_table(self._catalog, table)
+            remake_table(self._catalog, self._locations, table)
 
     def pin(self, table: Table, snapshot_id: int, tag: str) -> None:
         """Name a snapshot by a tag, so that it does not expire; a tag keeps its snapshot.
@@ -458,11 +458,11 @@ class TableStore:
             return self._committer.commit(table.name, propose)
 
     def _create_missing(self, tables: Sequence[Table]) -> None:
-        from ingot.storage.sql_catalog import create_tables  # noqa: PLC0415 - takes a second
+        from ingot.storage.new_tables import create_tables  # noqa: PLC0415 - once in a lake's life
 
         # A lake that may only be read is read without the tables that it has not got.
         with suppress(ConfigError, StorageFullError), failures():
-            create_tables(self._catalog, tables)
+            create_tables(self._locations, tables, boundary=self._boundary)
 
     def _place(self, table: Table) -> Workplace:
         from ingot.storage.producers import Workplace  # noqa: PLC0415 - imports PyIceberg

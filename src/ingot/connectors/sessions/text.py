@@ -7,6 +7,7 @@ from datetime import date
 from functools import lru_cache
 from io import StringIO
 from itertools import pairwise
+from operator import le, lt
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import CorruptFileError, SchemaDriftError
@@ -47,10 +48,10 @@ def parse(content: bytes) -> Calendar:
         lines = csv.reader(StringIO(content.decode(), newline=""), strict=True)
         header = next(lines, [])
         _check_header(header)
-        rows = [_row(fields, number) for number, fields in enumerate(lines, start=1)]
+        found = list(lines)
     except (UnicodeDecodeError, csv.Error) as exc:
         raise CorruptFileError(f"The landed sessions are not CSV in UTF-8: {exc}.") from exc
-    return _calendar(rows)
+    return _whole(found) or _calendar([_row(fields, n) for n, fields in enumerate(found, start=1)])
 
 
 def diff(old: Calendar, new: Calendar) -> tuple[date, ...]:
@@ -67,6 +68,28 @@ def diff(old: Calendar, new: Calendar) -> tuple[date, ...]:
     return tuple(
         sorted(day for day in days if first <= day <= last and old.of_date(day) != new.of_date(day))
     )
+
+
+def _whole(rows: list[list[str]]) -> Calendar | None:
+    """Return the calendar of rows that are all in order, made by the column; None otherwise."""
+    try:
+        calendars, days, sessions, starts, ends, digests = zip(*rows, strict=True)
+        dates = {day: date.fromisoformat(day) for day in set(days)}
+        starts_ns, ends_ns = tuple(map(int, starts)), tuple(map(int, ends))
+    except ValueError:
+        return None
+    names = set(zip(calendars, digests, strict=True))
+    is_in_order = (
+        len(names) == 1
+        and set(sessions) <= set(SESSIONS)
+        and all(map(lt, starts_ns, ends_ns))
+        and all(map(le, ends_ns, starts_ns[1:]))
+    )
+    if not is_in_order:
+        return None
+    [(name, digest)] = names
+    columns = (calendars, map(dates.__getitem__, days), sessions, starts_ns, ends_ns)
+    return Calendar(name, tuple(map(Session._make, zip(*columns, strict=True))), digest)
 
 
 def _check_header(header: Iterable[str]) -> None:
