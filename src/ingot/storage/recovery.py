@@ -15,7 +15,7 @@ from uuid import uuid4
 from ingot.errors import IngotError
 from ingot.folders import names
 from ingot.storage.boundary import calm
-from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME
+from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, SqliteCatalog
 from ingot.storage.locations import WAREHOUSE, Locations
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.seal import read_sealed
@@ -130,13 +130,12 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
     if path.exists():
         path.rename(path.with_name(f"{CATALOG_FILE}.damaged-{uuid4().hex[:8]}"))
     path.with_name(f"{CATALOG_FILE}-journal").unlink(missing_ok=True)
-    catalog = LakeCatalog(locations, boundary=calm, create=True)
+    catalog = SqliteCatalog.create(path)
     try:
         kept = {table: at for table, at in latest.items() if at is not None}
         for table, location in kept.items():
-            catalog.create_namespace_if_not_exists(table.namespace)
-            catalog.register_table(table.name, location)
-        create_tables(catalog, ALL_TABLES)
+            catalog.swap(table.name, None, location)
+        create_tables(LakeCatalog(catalog, locations, boundary=calm), ALL_TABLES)
     finally:
         catalog.close()
     return len(kept)
@@ -154,9 +153,3 @@ def _latest(root: Path, table: Table, recorded: Collection[int]) -> str | None:
             when = path.stat().st_mtime
             found.append((int(version[1]), state.head in recorded, when, location))
     return max(found)[-1] if found else None
-
-
-def remake_table(catalog: LakeCatalog, table: Table) -> None:
-    """Forget a table's whole description and make it anew, empty; its files become orphans."""
-    catalog.drop_table(table.name)
-    create_tables(catalog, [table])
