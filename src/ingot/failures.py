@@ -62,7 +62,7 @@ _DATA_FILE: Final = re.compile(r"/warehouse/([^/]+)/([^/]+)/data/")
 
 
 @contextmanager
-def translated(path: Path, doing: str) -> Iterator[None]:
+def translated(path: object, doing: str) -> Iterator[None]:
     """Turn an OSError of the block into an error of ours that names `path`.
 
     Args:
