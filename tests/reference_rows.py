@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -113,16 +114,27 @@ class Server:
     url: str
     asked: list[str]
     headers: list[dict[str, str]]
+    connections: set[int]
+    """The client's port of each connection."""
 
 
 @contextmanager
-def serving(reply: Callable[[str], Answer]) -> Iterator[Server]:
-    """Serve on 127.0.0.1; `reply` is given each request's path and query."""
+def serving(
+    reply: Callable[[str], Answer], *, keep: bool = False, certificate: Path | None = None
+) -> Iterator[Server]:
+    """Serve on 127.0.0.1; `reply` is given each request's path and query.
+
+    Connections are kept open with `keep`, and encrypted with the key in `certificate`.
+    """
     asked: list[str] = []
     headers: list[dict[str, str]] = []
+    connections: set[int] = set()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keep else "HTTP/1.0"
+
         def do_GET(self) -> None:
+            connections.add(self.client_address[1])
             asked.append(self.path)
             headers.append(dict(self.headers))
             answer = reply(self.path)
@@ -136,11 +148,23 @@ def serving(reply: Callable[[str], Answer]) -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
+        def handle(self) -> None:
+            with suppress(ssl.SSLError):  # of a client that does not trust the certificate
+                super().handle()
+
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            url = f"https://localhost:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
-            yield Server(f"http://127.0.0.1:{server.server_address[1]}", asked, headers)
+            yield Server(url, asked, headers, connections)
         finally:
             server.shutdown()
             thread.join()

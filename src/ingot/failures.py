@@ -1,8 +1,8 @@
 """How the failure of a disk or of a library becomes an error of ours, by what the caller should do.
 
 Libraries report the same failure in their own ways: an OSError with a number, a text that ends
-with the system's words (DuckDB, Polars, Arrow), a code of SQLite, alone or inside one of
-SQLAlchemy. `failure_of` reads all of them; `storage.border` calls it for whoever forgets.
+with the system's words (DuckDB, Polars, Arrow), a code of SQLite. `failure_of` reads all of them;
+`storage.border` calls it for whoever forgets.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _DATA_FILE: Final = re.compile(r"/warehouse/([^/]+)/([^/]+)/data/")
 
 
 @contextmanager
-def translated(path: Path, doing: str) -> Iterator[None]:
+def translated(path: object, doing: str) -> Iterator[None]:
     """Turn an OSError of the block into an error of ours that names `path`.
 
     Args:
@@ -125,9 +125,8 @@ def failure_of(exc: BaseException, where: object = "a file") -> IngotError | Non
     """
     if isinstance(exc, IngotError):
         return exc
-    inner = getattr(exc, "orig", None) or exc  # SQLAlchemy wraps the driver's exception
-    if type(inner).__module__ == "sqlite3":
-        return sqlite_failure(inner, where)
+    if type(exc).__module__ == "sqlite3":
+        return sqlite_failure(exc, where)
     text = str(exc).strip()
     number = exc.errno if isinstance(exc, OSError) else None
     if number is None:

@@ -68,7 +68,7 @@ class Meanwhile:
 
 def beside(root: Path, *others: Callable[[], Any]) -> TableStore:
     """Return a store whose commits find that the others were faster."""
-    return TableStore(root, catalog=lambda inner: Meanwhile(inner, list(others)))
+    return TableStore(root, wrap=lambda inner: Meanwhile(inner, list(others)))
 
 
 def test_a_writer_that_lost_the_race_for_its_scope_does_not_double_rows(

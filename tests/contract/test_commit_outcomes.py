@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
-from sqlalchemy.exc import OperationalError
 
 from ingot.errors import CommitConflictError, CommitStateUnknownError, StorageUnavailableError
 from ingot.storage.reader import ScanRequest
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 CONFLICT = CommitFailedException("409: the table has been updated by another process")
 UNKNOWN = CommitStateUnknownException("503: no reply from the catalog")
 DROPPED = ConnectionResetError(errno.ECONNRESET, "connection reset by peer")
-LOCKED = OperationalError("UPDATE iceberg_tables", {}, Exception("database is locked"))
+LOCKED = CommitConflictError("catalog.db", attempts=1, reason="database is locked")
 FAULTS = {"conflict": CONFLICT, "unknown": UNKNOWN, "dropped": DROPPED, "locked": LOCKED}
 SETTINGS = ("first commit of a table", "new scope", "existing scope")
 
@@ -86,7 +85,7 @@ def faulty(root: Path) -> Iterator[Callable[..., tuple[TableStore, FaultyCatalog
             made.append(FaultyCatalog(inner, list(faults)))
             return made[0]
 
-        store = TableStore(root, catalog=wrap, attempts=4)
+        store = TableStore(root, wrap=wrap, attempts=4)
         opened.append(store)
         store._committer  # noqa: B018 - the catalog is opened, and wrapped, at the first commit
         return store, made[0]
@@ -232,7 +231,7 @@ class LateCatalog(FaultyCatalog):
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_commit_that_lands_after_it_was_given_up_is_recognised(root: Path, setting: str) -> None:
     kept = prepare(root, setting)
-    with TableStore(root, catalog=LateCatalog, attempts=4) as store:
+    with TableStore(root, wrap=LateCatalog, attempts=4) as store:
         snapshot = load(store, MONDAY, {"AAPL": 1})
 
         assert snapshot == store.head(MINUTE_BARS)
@@ -260,7 +259,7 @@ class LateOnReadCatalog(LateCatalog):
 def test_a_commit_that_lands_before_it_is_planned_again_is_recognised(root: Path) -> None:
     prepare(root, "existing scope")
     emptied = Replacement(scope(MONDAY), (), "unit")
-    with TableStore(root, catalog=LateOnReadCatalog, attempts=4) as store:
+    with TableStore(root, wrap=LateOnReadCatalog, attempts=4) as store:
         snapshot = store.replace(MINUTE_BARS, [emptied], run="run")
 
         assert snapshot == store.head(MINUTE_BARS)

@@ -7,16 +7,18 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.request import Request
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ingot.connectors.massive import connector as massive
 from ingot.connectors.pace import Pace
-from ingot.connectors.rest import wire
 from ingot.connectors.rest.client import RestClient, RestOptions
 from ingot.connectors.rest.quota import Gate, Quota
 from ingot.connectors.retry import Backoff
@@ -47,8 +49,8 @@ def closed() -> str:
 
 
 @contextmanager
-def dripping(head: bytes, piece: bytes, seconds: float) -> Iterator[str]:
-    """Serve `head` and then one `piece` after another, without end."""
+def dripping(head: bytes, piece: bytes, seconds: float, *, then: bytes = b"") -> Iterator[str]:
+    """Serve `head`, then one `piece` after another without end, or `then` after a request."""
     ended = threading.Event()
 
     def drip(client: socket.socket) -> None:
@@ -56,8 +58,10 @@ def dripping(head: bytes, piece: bytes, seconds: float) -> Iterator[str]:
             try:
                 client.recv(65_536)
                 client.sendall(head)
+                if then:
+                    client.recv(65_536)
                 while not ended.wait(seconds):
-                    client.sendall(piece)
+                    client.sendall(then or piece)
             except OSError:
                 return
 
@@ -140,6 +144,15 @@ def test_a_server_that_drips_is_given_up_within_the_deadline(head: bytes, piece:
     with dripping(head, piece, 0.02) as url, late:
         client(url, slept, deadline_s=0.3).get("a")
     assert slept == []
+
+
+def test_a_kept_connection_that_drips_is_given_up_within_the_deadline() -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    with dripping(whole, b"", 0.02, then=b"H") as url:
+        asked = client(url, [], deadline_s=0.3)
+        assert asked.get("a") == {}
+        with pytest.raises(SourceUnavailableError, match=r"0\.3 s, .* call_deadline_s"):
+            asked.get("b")
 
 
 def test_a_slow_line_that_stays_within_the_deadline_is_waited_for() -> None:
@@ -228,10 +241,106 @@ def test_a_name_like_this_machine_s_is_another(host: str) -> None:
         RestClient(RestOptions(f"http://{host}"))
 
 
-def test_a_redirect_from_https_to_http_is_not_followed() -> None:
-    request = Request("https://api.example.com/a")
-    with pytest.raises(URLError, match="redirected"):
-        wire._SameHost().redirect_request(request, None, 302, "", {}, "http://api.example.com/a")
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a new key and a certificate of localhost that it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + signed.public_bytes(Encoding.PEM)
+    )
+    return path
+
+
+def test_a_key_does_not_follow_a_redirect_from_https_to_http(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving(lambda _: Answer(b"{}")) as plain:
+        away = {"Location": plain.url.replace("127.0.0.1", "localhost")}
+        replies = {"/a": Answer(b"{}"), "/b": Answer(status=302, headers=away)}
+        with serving(replies.__getitem__, certificate=certificate) as server:
+            asked = client(server.url, [], headers={"Authorization": "Bearer kEy0123"})
+            assert asked.get("a") == {}
+            with pytest.raises(SourceUnavailableError, match="to another host, localhost"):
+                asked.get("b")
+    assert server.headers[0]["Authorization"] == "Bearer kEy0123"
+    assert plain.asked == []
+
+
+def test_a_certificate_that_this_machine_does_not_trust_is_refused(certificate: Path) -> None:
+    with (
+        serving(lambda _: Answer(b"{}"), certificate=certificate) as server,
+        pytest.raises(SourceUnavailableError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        client(server.url, []).get("a")
+    assert server.asked == []
+
+
+def test_calls_of_one_source_share_a_connection() -> None:
+    with serving(lambda _: Answer(b"{}"), keep=True) as server:
+        asked = client(server.url, [])
+        for path in ("a", "b", "c"):
+            assert asked.get(path) == {}
+    assert server.asked == ["/a", "/b", "/c"]
+    assert len(server.connections) == 1
+
+
+def test_a_redirect_on_the_same_host_keeps_the_key() -> None:
+    replies = {"/a": Answer(status=307, headers={"Location": "/b?c=1"}), "/b?c=1": Answer(b"[1]")}
+    with serving(replies.__getitem__) as server:
+        asked = client(server.url, [], headers={"Authorization": "Bearer kEy0123"})
+        assert asked.get("a") == [1]
+    assert [headers["Authorization"] for headers in server.headers] == ["Bearer kEy0123"] * 2
+
+
+def test_redirects_in_a_circle_end() -> None:
+    with (
+        serving(lambda _: Answer(status=302, headers={"Location": "/a"})) as server,
+        pytest.raises(SourceUnavailableError, match="redirected more than 10 times"),
+    ):
+        client(server.url, []).get("a")
+
+
+def test_the_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda _: Answer(b"{}")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        assert client(PLAIN, [], allow_http=True).get("a") == {}
+    assert proxy.asked == [f"{PLAIN}/a"]
+
+
+def test_no_proxy_is_asked_for_this_machine(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", closed)
+    monkeypatch.setenv("no_proxy", "")
+    with serving(lambda _: Answer(b"{}")) as server:
+        assert client(server.url, []).get("a") == {}
+
+
+def test_a_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(ConfigError, match="proxy of the environment cannot be used"):
+        client(PLAIN, [], allow_http=True).get("a")
+
+
+def test_a_key_with_a_line_break_is_refused_and_not_shown() -> None:
+    with (
+        serving(lambda _: Answer(b"{}")) as server,
+        pytest.raises(SourceUnavailableError, match="HTTP does not allow") as caught,
+    ):
+        client(server.url, [], headers={"Authorization": "Bearer kEy\n0123"}).get("a")
+    assert "0123" not in str(caught.value)
 
 
 def test_the_bucket_s_key_does_not_follow_a_redirect(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from ingot.cli.main import run
 from ingot.errors import CommitConflictError, DamagedFileError, StorageFullError
 from ingot.storage import tables
-from ingot.storage.catalog import Pointers
+from ingot.storage.catalog import SqliteCatalog
 from ingot.storage.reader import ScanRequest
 from ingot.storage.tables import TableStore
 from ingot.tables.silver import MINUTE_BARS
@@ -185,13 +185,13 @@ def test_a_reader_sees_the_last_commit_beside_one_that_died(
     root: Path, monkeypatch: pytest.MonkeyPatch, *, writable: bool
 ) -> None:
     path = root / "catalog.db"
-    pointers = Pointers(path)
+    pointers = SqliteCatalog(path)
     before = dict(pointers.all())
     subprocess.run([sys.executable, "-c", DYING, str(path)], check=False)
     assert path.with_name("catalog.db-journal").exists()
     if not writable:  # as on a disk that is mounted read-only
-        real = Pointers._connect
-        monkeypatch.setattr(Pointers, "_connect", lambda self, _: real(self, "ro"))
+        real = SqliteCatalog._connect
+        monkeypatch.setattr(SqliteCatalog, "_connect", lambda self, _: real(self, "ro"))
     assert pointers.all() == before
     assert path.with_name("catalog.db-journal").exists() is not writable
     pointers.close()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import closing
 from inspect import getmembers, isclass
 from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from ingot.errors import (
     ConfigError,
@@ -80,15 +79,16 @@ def test_a_data_file_that_is_missing_is_damage_of_its_table(
     assert (failure.path, failure.table) == (str(path), "silver.day_bars")
 
 
-def test_a_catalog_that_sqlite_or_sqlalchemy_cannot_use_is_named_by_what_is_wrong(
+def test_a_catalog_that_sqlite_cannot_use_is_named_by_what_is_wrong(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(b"not a database, but long enough to look like one" * 100)
-    engine = create_engine(f"sqlite:///{path}")
-    with pytest.raises(SQLAlchemyError, match="not a database") as raised, engine.connect() as db:
-        db.execute(text("SELECT 1 FROM sqlite_master"))
-    engine.dispose()
+    with (
+        closing(sqlite3.connect(path)) as db,
+        pytest.raises(sqlite3.Error, match="not a database") as raised,
+    ):
+        db.execute("SELECT 1 FROM sqlite_master")
     assert isinstance(failure_of(raised.value, path), DamagedFileError)
     absent = tmp_path / "absent" / "catalog.db"
     with pytest.raises(sqlite3.Error, match="unable to open") as opened:

@@ -16,7 +16,9 @@ from ingot.errors import DamagedFileError
 from ingot.model.known import gaps
 from ingot.model.landing import KnownBasis, Landing, LandingState, Outcome
 from ingot.storage import scrub
+from ingot.storage.files import Scratch
 from ingot.storage.landed import LandedBytes
+from ingot.storage.objects import LocalObjects
 from ingot.storage.scrub import Kind, Target
 from ingot.storage.seal import hash_in, read_sealed, seal
 
@@ -28,9 +30,8 @@ TEXT = b"ticker,volume\n" + b"AAPL,1\n" * 2000
 
 def landed(folder: Path, data: bytes, *, on_disk: bytes | None = None) -> LandedBytes:
     digest = sha256(data).hexdigest()
-    path = folder / digest
-    path.write_bytes(data if on_disk is None else on_disk)
-    return LandedBytes(path, digest)
+    (folder / digest).write_bytes(data if on_disk is None else on_disk)
+    return LandedBytes(LocalObjects(folder, scratch=Scratch(folder / "tmp")), digest, digest)
 
 
 def all_of(content: LandedBytes) -> bytes:
@@ -68,7 +69,8 @@ def test_damage_behind_what_a_parser_reads_is_found_when_it_stops_early(tmp_path
 
 def test_a_missing_object_is_damage(tmp_path: Path) -> None:
     content = landed(tmp_path, TEXT)
-    content.path.unlink()
+    (tmp_path / content.sha256).unlink()
+    assert not content.is_there
     with pytest.raises(DamagedFileError, match=r"it is missing.*ingot scrub"):
         content.read_bytes()
 

@@ -47,7 +47,9 @@ def version(data: bytes, ordinal: int = 1, key: str = KEY) -> Landing:
 def add(store: LandingStore, data: bytes) -> Path:
     temporary = store.temporary("file.csv.gz")
     temporary.write_bytes(data)
-    return store.add_object(temporary, sha256(data).hexdigest(), len(data))
+    digest = sha256(data).hexdigest()
+    store.add_object(temporary, digest, len(data))
+    return store.object_path(digest)
 
 
 def test_bytes_are_stored_once_under_their_hash(store: LandingStore) -> None:

@@ -22,6 +22,7 @@ from ingot.model.landing import Decision, Landing, Outcome, RemoteObject
 from ingot.model.work import Done, Scope, Unit
 from ingot.storage import state
 from ingot.storage.ledger import Ledger
+from ingot.storage.objects import LocalObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,7 +250,8 @@ def test_a_full_disk_says_so_and_the_work_goes_on_when_there_is_space(
 
     with pytest.raises(StorageFullError, match=r"No space left.*Free some space"):
         work(ledger)
-    ledger._boundary = ledger.store._boundary = crash_at("")
+    assert isinstance(ledger.store.objects, LocalObjects)
+    ledger._boundary = ledger.store.objects._boundary = crash_at("")
     if land(ledger) is None:
         (found,) = ledger.states("massive", DATASET)
         of = unit(found.landing.landing_id)
@@ -326,26 +328,28 @@ def test_records_that_come_back_are_entered_without_a_rebuild(lake: Path) -> Non
     assert states(lake) == before
 
 
-@pytest.mark.parametrize("call", ["scandir", "listdir"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ledger: ledger.states("massive", DATASET),
+        lambda ledger: ledger.store.versions("massive", REMOTE.key),
+    ],
+    ids=["every version", "versions of a key"],
+)
 def test_a_folder_that_cannot_be_listed_stops_the_command(
-    lake: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    lake: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Ledger], object]
 ) -> None:
-    real = getattr(os, call)
+    real = os.scandir
 
     def failing(folder: str | Path) -> object:
         if "versions" in str(folder):
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
         return real(folder)
 
-    monkeypatch.setattr(os, call, failing)
+    monkeypatch.setattr(os, "scandir", failing)
     (lake / "state.db").unlink()
-    with Ledger(lake) as ledger:
-        ask = {
-            "scandir": lambda: ledger.states("massive", DATASET),
-            "listdir": lambda: ledger.store.versions("massive", REMOTE.key),
-        }
-        with pytest.raises(StorageUnavailableError, match="versions"):
-            ask[call]()  # type: ignore[no-untyped-call]
+    with Ledger(lake) as ledger, pytest.raises(StorageUnavailableError, match="versions"):
+        ask(ledger)
 
 
 def test_a_cache_that_cannot_be_written_is_read_and_else_made_in_memory(

@@ -14,7 +14,7 @@ from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrd
 from pyiceberg.transforms import IdentityTransform, parse_transform
 
 from ingot.app.parts import init
-from ingot.storage.catalog import Pointers
+from ingot.storage.catalog import SqliteCatalog
 from ingot.storage.new_tables import first_metadata
 from ingot.storage.schema import iceberg_schema
 from ingot.tables.catalog import ALL_TABLES
@@ -80,7 +80,7 @@ def test_pyiceberg_opens_a_new_lake_and_finds_every_table(tmp_path: Path) -> Non
 
 def test_init_of_a_whole_lake_changes_no_pointer(tmp_path: Path) -> None:
     init(tmp_path / "lake")
-    pointers = Pointers(tmp_path / "lake" / "catalog.db")
+    pointers = SqliteCatalog(tmp_path / "lake" / "catalog.db")
     before = pointers.all()
 
     init(tmp_path / "lake")

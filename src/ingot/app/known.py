@@ -44,7 +44,7 @@ class KnownRows:
 
     def holdings(self, moment: AsOf, symbols: Collection[str] | None) -> tuple[Holding, ...]:
         """Return the holdings as known at a moment: of these symbols and of all their holders."""
-        if not self._parts.tables.plan(silver.INSTRUMENTS).rows:
+        if not self._parts.tables.plan(ScanRequest(silver.INSTRUMENTS)).rows:
             return ()
         import polars as pl
 

@@ -148,7 +148,7 @@ def _changes(parts: Parts, made: Manifest) -> Iterator[str]:
                 f"the transform of {name} has changed ({digest} then, {digests.get(name)} now); "
                 "a rebuild would not give the old rows, the pinned snapshot has them"
             )
-    lost = [v for v in made.landings if not parts.ledger.landed(v.sha256).path.is_file()]
+    lost = [v for v in made.landings if not parts.ledger.landed(v.sha256).is_there]
     for landing in lost[:_SHOWN]:
         yield (
             f"the object {landing.sha256[:16]}... of {landing.key} version {landing.ordinal} is "

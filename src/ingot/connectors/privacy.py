@@ -20,7 +20,7 @@ def require_private(url: str, *, allow_http: bool) -> None:
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme == "https" or allow_http or _is_this_machine(host):
+    if parts.scheme == "https" or allow_http or is_this_machine(host):
         return
     raise ConfigError(
         f"{parts.scheme}://{host} is not encrypted, so a key or the data could be read or changed "
@@ -28,7 +28,8 @@ def require_private(url: str, *, allow_http: bool) -> None:
     )
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Return True if a host name or address is this machine's own, which needs no network."""
     if host == "localhost":
         return True
     try:

@@ -1,9 +1,9 @@
-"""The catalog file: which metadata file is each table's current one.
+"""The catalog: which metadata file is each table's current one.
 
-`catalog.db` is PyIceberg's SqlCatalog in table layout V1, which Iceberg's JdbcCatalog (Spark,
-Trino) opens too. Reading a pointer takes one query and no library but sqlite3; all writing goes
-through `sql_catalog`. The journal is SQLite's default and not a write-ahead log, so that the file
-alone is the catalog: it can be copied, mounted read-only and opened by any driver.
+`catalog.db` has the tables of PyIceberg's SqlCatalog in layout V1, which Iceberg's JdbcCatalog
+(Spark, Trino) opens too. Reading or moving a pointer takes one query and no library but sqlite3.
+The journal is SQLite's default and not a write-ahead log, so that the file alone is the catalog:
+it can be copied, mounted read-only and opened by any driver.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from ingot.errors import DamagedFileError, LakeNotFoundError
@@ -37,12 +37,77 @@ _ALL: Final = (
     "SELECT table_namespace || '.' || table_name, metadata_location FROM iceberg_tables "
     "WHERE catalog_name = ? AND metadata_location IS NOT NULL"
 )
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS iceberg_tables (
+  catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,
+  table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),
+  previous_metadata_location VARCHAR(1000), iceberg_type VARCHAR(5),
+  PRIMARY KEY (catalog_name, table_namespace, table_name));
+CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
+  catalog_name VARCHAR(255) NOT NULL, namespace VARCHAR(255) NOT NULL,
+  property_key VARCHAR(255) NOT NULL, property_value VARCHAR(1000) NOT NULL,
+  PRIMARY KEY (catalog_name, namespace, property_key));
+"""
+_ADD_NAMESPACE: Final = (
+    "INSERT OR IGNORE INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')"
+)
+_ADD: Final = "INSERT OR IGNORE INTO iceberg_tables VALUES (?, ?, ?, ?, NULL, 'TABLE')"
+_MOVE: Final = (
+    "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? "
+    "WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?"
+)
+_REMOVE: Final = (
+    "DELETE FROM iceberg_tables "
+    "WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?"
+)
 
 
-class Pointers:
-    """Reads table pointers; safe to use from any thread and after a fork."""
+class Catalog(Protocol):
+    """Names the current metadata file of each table; the only place where tables change."""
+
+    def get(self, table: str) -> str | None:
+        """Return the location of the table's metadata file; None if there is no such table.
+
+        The location names the exact state of the table: it changes with every commit.
+        """
+        ...
+
+    def all(self) -> Mapping[str, str]:
+        """Return the locations of the metadata files of all tables by name."""
+        ...
+
+    def swap(self, table: str, expected: str | None, new: str | None) -> bool:
+        """Set the table's location to `new` if it is `expected`, in one durable step.
+
+        Args:
+            table: Its name, such as silver.minute_bars.
+            expected: The location that the change was planned on; None if there is no table.
+            new: The location of the next state; None removes the table.
+
+        Returns:
+            True if it was set; False if the location was another one, and nothing changed.
+
+        Raises:
+            CommitConflictError: Others kept the catalog busy for too long.
+            StorageFullError, StorageUnavailableError, ConfigError, DamagedFileError: The catalog
+                cannot be used.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the connections; the next call opens them again."""
+        ...
+
+
+class SqliteCatalog:
+    """The catalog in one SQLite file; safe to use from any thread and after a fork."""
 
     def __init__(self, path: Path) -> None:
+        """Open the catalog of a lake.
+
+        Raises:
+            LakeNotFoundError: There is no such file.
+        """
         if not path.is_file():
             raise LakeNotFoundError(path.parent)
         self._path = path
@@ -50,25 +115,44 @@ class Pointers:
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
 
-    def get(self, table: str) -> str | None:
-        """Return the location of the table's metadata file; None if there is no such table.
+    @classmethod
+    def create(cls, path: Path) -> SqliteCatalog:
+        """Make the file and its tables where they are not there yet, and open it."""
+        try:
+            with closing(sqlite3.connect(path, timeout=TIMEOUT_S)) as connection:
+                connection.executescript(_TABLES)
+        except sqlite3.Error as exc:
+            raise sqlite_failure(exc, path) from exc
+        return cls(path)
 
-        The location names the exact state of the table: it changes with every commit.
-        """
+    def get(self, table: str) -> str | None:
+        """Return the location of the table's metadata file; None if there is no such table."""
         namespace, _, name = table.partition(".")
         rows = self._query(_POINTER, (CATALOG_NAME, namespace, name))
         return str(rows[0][0]) if rows and rows[0][0] is not None else None
 
     def all(self) -> Mapping[str, str]:
-        """Return the pointers of all tables by name."""
+        """Return the locations of the metadata files of all tables by name."""
         return {str(name): str(location) for name, location in self._query(_ALL, (CATALOG_NAME,))}
 
-    def locations(self) -> Locations:
-        """Return how locations map to paths, from where the catalog says its tables lie."""
-        root = self._path.parent
-        for name, location in self.all().items():
-            return Locations.of_lake(root, location, name)
-        return Locations.of_new_lake(root)
+    def swap(self, table: str, expected: str | None, new: str | None) -> bool:
+        """Set the table's location to `new` if it is `expected`; see `Catalog.swap`."""
+        namespace, _, name = table.partition(".")
+        key = (CATALOG_NAME, namespace, name)
+        try:
+            with closing(self._connect("rw")) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                if expected is None:
+                    connection.execute(_ADD_NAMESPACE, (CATALOG_NAME, namespace))
+                    moved = connection.execute(_ADD, (*key, new))
+                elif new is None:
+                    moved = connection.execute(_REMOVE, (*key, expected))
+                else:
+                    moved = connection.execute(_MOVE, (new, expected, *key, expected))
+                connection.execute("COMMIT")
+                return moved.rowcount == 1
+        except sqlite3.Error as exc:
+            raise sqlite_failure(exc, self._path) from exc
 
     def close(self) -> None:
         """Close the connection; the next read opens another one."""
@@ -130,17 +214,8 @@ def _code(exc: sqlite3.Error) -> int:
     return getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def locations_of(root: Path) -> Locations:
+def locations_of(root: Path, catalog: Catalog) -> Locations:
     """Return how the lake in `root` names its files; a lake that was moved keeps its names."""
-    catalog = root / CATALOG_FILE
-    if not catalog.is_file() or not catalog.stat().st_size:
-        return Locations.of_new_lake(root)
-    pointers = Pointers(catalog)
-    try:
-        return pointers.locations()
-    except DamagedFileError as exc:
-        if "no such table" not in str(exc.__cause__):
-            raise
-        return Locations.of_new_lake(root)  # a crash left the file without its tables
-    finally:
-        pointers.close()
+    for name, location in catalog.all().items():
+        return Locations.of_lake(root, location, name)
+    return Locations.of_new_lake(root)

@@ -19,7 +19,6 @@ from pyiceberg.exceptions import (
     RESTError,
     ValidationException,
 )
-from sqlalchemy.exc import OperationalError
 
 from ingot.errors import (
     CommitConflictError,
@@ -49,6 +48,7 @@ _CONFLICTS: Final = (
     CommitFailedException,
     CommitStateUnknownException,
     ValidationException,
+    CommitConflictError,  # others kept the catalog busy
     RESTError,
     ConnectionError,
     TimeoutError,
@@ -176,7 +176,7 @@ class Committer:
         proposal = sent[-1]
         try:
             self._boundary("commit.before_send")
-            reply = self._catalog.commit_table(table, proposal.requirements, proposal.updates)
+            new = self._catalog.commit_table(table, proposal.requirements, proposal.updates)
             self._boundary("commit.after_send")
         except Exception as exc:
             after = self._load(name, sent, cause=exc)
@@ -185,7 +185,7 @@ class Committer:
             if not _is_conflict(exc):
                 raise _translated(name, exc) from exc
             return exc
-        _remove_old_metadata(table, reply.metadata)
+        _remove_old_metadata(table, new)
         return proposal
 
     def _load(
@@ -232,8 +232,6 @@ def _wait_s(attempt: int) -> float:
 
 def _is_conflict(exc: Exception) -> bool:
     """Say whether planning again may help."""
-    if isinstance(exc, OperationalError):
-        return "locked" in str(exc)
     lost_reply = isinstance(exc, OSError) and exc.errno is None
     return lost_reply or isinstance(exc, _CONFLICTS)
 

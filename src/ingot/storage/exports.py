@@ -8,13 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import DamagedFileError, QueryError
-from ingot.failures import reading
-from ingot.folders import entries, names
-from ingot.storage import files
 from ingot.storage.border import bordered
 from ingot.storage.records import RECORD_NAME
 
@@ -46,8 +43,7 @@ class ExportStore:
 
     def __init__(self, store: LandingStore) -> None:
         """Name the folder; nothing is read or made before first use."""
-        self._store = store
-        self._root = store.root / _FOLDER
+        self._objects = store.objects
 
     def add(self, export_id: str, manifest: str, *, at: datetime, folder: str) -> None:
         """Record an export; one that was released is in use again."""
@@ -68,7 +64,7 @@ class ExportStore:
         Raises:
             DamagedFileError: A record is not what was written.
         """
-        found = [self._record(folder) for folder in self._folders()]
+        found = [self._record(export_id) for export_id in self._ids()]
         return tuple(sorted(found, key=lambda r: (r.exported_at, r.export_id)))
 
     def find(self, export_id: str) -> ExportRecord:
@@ -85,14 +81,15 @@ class ExportStore:
             raise QueryError(f"The id {export_id!r} begins several: {ids}. Write more of it.")
         raise QueryError(f"There is no export {export_id!r}. See them with: ingot exports list")
 
-    def _record(self, folder: Path) -> ExportRecord:
-        bodies = [self._read(path) for path in _numbered(folder)]
+    def _record(self, export_id: str) -> ExportRecord:
+        bodies = [self._read(name) for name in self._numbered(export_id)]
         made = [body for body in bodies if "manifest" in body]
         if not made:
-            raise DamagedFileError(folder, found="it has no record of an export")
+            where = self._objects.place(f"{_FOLDER}/{export_id}")
+            raise DamagedFileError(where, found="it has no record of an export")
         released = bodies[-1].get("released_at")
         return ExportRecord(
-            export_id=folder.name,
+            export_id=export_id,
             manifest=made[-1]["manifest"],
             exported_at=datetime.fromisoformat(made[-1]["exported_at"]),
             folder=made[-1]["folder"],
@@ -100,8 +97,8 @@ class ExportStore:
         )
 
     def _last(self, export_id: str) -> tuple[int, dict[str, Any]] | None:
-        paths = _numbered(self._root / export_id)
-        return (int(paths[-1].stem), self._read(paths[-1])) if paths else None
+        names = self._numbered(export_id)
+        return (_number(names[-1]), self._read(names[-1])) if names else None
 
     def _write(self, export_id: str, body: dict[str, Any]) -> None:
         text = json.dumps(body, default=datetime.isoformat, indent=1, sort_keys=True) + "\n"
@@ -109,30 +106,29 @@ class ExportStore:
         while not written:
             last = self._last(export_id)
             number = 1 if last is None else last[0] + 1
-            written = files.write_once(
-                self._root / export_id / f"{number}.json",
-                text.encode(),
-                step=_FOLDER,
-                temporary_folder=self._store.scratch.folder,
-            )
+            name = f"{_FOLDER}/{export_id}/{number}.json"
+            written = self._objects.put_if_absent(name, text.encode(), step=_FOLDER)
 
-    def _read(self, path: Path) -> dict[str, Any]:
-        with reading(path):
-            text = path.read_bytes()
+    def _read(self, name: str) -> dict[str, Any]:
+        where = self._objects.place(name)
         try:
-            body = json.loads(text)
+            body = json.loads(self._objects.get(name))
         except ValueError as exc:
-            raise DamagedFileError(path, found=f"it is not JSON ({exc})") from exc
+            raise DamagedFileError(where, found=f"it is not JSON ({exc})") from exc
         if not isinstance(body, dict):
-            raise DamagedFileError(path, found="it is not the record of an export")
+            raise DamagedFileError(where, found="it is not the record of an export")
         return body
 
-    def _folders(self) -> Iterator[Path]:
-        folders = (Path(entry.path) for entry in entries(self._root) if entry.is_dir())
-        yield from (folder for folder in folders if _numbered(folder))
+    def _ids(self) -> Iterator[str]:
+        yield from (made for made in self._objects.names(_FOLDER)[1] if self._numbered(made))
+
+    def _numbered(self, export_id: str) -> list[str]:
+        """Return the records of an export in the order of their numbers."""
+        folder = f"{_FOLDER}/{export_id}"
+        names = self._objects.names(folder)[0]
+        found = (f"{folder}/{name}" for name in names if RECORD_NAME.fullmatch(name))
+        return sorted(found, key=_number)
 
 
-def _numbered(folder: Path) -> list[Path]:
-    """Return the records of an export in the order of their numbers."""
-    found = [folder / name for name in names(folder) if RECORD_NAME.fullmatch(name)]
-    return sorted(found, key=lambda path: int(path.stem))
+def _number(name: str) -> int:
+    return int(PurePosixPath(name).stem)

@@ -10,7 +10,7 @@
     clocks/<n>.json                           a person vouched for a clock that was behind
     tmp/                                      files that are not finished, by process
 
-Every name is made once by a link and never written over.
+Every name is written once, by `put_if_absent` of an object store, and never written over.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ingot.errors import CorruptFileError, DamagedFileError
 from ingot.failures import reading, translated
-from ingot.folders import entries, files_below, names
 from ingot.model.landing import Landing
-from ingot.storage import files
 from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
+from ingot.storage.files import Scratch
+from ingot.storage.landed import LandedBytes
+from ingot.storage.objects import LocalObjects
 from ingot.storage.records import (
     RECORD_FOLDERS,
     RECORD_NAME,
@@ -37,13 +39,14 @@ from ingot.storage.records import (
     unit_path,
     versions_folder,
 )
-from ingot.storage.seal import differs, hash_file
+from ingot.storage.seal import differs, hash_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingot.model.work import Scope, Unit
     from ingot.storage.boundary import Boundary
+    from ingot.storage.objects import ObjectStore
     from ingot.storage.records import Record
 
 
@@ -60,11 +63,19 @@ class Damage:
 class LandingStore:
     """The landing folder of one lake; safe for any number of threads and processes."""
 
-    def __init__(self, root: Path, *, boundary: Boundary = calm) -> None:
-        """Name the folder; nothing is read or made before first use."""
+    def __init__(
+        self, root: Path, *, boundary: Boundary = calm, objects: ObjectStore | None = None
+    ) -> None:
+        """Name the folder; nothing is read or made before first use.
+
+        Args:
+            root: A folder of this machine, for files that are not finished.
+            boundary: Told of each durable step.
+            objects: What keeps bytes and records; by default the folder.
+        """
         self.root = root
-        self.scratch = files.Scratch(root / "tmp")
-        self._boundary = boundary
+        self.scratch = Scratch(root / "tmp")
+        self.objects = objects or LocalObjects(root, scratch=self.scratch, boundary=boundary)
 
     def close(self) -> None:
         """Remove this process's unfinished files."""
@@ -75,11 +86,15 @@ class LandingStore:
         return self.scratch.path(name)
 
     def object_path(self, sha256: str) -> Path:
-        """Return where the bytes with this SHA-256 lie."""
-        return self.root / "objects" / sha256[:2] / sha256
+        """Return the path of the bytes with this SHA-256 in a store on a local disk."""
+        return self.root / _object(sha256)
 
-    def add_object(self, temporary: Path, sha256: str, size_bytes: int) -> Path:
-        """Move finished bytes into the store and return their path.
+    def landed(self, sha256: str) -> LandedBytes:
+        """Return the object with this SHA-256, which is verified as it is read."""
+        return LandedBytes(self.objects, _object(sha256), sha256)
+
+    def add_object(self, temporary: Path, sha256: str, size_bytes: int) -> None:
+        """Move finished bytes into the store.
 
         Bytes that are there already are left as they are; damaged ones are set aside.
 
@@ -87,13 +102,12 @@ class LandingStore:
             CorruptFileError: The file has another size.
             StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
-        path = self.object_path(sha256)
+        name = _object(sha256)
         _check_size(temporary, size_bytes)
-        if path.exists() and (reason := _damage(path, sha256, size_bytes)):
-            self.set_aside(Damage(sha256, path, reason))
-        files.write_once(path, temporary, boundary=self._boundary, step="object")
+        if self.objects.size(name) is not None and self._damage(sha256, size_bytes):
+            self.move_aside(name)
+        self.objects.put_if_absent(name, temporary, step="object")
         temporary.unlink(missing_ok=True)
-        return path
 
     def write(self, record: Record) -> bool:
         """Write a record once; False when its name is taken, whatever it holds.
@@ -103,13 +117,8 @@ class LandingStore:
             StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
         path = path_of(record)
-        return files.write_once(
-            self.root / path,
-            to_text(record).encode(),
-            boundary=self._boundary,
-            step=path.partition("/")[0],
-            temporary_folder=self.scratch.folder,
-        )
+        kind = path.partition("/")[0]
+        return self.objects.put_if_absent(path, to_text(record).encode(), step=kind)
 
     def read(self, path: str, *, strict: bool = False) -> Record:
         """Return the record at `path`, which is relative to the store.
@@ -122,17 +131,16 @@ class LandingStore:
         Raises:
             DamagedFileError: It is missing, or does not hold what was written there.
         """
-        full = self.root / path
-        with reading(full):
-            text = full.read_bytes().decode("utf-8", "replace")
+        text = self.objects.get(path).decode("utf-8", "replace")
         record = from_text(path, text)
         if strict and not is_canonical(text):
-            raise DamagedFileError(full, found="its text is not the one that was written")
+            where = self.objects.place(path)
+            raise DamagedFileError(where, found="its text is not the one that was written")
         return record
 
     def has(self, path: str) -> bool:
         """Say whether there is a record at `path`, which is relative to the store."""
-        return (self.root / path).is_file()
+        return self.objects.size(path) is not None
 
     def walk(self) -> Iterator[str]:
         """Yield the path of every record, relative to the store, versions first."""
@@ -146,7 +154,7 @@ class LandingStore:
     def versions(self, source: str, key: str) -> tuple[Landing, ...]:
         """Return the versions of one key, by ordinal."""
         folder = versions_folder(source, key)
-        numbers = _numbers(self.root / folder)
+        numbers = self._numbers(folder)
         read = (self.read(f"{folder}/{number}.json") for number in sorted(numbers))
         return tuple(record for record in read if isinstance(record, Landing))
 
@@ -162,47 +170,41 @@ class LandingStore:
 
         Numbers rise over all units of a label, so that they order the units of one scope.
         """
-        folder = self.root / "units" / table / scope.label
-        return max((max(_numbers(unit), default=0) for unit in _folders(folder)), default=0)
+        folder = f"units/{table}/{scope.label}"
+        units = self.objects.names(folder)[1]
+        return max((max(self._numbers(f"{folder}/{u}"), default=0) for u in units), default=0)
 
     def last_expired(self, table: str) -> int:
         """Return the greatest number among a table's records of expiry; 0 for none."""
-        return max(_numbers(self.root / "expired" / table), default=0)
+        return max(self._numbers(f"expired/{table}"), default=0)
 
     def last_voided(self, table: str) -> int:
         """Return the greatest number among a table's records of repairs; 0 for none."""
-        return max(_numbers(self.root / "voided" / table), default=0)
+        return max(self._numbers(f"voided/{table}"), default=0)
 
     def last_check(self, run: str) -> int:
         """Return the greatest number among a run's records of checks; 0 for none."""
-        return max(_numbers(self.root / checks_folder(run)), default=0)
+        return max(self._numbers(checks_folder(run)), default=0)
 
-    def quarantine_path(self, unit: Unit) -> Path | None:
-        """Return the file of the rows that a unit refused, if it refused any."""
-        folder = self.root / "quarantine" / unit_path(unit)
-        last = max(_numbers(folder, ".parquet"), default=0)
-        return folder / f"{last}.parquet" if last else None
+    def quarantine_name(self, unit: Unit) -> str | None:
+        """Return the name of the file of the rows that a unit refused, if it refused any."""
+        folder = f"quarantine/{unit_path(unit)}"
+        last = max(self._numbers(folder, ".parquet"), default=0)
+        return f"{folder}/{last}.parquet" if last else None
 
-    def add_quarantine(self, unit: Unit, data: bytes) -> Path:
-        """Write the file of a unit's refused rows, and return where it lies.
+    def add_quarantine(self, unit: Unit, data: bytes) -> None:
+        """Write the file of a unit's refused rows.
 
         The same bytes as the last time are not written again; others become the ones that count.
         """
-        folder = self.root / "quarantine" / unit_path(unit)
         while True:
-            path = self.quarantine_path(unit)
-            if path is not None and _holds(path, data):
-                return path
-            number = int(path.stem) + 1 if path else 1
-            path = folder / f"{number}.parquet"
-            if files.write_once(
-                path,
-                data,
-                boundary=self._boundary,
-                step="quarantine",
-                temporary_folder=self.scratch.folder,
-            ):
-                return path
+            last = self.quarantine_name(unit)
+            if last is not None and self.objects.get(last) == data:
+                return
+            number = int(Path(last).stem) + 1 if last else 1
+            name = f"quarantine/{unit_path(unit)}/{number}.parquet"
+            if self.objects.put_if_absent(name, data, step="quarantine"):
+                return
 
     def damaged(self, landings: Iterator[Landing] | None = None) -> Iterator[Damage]:
         """Yield the objects of these versions (of all) that are gone or not what they were.
@@ -213,43 +215,49 @@ class LandingStore:
         for landing in self.all_versions() if landings is None else landings:
             if landing.sha256 not in checked:
                 checked.add(landing.sha256)
-                path = self.object_path(landing.sha256)
-                if reason := _damage(path, landing.sha256, landing.size_bytes):
+                if reason := self._damage(landing.sha256, landing.size_bytes):
+                    path = Path(self.objects.place(_object(landing.sha256)))
                     yield Damage(landing.sha256, path, reason)
 
     def set_aside(self, damage: Damage) -> Path | None:
         """Move a damaged object away, so that the same bytes can land again.
 
         Returns:
-            Where it lies now, or None when it was gone.
+            Where it is now, or None when it was gone.
         """
-        return self.move_aside(damage.path) if damage.path.exists() else None
+        name = _object(damage.sha256)
+        return None if self.objects.size(name) is None else self.move_aside(name)
 
-    def move_aside(self, path: Path) -> Path:
-        """Move a damaged file of the store to its folder `damaged`, and return where it is now."""
-        folder = self.root / "damaged"
-        files.make_folders(folder)
-        aside = folder / f"{path.name}-{self.scratch.path('x').name[:8]}"
-        with translated(path, "set aside"):
-            path.rename(aside)
-        files.fsync_folder(path.parent)
-        return aside
+    def move_aside(self, name: str) -> Path:
+        """Move a damaged object of the store to `damaged`, and return where it is now."""
+        aside = f"damaged/{Path(name).name}-{uuid4().hex[:8]}"
+        self.objects.move(name, aside)
+        return Path(self.objects.place(aside))
 
     def walk_folder(self, folder: str) -> Iterator[str]:
         """Yield the paths of the records below one folder of the store, in order."""
-        above = len(str(self.root)) + 1
-        for path in files_below(self.root / folder):
-            if RECORD_NAME.fullmatch(path.name):
-                yield str(path)[above:]
+        for name in self.objects.list(folder):
+            if RECORD_NAME.fullmatch(name.rpartition("/")[2]):
+                yield name
+
+    def _numbers(self, folder: str, suffix: str = ".json") -> list[int]:
+        names = self.objects.names(folder)[0]
+        stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+        return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
+
+    def _damage(self, sha256: str, size_bytes: int) -> str:
+        name = _object(sha256)
+        found = self.objects.size(name)
+        if found is None:
+            return "it is missing"
+        if found != size_bytes:
+            return f"it has {found} bytes, not {size_bytes}"
+        with translated(self.objects.place(name), "read"), self.objects.open(name) as stream:
+            return "" if hash_stream(stream) == sha256 else differs(sha256)
 
 
-def _numbers(folder: Path, suffix: str = ".json") -> list[int]:
-    stems = (name.removesuffix(suffix) for name in names(folder) if name.endswith(suffix))
-    return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in entries(folder) if entry.is_dir()]
+def _object(sha256: str) -> str:
+    return f"objects/{sha256[:2]}/{sha256}"
 
 
 def _check_size(path: Path, size_bytes: int) -> None:
@@ -259,20 +267,3 @@ def _check_size(path: Path, size_bytes: int) -> None:
         raise CorruptFileError(
             f"{path} has {found} bytes where {size_bytes} were fetched. Run the command again."
         )
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    with reading(path):
-        return path.stat().st_size == len(data) and path.read_bytes() == data
-
-
-def _damage(path: Path, sha256: str, size_bytes: int) -> str:
-    if not path.exists():
-        return "it is missing"
-    with reading(path):
-        found = path.stat().st_size
-        if found != size_bytes:
-            return f"it has {found} bytes, not {size_bytes}"
-        if hash_file(path) != sha256:
-            return differs(sha256)
-    return ""

@@ -13,13 +13,12 @@ from ingot.storage import index, lookup, voiding
 from ingot.storage.border import bordered
 from ingot.storage.boundary import calm
 from ingot.storage.clock import ClockCheck
-from ingot.storage.landed import LandedBytes
 from ingot.storage.landing import LandingStore
 from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
 from ingot.storage.state import StateCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from ingot.model.work import Done, RefusedRow, Scope, Unit
     from ingot.storage.boundary import Boundary
     from ingot.storage.index import Unprojected
+    from ingot.storage.landed import LandedBytes
     from ingot.storage.records import Record
     from ingot.storage.refinement import Refinement
 
@@ -105,7 +105,7 @@ class Ledger:
 
     def landed(self, sha256: str) -> LandedBytes:
         """Return the object with this SHA-256, which is verified as it is read."""
-        return LandedBytes(self.store.object_path(sha256), sha256)
+        return self.store.landed(sha256)
 
     def moment(self, now: datetime, *, stated: bool = False) -> datetime:
         """Return the moment to record for `now`: never before one that the lake has recorded.
@@ -319,7 +319,7 @@ class Ledger:
             rows: The refused rows.
             layer: bronze or silver.
         """
-        if not rows and self.store.quarantine_path(unit) is None:
+        if not rows and self.store.quarantine_name(unit) is None:
             return 0
         from ingot.storage.quarantine import to_parquet  # noqa: PLC0415  (pyarrow)
 
@@ -341,7 +341,7 @@ class Ledger:
         from ingot.storage.quarantine import read_rows  # noqa: PLC0415  (pyarrow)
 
         dones = self.state.read(lambda db: lookup.refusing(db, source, dataset, start, end))
-        return read_rows(self._quarantine_paths(dones), start=start, end=end, limit=limit)
+        return read_rows(self._quarantine_files(dones), start=start, end=end, limit=limit)
 
     def refused_keys(self, landing_ids: Collection[int]) -> pa.Table:
         """Return landing_id, file_date, symbol, bar_start_ns of rows that bronze refused in these.
@@ -351,14 +351,14 @@ class Ledger:
         from ingot.storage.quarantine import read_keys  # noqa: PLC0415  (pyarrow)
 
         dones = self.state.read(lambda db: lookup.refusing_landings(db, landing_ids))
-        return read_keys(self._quarantine_paths(dones))
+        return read_keys(self._quarantine_files(dones))
 
     def refused_symbols(self, ids: Collection[int]) -> frozenset[tuple[int, str, str | None]]:
         """Return (landing_id, rule, symbol or None) of bronze rows refused in these versions."""
         from ingot.storage.quarantine import read_symbols  # noqa: PLC0415  (pyarrow)
 
         dones = self.state.read(lambda db: lookup.refusing_landings(db, ids))
-        return read_symbols(self._quarantine_paths(dones))
+        return read_symbols(self._quarantine_files(dones))
 
     def void(
         self,
@@ -454,16 +454,18 @@ class Ledger:
         """Make and take a record; False when its name was taken, which is then known."""
         path = path_of(record)
         kind = path.partition("/")[0]
-        with translated(self.store.root / path, "record"):
+        with translated(self.store.objects.place(path), "record"):
             made = self.store.write(record)
             self._boundary(f"{kind}.made")
             self.state.take(record if made else self.store.read(path))
             self._boundary(f"{kind}.taken")
         return made
 
-    def _quarantine_paths(self, dones: Iterable[Done]) -> Iterable[Path]:
-        paths = (self.store.quarantine_path(done.unit) for done in dones)
-        return (path for path in paths if path is not None)
+    def _quarantine_files(self, dones: Iterable[Done]) -> Iterator[tuple[str, bytes]]:
+        """Yield (place, bytes) of the files of refused rows, each read when it is wanted."""
+        for done in dones:
+            if name := self.store.quarantine_name(done.unit):
+                yield self.store.objects.place(name), self.store.objects.get(name)
 
 
 def _placed(

@@ -68,9 +68,8 @@ def mend_records(ledger: Ledger) -> tuple[dict[str, str], tuple[str, ...]]:
     lost = []
     for path in found:
         record = restored(state, path)
-        full = store.root / path
-        if full.exists():
-            store.move_aside(full)
+        if store.has(path):
+            store.move_aside(path)
         if record is None or path_of(record) != path:
             lost.append(path)
         else:

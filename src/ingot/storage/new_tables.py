@@ -1,22 +1,19 @@
-"""Empty tables: their first metadata file and their row in the catalog file.
+"""Empty tables: their first metadata file, and their name in the catalog.
 
-Both are what PyIceberg's SQL catalog writes for the same contract. They are written without it,
-because loading PyIceberg and SQLAlchemy takes ten times as long.
+The file is what PyIceberg writes for the same contract. It is written without it, because loading
+PyIceberg takes ten times as long.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import time
-from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from ingot.failures import sqlite_failure, translated
-from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S
+from ingot.failures import translated
 from ingot.storage.files import fsync_folder, make_folders
 from ingot.storage.scoping import bounded_columns
 from ingot.storage.seal import sealed
@@ -26,29 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ingot.storage.boundary import Boundary
+    from ingot.storage.catalog import Catalog
     from ingot.storage.locations import Locations
     from ingot.tables.contract import ColumnType, Table
 
 SORT_ORDER_ID: Final = 1
 _FIRST_PARTITION_ID: Final = 1000
-_SCHEMA: Final = (
-    """CREATE TABLE IF NOT EXISTS iceberg_tables (
-        catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,
-        table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),
-        previous_metadata_location VARCHAR(1000), iceberg_type VARCHAR(5),
-        PRIMARY KEY (catalog_name, table_namespace, table_name))""",
-    """CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
-        catalog_name VARCHAR(255) NOT NULL, namespace VARCHAR(255) NOT NULL,
-        property_key VARCHAR(255) NOT NULL, property_value VARCHAR(1000) NOT NULL,
-        PRIMARY KEY (catalog_name, namespace, property_key))""",
-)
-_NAMED: Final = (
-    "SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?"
-)
-_NAMESPACE: Final = (
-    "INSERT OR IGNORE INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')"
-)
-_TABLE: Final = "INSERT OR IGNORE INTO iceberg_tables VALUES (?, ?, ?, ?, NULL, 'TABLE')"
 _TYPES: Final[dict[ColumnType, str]] = {
     contract.String: "string",
     contract.Int32: "int",
@@ -77,13 +57,14 @@ _PROPERTIES: Final = {
 
 
 def create_tables(
+    catalog: Catalog,
     locations: Locations,
     tables: Iterable[Table],
     *,
     boundary: Boundary,
     known: Mapping[str, str] | None = None,
 ) -> None:
-    """Make the catalog file and those of the tables that it does not name yet.
+    """Make the tables that the catalog does not name yet, empty.
 
     A table in `known` is entered with the metadata file that is named there. When two processes
     make a table at once, the first one's is kept.
@@ -91,31 +72,10 @@ def create_tables(
     Raises:
         StorageFullError, ConfigError, StorageUnavailableError: The disk cannot be written.
     """
-    path = locations.root / CATALOG_FILE
-    try:
-        with closing(sqlite3.connect(path, timeout=TIMEOUT_S, isolation_level=None)) as catalog:
-            for statement in _SCHEMA:
-                catalog.execute(statement)
-            for table in tables:
-                if not _is_named(catalog, table):
-                    found = known.get(table.name) if known else None
-                    _enter(catalog, table, found or _write(locations, table, boundary))
-    except sqlite3.Error as exc:
-        raise sqlite_failure(exc, path) from exc
-
-
-def _is_named(catalog: sqlite3.Connection, table: Table) -> bool:
-    return catalog.execute(_NAMED, (CATALOG_NAME, *_names(table))).fetchone() is not None
-
-
-def _enter(catalog: sqlite3.Connection, table: Table, location: str) -> None:
-    catalog.execute(_NAMESPACE, (CATALOG_NAME, table.namespace))
-    catalog.execute(_TABLE, (CATALOG_NAME, *_names(table), location))
-
-
-def _names(table: Table) -> tuple[str, str]:
-    namespace, _, name = table.name.partition(".")
-    return namespace, name
+    for table in tables:
+        if catalog.get(table.name) is None:
+            found = known.get(table.name) if known else None
+            catalog.swap(table.name, None, found or _write(locations, table, boundary))
 
 
 def _write(locations: Locations, table: Table, boundary: Boundary) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingot.failures import reading, unread
+from ingot.failures import unread
 from ingot.model.work import BLANK_LINE
 from ingot.tables import ops
 from ingot.tables.arrow import arrow_schema
@@ -102,7 +102,7 @@ def _readable(text: str) -> str:
 
 
 def read_rows(
-    paths: Iterable[Path],
+    files: Iterable[tuple[str, bytes]],
     *,
     start: date | None = None,
     end: date | None = None,
@@ -111,29 +111,29 @@ def read_rows(
     """Return the rows of these files filed in `[start, end)`, in ops.quarantine's columns.
 
     Args:
-        paths: Quarantine files; read in turn, and no further than `limit` needs.
+        files: (place, bytes) of quarantine files; read in turn, and no further than `limit` needs.
         start: First file date, inside; None for all.
         end: Last file date, outside; None for all.
         limit: How many rows at most.
     """
     wanted = arrow_schema(ops.QUARANTINE)
     tables, count = [wanted.empty_table()], 0
-    for path in paths:
+    for file in files:
         if limit is not None and count >= limit:
             break
-        rows = _filed_between(_read(path).select(wanted.names), start, end)
+        rows = _filed_between(_read(*file).select(wanted.names), start, end)
         tables.append(rows)
         count += rows.num_rows
     found = pa.concat_tables(tables)
     return found if limit is None else found.slice(0, limit)
 
 
-def read_keys(paths: Iterable[Path]) -> pa.Table:
+def read_keys(files: Iterable[tuple[str, bytes]]) -> pa.Table:
     """Return landing_id, file_date, symbol, bar_start_ns of the rows, each combination once.
 
     A part of the key that could not be read is null. A blank line is no row and has none.
     """
-    tables = [_read(path) for path in paths]
+    tables = [_read(*file) for file in files]
     if not tables:
         return keys_schema().empty_table()
     rows = [t.filter(pc.not_equal(t["rule"], pa.scalar(BLANK_LINE))) for t in tables]
@@ -142,27 +142,24 @@ def read_keys(paths: Iterable[Path]) -> pa.Table:
     return distinct.select(keys_schema().names).sort_by(_KEY_ORDER).cast(keys_schema())
 
 
-def read_symbols(paths: Iterable[Path]) -> frozenset[tuple[int, str, str | None]]:
+def read_symbols(files: Iterable[tuple[str, bytes]]) -> frozenset[tuple[int, str, str | None]]:
     """Return (landing_id, rule, symbol) of the rows; symbol is None where it could not be read."""
     names = ["landing_id", "rule", "symbol"]
-    tables = (_read(path).select(names).group_by(names).aggregate([]) for path in paths)
+    tables = (_read(*file).select(names).group_by(names).aggregate([]) for file in files)
     return frozenset((*row.values(),) for t in tables for row in t.select(names).to_pylist())
 
 
-def _read(path: Path) -> pa.Table:
-    with reading(path):
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                return file.read()
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowException, OSError) as exc:
-            raise unread(exc, path, _table_of(path)) from exc
+def _read(place: str, data: bytes) -> pa.Table:
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+            return file.read()
+    except (pa.ArrowException, OSError) as exc:
+        raise unread(exc, place, _table_of(place)) from exc
 
 
-def _table_of(path: Path) -> str | None:
+def _table_of(place: str) -> str | None:
     """Return the table whose unit refused the rows: the folder below `quarantine`."""
-    parts = path.parts
+    parts = place.split("/")
     return parts[parts.index("quarantine") + 1] if "quarantine" in parts else None
 
 

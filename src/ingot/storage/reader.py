@@ -21,7 +21,7 @@ from ingot.tables.relation import FileRelation, columns_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from ingot.storage.catalog import Pointers
+    from ingot.storage.catalog import Catalog
     from ingot.storage.locations import Locations
     from ingot.storage.manifests import FileEntry, Manifest
     from ingot.storage.metadata import Snapshot
@@ -193,7 +193,7 @@ class LiveFile:
 class Reader:
     """Reads table states and plans files, through caches of what never changes."""
 
-    def __init__(self, pointers: Pointers, locations: Locations) -> None:
+    def __init__(self, pointers: Catalog, locations: Locations) -> None:
         self._pointers = pointers
         self._locations = locations
         self._manifests = Manifests(locations)

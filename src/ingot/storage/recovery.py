@@ -12,7 +12,7 @@ from uuid import uuid4
 from ingot.errors import IngotError
 from ingot.folders import names
 from ingot.storage.boundary import calm
-from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME
+from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, SqliteCatalog
 from ingot.storage.locations import WAREHOUSE, Locations
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.new_tables import create_tables
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from ingot.storage.sql_catalog import LakeCatalog
     from ingot.tables.contract import Table
 
 _VERSION: Final = re.compile(r"(\d+)-.*\.metadata\.json")
@@ -128,8 +127,12 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
     if path.exists():
         path.rename(path.with_name(f"{CATALOG_FILE}.damaged-{uuid4().hex[:8]}"))
     path.with_name(f"{CATALOG_FILE}-journal").unlink(missing_ok=True)
-    kept = {table.name: at for table, at in latest.items() if at is not None}
-    create_tables(locations, all_tables(), boundary=calm, known=kept)
+    catalog = SqliteCatalog.create(path)
+    try:
+        kept = {table.name: at for table, at in latest.items() if at is not None}
+        create_tables(catalog, locations, all_tables(), boundary=calm, known=kept)
+    finally:
+        catalog.close()
     return len(kept)
 
 
@@ -145,9 +148,3 @@ def _latest(root: Path, table: Table, recorded: Collection[int]) -> str | None:
             when = path.stat().st_mtime
             found.append((int(version[1]), state.head in recorded, when, location))
     return max(found)[-1] if found else None
-
-
-def remake_table(catalog: LakeCatalog, locations: Locations, table: Table) -> None:
-    """Forget a table's whole description and make it anew, empty; its files become orphans."""
-    catalog.drop_table(table.name)
-    create_tables(locations, [table], boundary=calm)

@@ -130,8 +130,9 @@ def quarantine_files(store: LandingStore, dones: Iterable[Done]) -> Iterator[Tar
     """Yield the file of refused rows of each unit that has one."""
     for done in dones:
         unit = done.unit
-        path = store.quarantine_path(unit) if done.rows_refused else None
-        if path is not None:
+        name = store.quarantine_name(unit) if done.rows_refused else None
+        if name is not None:
+            path = store.root / name
             last = unit.scope.end - timedelta(days=1)
             yield Target(Kind.QUARANTINE, path, table=unit.table, first=unit.scope.start, last=last)
 

@@ -17,6 +17,7 @@ from ingot.tables.relation import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedIOBase, RawIOBase
     from pathlib import Path
 
 _SEALED: Final = re.compile(r".+\.([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)")
@@ -57,13 +58,20 @@ def hash_file(path: Path, advance: Callable[[int], None] | None = None) -> str:
     Raises:
         OSError: It cannot be read.
     """
+    with path.open("rb", buffering=0) as stream:
+        return hash_stream(stream, advance)
+
+
+def hash_stream(
+    stream: RawIOBase | BufferedIOBase, advance: Callable[[int], None] | None = None
+) -> str:
+    """Return the SHA-256 of a stream's bytes as `hash_file` does."""
     digest = new_sha256()
     buffer = memoryview(bytearray(_CHUNK_BYTES))
-    with path.open("rb", buffering=0) as stream:
-        while count := stream.readinto(buffer):
-            digest.update(buffer[:count])
-            if advance is not None:
-                advance(count)
+    while count := stream.readinto(buffer):
+        digest.update(buffer[:count])
+        if advance is not None:
+            advance(count)
     return digest.hexdigest()
 
 

@@ -1,43 +1,39 @@
-"""PyIceberg's SQL catalog on the lake's own file: everything that moves a pointer.
+"""PyIceberg's view of the lake's catalog: everything that makes and commits table metadata.
 
-Import this module late: PyIceberg's catalog and SQLAlchemy take more than a second.
+Import this module late: PyIceberg takes most of a second.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError, ValidationError
-from pyiceberg.serializers import FromInputFile
-from pyiceberg.table import StagedTable
+from pyiceberg.catalog.noop import NoopCatalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationError
+from pyiceberg.serializers import FromInputFile, ToOutputFile
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.typedef import EMPTY_DICT
-from sqlalchemy import URL
+from pyiceberg.table.locations import load_location_provider
+from pyiceberg.table.update import update_table_metadata
 
 from ingot.errors import DamagedFileError
-from ingot.storage.catalog import CATALOG_FILE, CATALOG_NAME, TIMEOUT_S, Pointers
+from ingot.storage.catalog import CATALOG_NAME
 from ingot.storage.local_io import RECORDED, ROOT, LocalFileIO
 from ingot.storage.seal import sealed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pyiceberg.io import FileIO
-    from pyiceberg.table import CommitTableResponse
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.update import TableRequirement, TableUpdate
-    from pyiceberg.typedef import Identifier, Properties
+    from pyiceberg.typedef import Identifier
 
     from ingot.storage.boundary import Boundary
+    from ingot.storage.catalog import Catalog
     from ingot.storage.locations import Locations
 
 _KEPT: Final = 32
-_IO: Final = f"{LocalFileIO.__module__}.{LocalFileIO.__qualname__}"
+_VERSION: Final = re.compile(r"(?:.*/)?(\d+)-[^/]*\.metadata\.json")
 
 
 class CommitCatalog(Protocol):
@@ -52,33 +48,28 @@ class CommitCatalog(Protocol):
         table: IcebergTable,
         requirements: tuple[TableRequirement, ...],
         updates: tuple[TableUpdate, ...],
-    ) -> CommitTableResponse:
-        """Move the pointer if the requirements hold; raise otherwise."""
+    ) -> TableMetadata:
+        """Move the pointer if the requirements hold and return the new state; raise otherwise."""
         ...
 
 
-class LakeCatalog(SqlCatalog):
-    """The catalog of one lake: durable files, parsed metadata kept by its name."""
+class LakeCatalog:
+    """The tables of one lake as PyIceberg has them: durable files, parsed metadata kept by name."""
 
-    def __init__(self, locations: Locations, *, boundary: Boundary) -> None:
-        path = locations.root / CATALOG_FILE
-        self._io_properties = {RECORDED: locations.recorded, ROOT: str(locations.root)}
-        self._io = LocalFileIO(self._io_properties, boundary=boundary)
+    def __init__(self, catalog: Catalog, locations: Locations, *, boundary: Boundary) -> None:
+        self._catalog = catalog
+        self._warehouse = locations.warehouse
+        self._io = LocalFileIO(
+            {RECORDED: locations.recorded, ROOT: str(locations.root)}, boundary=boundary
+        )
+        self._nothing = NoopCatalog(CATALOG_NAME)  # tables of PyIceberg commit through us alone
         self._parsed: OrderedDict[str, TableMetadata] = OrderedDict()
         self._parsed_lock = threading.Lock()
-        super().__init__(
-            CATALOG_NAME,
-            uri=_url(path),
-            warehouse=locations.warehouse,
-            init_catalog_tables="false",
-            **{"py-io-impl": _IO, **self._io_properties},
-        )
-        self._pointers = Pointers(path)
 
     def load_table(self, identifier: str | Identifier) -> IcebergTable:
         """Return the table's current state; its metadata is parsed once per process."""
-        names = Catalog.identifier_to_tuple(identifier)
-        location = self._pointers.get(".".join(names))
+        names = NoopCatalog.identifier_to_tuple(identifier)
+        location = self._catalog.get(".".join(names))
         if location is None:
             raise NoSuchTableError(f"Table does not exist: {'.'.join(names)}")
         return IcebergTable(
@@ -86,17 +77,40 @@ class LakeCatalog(SqlCatalog):
             metadata=self._metadata(location),
             metadata_location=location,
             io=self._io,
-            catalog=self,
+            catalog=self._nothing,
         )
 
-    def table_exists(self, identifier: str | Identifier) -> bool:
-        """Return True if the catalog names the table, whether its metadata can be read or not."""
-        return self._pointers.get(".".join(Catalog.identifier_to_tuple(identifier))) is not None
+    def commit_table(
+        self,
+        table: IcebergTable,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> TableMetadata:
+        """Write the table's next metadata file, move its pointer there and return the new state.
 
-    def close(self) -> None:
-        """Release the connections."""
-        super().close()
-        self._pointers.close()
+        Raises:
+            CommitFailedException: A requirement does not hold, or another commit was faster.
+        """
+        current = self.load_table(table.name())
+        for requirement in requirements:
+            requirement.validate(current.metadata)
+        before = current.metadata_location
+        metadata = update_table_metadata(current.metadata, updates, metadata_location=before)
+        if metadata == current.metadata:
+            return metadata
+        name = ".".join(table.name())
+        location = self._written(metadata, _version(before) + 1)
+        if not self._catalog.swap(name, before, location):
+            raise CommitFailedException(f"Another process has updated the table {name}")
+        return metadata
+
+    def _written(self, metadata: TableMetadata, version: int) -> str:
+        """Write a metadata file named by the hash of its bytes, and return its location."""
+        provider = load_location_provider(metadata.location, metadata.properties)
+        digest = sha256(metadata.model_dump_json(exclude_none=True).encode()).hexdigest()
+        location = sealed(provider.new_table_metadata_file_location(version), digest)
+        ToOutputFile.table_metadata(metadata, self._io.new_output(location))
+        return location
 
     def _metadata(self, location: str) -> TableMetadata:
         with self._parsed_lock:
@@ -113,32 +127,8 @@ class LakeCatalog(SqlCatalog):
                 self._parsed.popitem(last=False)
         return metadata
 
-    def _update_and_stage_table(
-        self,
-        current_table: IcebergTable | None,
-        table_identifier: Identifier,
-        requirements: tuple[TableRequirement, ...],
-        updates: tuple[TableUpdate, ...],
-    ) -> StagedTable:
-        return _sealed(
-            super()._update_and_stage_table(current_table, table_identifier, requirements, updates)
-        )
 
-    def _load_file_io(
-        self, properties: Properties = EMPTY_DICT, location: str | None = None
-    ) -> FileIO:
-        del properties, location
-        return self._io
-
-
-def _sealed(staged: StagedTable) -> StagedTable:
-    """Name the metadata file to be written by the hash of its bytes."""
-    data = staged.metadata.model_dump_json(exclude_none=True).encode()
-    staged.metadata_location = sealed(staged.metadata_location, sha256(data).hexdigest())
-    return staged
-
-
-def _url(path: Path) -> str:
-    """Return the URL of a database; in it `%`, `?` and `#` mean something, in a path nothing."""
-    url = URL.create("sqlite", database=str(path), query={"timeout": f"{TIMEOUT_S:g}"})
-    return url.render_as_string()
+def _version(location: str) -> int:
+    """Return the number that a metadata file's name begins with; -1 for another writer's name."""
+    found = _VERSION.fullmatch(location)
+    return int(found[1]) if found else -1

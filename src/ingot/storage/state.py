@@ -29,7 +29,7 @@ from ingot.errors import (
 )
 from ingot.failures import is_undecodable, sqlite_failure, translated
 from ingot.storage import index
-from ingot.storage.files import fsync_folder, make_folders
+from ingot.storage.files import make_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,7 +208,7 @@ class StateCache:
                 for path in missing:
                     index.take(connection, self._store.read(path))
                     if not self._is_copy:  # who made it may have died before its own sync
-                        fsync_folder((self._store.root / path).parent)
+                        self._store.objects.sync(path)
 
     def _missing(self, connection: sqlite3.Connection) -> list[str]:
         """Return the paths of records that the tables lack, in the order of the store."""
@@ -216,7 +216,7 @@ class StateCache:
         there = list(self._store.walk())
         if lost := taken.difference(there):
             raise DamagedFileError(
-                self._store.root / min(lost),
+                self._store.objects.place(min(lost)),
                 found=f"the record is missing ({len(lost)} such). Restore it from a backup",
             )
         return [path for path in there if path not in taken]

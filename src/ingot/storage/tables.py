@@ -15,7 +15,7 @@ from ingot.model.work import Scope
 from ingot.storage import lineage, maintenance
 from ingot.storage.border import bordered, failures
 from ingot.storage.boundary import calm
-from ingot.storage.catalog import CATALOG_FILE, Pointers, locations_of
+from ingot.storage.catalog import CATALOG_FILE, SqliteCatalog, locations_of
 from ingot.storage.files import Scratch, fsync_folder, make_folders
 from ingot.storage.locations import WAREHOUSE
 from ingot.storage.reader import Reader, ScanRequest
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from ingot.storage.boundary import Boundary
+    from ingot.storage.catalog import Catalog
     from ingot.storage.commit import Committer, Proposal, Settled
     from ingot.storage.lineage import SnapshotFacts
     from ingot.storage.producers import Workplace
@@ -60,7 +61,8 @@ class TableStore:
         root: Path,
         *,
         boundary: Boundary = calm,
-        catalog: Callable[[LakeCatalog], CommitCatalog] | None = None,
+        catalog: Catalog | None = None,
+        wrap: Callable[[LakeCatalog], CommitCatalog] | None = None,
         attempts: int | None = None,
         scratch: Scratch | None = None,
     ) -> None:
@@ -69,17 +71,18 @@ class TableStore:
         Args:
             root: The lake folder.
             boundary: Told of each durable step.
-            catalog: Wraps the catalog that commits go to.
+            catalog: Names each table's state; by default the lake's own file.
+            wrap: Wraps what commits go through.
             attempts: How often a commit is planned before it is given up.
             scratch: Tells other processes that this one writes; its owner closes it. By default
                 one of this store's own.
         """
         self._root = root.resolve()
         self._boundary = boundary
-        self._wrap = catalog
+        self._wrap = wrap
         self._attempts = attempts
-        self._pointers = Pointers(self._root / CATALOG_FILE)
-        self._locations = self._pointers.locations()
+        self._pointers = catalog or SqliteCatalog(self._root / CATALOG_FILE)
+        self._locations = locations_of(self._root, self._pointers)
         self._reader = Reader(self._pointers, self._locations)
         self._resolver: SnapshotResolver | None = None
         self._scratch = scratch or Scratch(self._root / "landing" / "tmp")
@@ -87,7 +90,9 @@ class TableStore:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @classmethod
-    def create(cls, root: Path, *, boundary: Boundary = calm) -> TableStore:
+    def create(
+        cls, root: Path, *, boundary: Boundary = calm, catalog: Catalog | None = None
+    ) -> TableStore:
         """Make catalog and all tables in `root` where they are not there yet, and open them.
 
         Raises:
@@ -97,9 +102,11 @@ class TableStore:
         from ingot.storage.new_tables import create_tables  # noqa: PLC0415 - once in a lake's life
 
         make_folders(root)
-        create_tables(locations_of(root), ALL_TABLES, boundary=boundary)
+        catalog = catalog or SqliteCatalog.create(root / CATALOG_FILE)
+        store = cls(root, boundary=boundary, catalog=catalog)
+        create_tables(catalog, store._locations, all_tables(), boundary=boundary)
         fsync_folder(root)
-        return cls(root, boundary=boundary)
+        return store
 
     @classmethod
     def open(
@@ -358,10 +365,11 @@ class TableStore:
 
     def remake(self, table: Table) -> None:
         """Forget a table's description, which is damaged, and make it anew, empty."""
-        from ingot.storage.recovery import remake_table  # noqa: PLC0415 - rarely needed
+        from ingot.storage.new_tables import create_tables  # noqa: PLC0415 - rarely needed
 
         with self._locks[table.name]:
-            remake_table(self._catalog, self._locations, table)
+            self._pointers.swap(table.name, self._pointers.get(table.name), None)
+            create_tables(self._pointers, self._locations, [table], boundary=self._boundary)
 
     def pin(self, table: Table, snapshot_id: int, tag: str) -> None:
         """Name a snapshot by a tag, so that it does not expire; a tag keeps its snapshot.
@@ -415,8 +423,6 @@ class TableStore:
 
     def close(self) -> None:
         """Release the connections to the catalog."""
-        if "_catalog" in self.__dict__:
-            self._catalog.close()
         self._pointers.close()
         if self._owns_scratch:
             self._scratch.close()
@@ -438,7 +444,7 @@ class TableStore:
     def _catalog(self) -> LakeCatalog:
         from ingot.storage.sql_catalog import LakeCatalog  # noqa: PLC0415 - takes a second
 
-        return LakeCatalog(self._locations, boundary=self._boundary)
+        return LakeCatalog(self._pointers, self._locations, boundary=self._boundary)
 
     @cached_property
     def _committer(self) -> Committer:
@@ -462,7 +468,7 @@ class TableStore:
 
         # A lake that may only be read is read without the tables that it has not got.
         with suppress(ConfigError, StorageFullError), failures():
-            create_tables(self._locations, tables, boundary=self._boundary)
+            create_tables(self._pointers, self._locations, tables, boundary=self._boundary)
 
     def _place(self, table: Table) -> Workplace:
         from ingot.storage.producers import Workplace  # noqa: PLC0415 - imports PyIceberg

@@ -6,8 +6,10 @@ import json
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
+from weakref import finalize
 
 from ingot.connectors.privacy import require_private
 from ingot.connectors.rest import faults, wire
@@ -21,6 +23,7 @@ from ingot.model.time import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ingot.connectors.rest.exchange import Exchange
     from ingot.model.time import Clock
 
 _FIRST_ERROR: Final = 400
@@ -74,6 +77,21 @@ class RestClient:
     def __repr__(self) -> str:
         """Name the address, never a key."""
         return f"RestClient({self._base!r})"
+
+    @cached_property
+    def _exchange(self) -> Exchange:
+        """Connections that are made at the first call and closed with the client."""
+        from ingot.connectors.rest.exchange import Exchange  # noqa: PLC0415 (httpx: 300 ms)
+
+        options = self._options
+        exchange = Exchange(
+            self._base,
+            options.headers,
+            timeout_s=options.timeout_s,
+            most_bytes=options.most_bytes,
+        )
+        finalize(self, exchange.close)
+        return exchange
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
         """Return the JSON answer; numbers with a point are Decimals, as written.
@@ -153,13 +171,7 @@ class RestClient:
     def _try(self, url: str, within_s: float) -> Any:  # noqa: ANN401 (JSON, or a refusal)
         options = self._options
         try:
-            reply = wire.ask(
-                url,
-                options.headers,
-                timeout_s=options.timeout_s,
-                within_s=within_s,
-                most_bytes=options.most_bytes,
-            )
+            reply = self._exchange.get(url, within_s=within_s)
         except wire.NoReplyError as exc:
             words = options.redactor.text(str(exc))
             return _Refusal(Fault.FAILED, words, is_unreachable=exc.is_unreachable)

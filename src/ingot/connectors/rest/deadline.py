@@ -1,105 +1,86 @@
-"""An end for one HTTP exchange, whatever the server does: a drip of bytes never times out."""
+"""An end for one HTTP exchange, whatever the server does: a drip of bytes never times out.
+
+A read timeout of HTTP libraries bounds the wait for the next bytes and not the exchange. Here each
+connect, handshake, read and write of a connection waits no longer than the exchange has left.
+"""
 
 from __future__ import annotations
 
-import errno
-import http.client
-import socket
-from contextlib import suppress
-from threading import Timer
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import URLError
-from urllib.request import HTTPHandler, HTTPSHandler
+
+import httpcore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
-    from urllib.request import BaseHandler, Request
+    import ssl
+    from collections.abc import Iterable, Iterator
 
-_CONNECT_S: Final = 10.0
-"""Longest wait for a connection to one address."""
-_NO_WAY: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+    from httpcore import SOCKET_OPTION
+
+_END_S: Final[ContextVar[float]] = ContextVar("the end of this thread's exchange")
 
 
-class Deadline:
-    """Shuts the exchange's connection down, from outside, when the time is over."""
+@contextmanager
+def deadline(within_s: float) -> Iterator[None]:
+    """Bound the exchange of the block, which runs in this thread."""
+    token = _END_S.set(monotonic() + within_s)
+    try:
+        yield
+    finally:
+        _END_S.reset(token)
 
-    def __init__(self, within_s: float) -> None:
-        self.is_over = False
-        self._socket: socket.socket | None = None
-        self._timer = Timer(within_s, self._end)
-        self._timer.daemon = True
 
-    def __enter__(self) -> Self:
-        """Start the time."""
-        self._timer.start()
-        return self
+def is_over() -> bool:
+    """Return True if the time of the current exchange is over."""
+    return monotonic() >= _END_S.get()
 
-    def __exit__(
+
+def _bounded(timeout_s: float | None, error: type[httpcore.TimeoutException]) -> float:
+    left_s = _END_S.get() - monotonic()
+    if left_s <= 0:
+        raise error("the time of the exchange is over")
+    return left_s if timeout_s is None else min(timeout_s, left_s)
+
+
+class BoundedBackend(httpcore.SyncBackend):
+    """Opens connections that obey the deadline of the thread that uses them."""
+
+    def connect_tcp(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the time."""
-        self._timer.cancel()
-
-    def watch(self, connection: socket.socket) -> None:
-        """Take the connection that is shut down at the end."""
-        self._socket = connection
-        if self.is_over:
-            self._end()
-
-    def _end(self) -> None:
-        self.is_over = True
-        if self._socket is not None:
-            with suppress(OSError):  # below TLS, whose own method is not for another thread
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Return a connection to an address."""
+        timeout = _bounded(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
 
 
-def handlers(deadline: Deadline) -> tuple[BaseHandler, ...]:
-    """Return handlers of both schemes whose connections the deadline watches."""
-    return _Http(deadline), _Https(deadline)
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
 
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _bounded(timeout, httpcore.ReadTimeout))
 
-def is_unreachable(error: Exception) -> bool:
-    """Return True if nothing was sent: the name is unknown, or nothing answers there."""
-    reason = error.reason if isinstance(error, URLError) else None
-    if isinstance(reason, OSError):  # of the connection: a later error is not wrapped
-        return isinstance(reason, socket.gaierror | TimeoutError) or reason.errno in _NO_WAY
-    return False
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _bounded(timeout, httpcore.WriteTimeout))
 
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        timeout = _bounded(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
-class _Http(HTTPHandler):
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
+    def close(self) -> None:
+        self._inner.close()
 
-    def http_open(self, req: Request) -> http.client.HTTPResponse:
-        return self.do_open(_connected(http.client.HTTPConnection, self._deadline), req)
-
-
-class _Https(HTTPSHandler):
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
-
-    def https_open(self, req: Request) -> http.client.HTTPResponse:
-        return self.do_open(_connected(http.client.HTTPSConnection, self._deadline), req)
-
-
-def _connected(kind: type[http.client.HTTPConnection], deadline: Deadline) -> Callable[..., Any]:
-    """Return a class of connections that wait a short time to connect and are then watched."""
-
-    class Watched(kind):  # type: ignore[valid-type,misc]  # one of two classes
-        timeout: float
-
-        def connect(self) -> None:
-            read_s = self.timeout
-            self.timeout = min(read_s, _CONNECT_S)
-            super().connect()
-            self.sock.settimeout(read_s)
-            deadline.watch(self.sock)
-
-    return Watched
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 (the library's signature)
+        return self._inner.get_extra_info(info)
