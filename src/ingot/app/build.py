@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.plan import GoldWork, SilverWork
     from ingot.app.reference import ReferenceWork
-    from ingot.connectors.base import Dataset
     from ingot.model.progress import Progress
     from ingot.tables.contract import Table
+    from ingot.tables.dataset import Dataset
 
 RAW: Final = "raw"
 """The only basis of performance while no corporate actions are loaded."""

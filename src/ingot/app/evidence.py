@@ -6,8 +6,8 @@ from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from ingot.app.datasets import landed_datasets
 from ingot.app.digests import transform_digests
-from ingot.connectors.registry import connector
 from ingot.export.manifest import LandingRead, Manifest, SessionsRead, TableRead
 from ingot.export.question import encoded
 from ingot.model.known import in_force
@@ -117,11 +117,12 @@ def _landings(parts: Parts, reader: PinnedReader, answer: Answer) -> tuple[Landi
     for read in reader.parts.tables.reads:
         for table in (read.table, *_MADE_OF.get(read.table.name, ())):
             wanted |= set(_of_units(parts, table, read))
-    bronze = {read.table for read in reader.parts.tables.reads}
+    read_tables = {read.table for read in reader.parts.tables.reads}
+    bronze = {(s, d.name) for s, d in landed_datasets(parts) if d.bronze in read_tables}
     found: list[Landing] = []
     for states in reader.views.still.states:
         at_t = in_force(states, answer.known_at)
-        found += [v for v in at_t if v.landing_id in wanted or _bronze_of(v) in bronze]
+        found += [v for v in at_t if v.landing_id in wanted or (v.source, v.dataset) in bronze]
     return tuple(sorted(found, key=lambda v: (v.source, v.dataset, v.file_date, v.key)))
 
 
@@ -135,11 +136,6 @@ def _of_units(parts: Parts, table: Table, read: Planned) -> Iterator[int]:
         scope = done.unit.scope
         if (start or date.min) < scope.end and scope.start < (end or date.max):
             yield from done.landing_ids
-
-
-def _bronze_of(landing: Landing) -> Table | None:
-    dataset = connector(landing.source).datasets.get(landing.dataset)
-    return dataset.bronze if dataset else None
 
 
 def _read(landing: Landing) -> LandingRead:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from ingot.app.parts import Parts
-    from ingot.connectors.base import Dataset
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing, LandingState
     from ingot.tables.contract import Table
+    from ingot.tables.dataset import Dataset
     from ingot.transforms.transform import Transform
 
 ONE_DAY: Final = timedelta(days=1)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from ingot.app.datasets import landed_datasets
 from ingot.app.plan import digest
-from ingot.connectors.registry import connector
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope, Unit
 from ingot.tables import silver
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingot.app.parts import Parts
-    from ingot.connectors.base import Dataset
     from ingot.model.landing import Landing, LandingState
+    from ingot.tables.dataset import Dataset
     from ingot.transforms.transform import Transform
 
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
@@ -75,10 +75,9 @@ class ReferenceWork:
 
 def datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (connector, dataset) that landed and is not one file per trade date."""
-    for source, name in parts.ledger.datasets():
-        found = connector(source).datasets.get(name)
-        if found is not None and not found.per_day and found.silver is not None:
-            yield source, found
+    for source, dataset in landed_datasets(parts):
+        if not dataset.per_day and dataset.silver is not None:
+            yield source, dataset
 
 
 def spoken(states: Iterable[LandingState]) -> tuple[Spoken, ...]:

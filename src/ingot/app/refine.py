@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.plan import GoldWork, SilverWork
     from ingot.app.reference import ReferenceWork
-    from ingot.connectors.base import Dataset
     from ingot.engines.base import Engine
     from ingot.model.work import Scope, Unit
     from ingot.storage.staged import StagedFile
     from ingot.tables.contract import Table
+    from ingot.tables.dataset import Dataset
     from ingot.tables.relation import Relation
     from ingot.tables.trailing import TrailingBars
 
