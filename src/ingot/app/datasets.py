@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from ingot.errors import ConfigError, QueryError
 from ingot.model.dataset import DatasetFacts
+from ingot.storage import lookup
+from ingot.storage.records import NumberedDataset
 from ingot.tables.catalog import table
 from ingot.tables.dataset import Dataset
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (source, dataset) that landed and whose tables this Ingot has, in order."""
-    facts = parts.ledger.dataset_facts()
+    facts = _recorded(parts)
     for source, name in parts.ledger.datasets():
         found = _of_facts(facts.get((source, name))) or _installed(source, name)
         if found is not None:
@@ -30,31 +32,31 @@ def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
 
 def dataset_of(parts: Parts, source: str, name: str) -> Dataset | None:
     """Return a dataset; None where neither the lake nor a connector knows its tables."""
-    facts = parts.ledger.dataset_facts()
+    facts = _recorded(parts)
     return _of_facts(facts.get((source, name))) or _installed(source, name)
 
 
 def connector_of(parts: Parts, source: str, name: str) -> str:
     """Return the name of the connector that parses a dataset's objects."""
-    facts = parts.ledger.dataset_facts().get((source, name))
+    facts = _recorded(parts).get((source, name))
     return facts.connector if facts else source
 
 
 def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset]) -> None:
     """Record the facts of datasets that are about to land, where they are new or have changed."""
-    known = parts.ledger.dataset_facts()
+    known = _recorded(parts)
     for dataset in datasets:
         facts = facts_of(source, connector, dataset)
         if known.get((source, dataset.name)) != facts:
-            parts.ledger.record_dataset(facts)
+            _write(parts, facts)
 
 
 def record_missing(parts: Parts) -> None:
     """Record what landed before datasets were recorded, as the installed connectors know it."""
-    known = parts.ledger.dataset_facts()
+    known = _recorded(parts)
     for source, name in parts.ledger.datasets():
         if (source, name) not in known and (found := _installed(source, name)) is not None:
-            parts.ledger.record_dataset(facts_of(source, source, found))
+            _write(parts, facts_of(source, source, found))
 
 
 def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
@@ -71,6 +73,17 @@ def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
         due_hours=dataset.due_hours,
         options=dataset.options,
     )
+
+
+def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
+    return parts.ledger.state.read(lookup.dataset_facts)
+
+
+def _write(parts: Parts, facts: DatasetFacts) -> None:
+    while True:  # another process may take the number
+        number = parts.ledger.store.last_dataset(facts.source, facts.name) + 1
+        if parts.ledger.make(NumberedDataset(number, facts)):
+            return
 
 
 def _of_facts(facts: DatasetFacts | None) -> Dataset | None:

@@ -16,14 +16,7 @@ from ingot.storage.boundary import calm
 from ingot.storage.clock import ClockCheck
 from ingot.storage.landed import LandedBytes
 from ingot.storage.landing import LandingStore
-from ingot.storage.records import (
-    Checked,
-    Decided,
-    Expired,
-    NumberedDataset,
-    NumberedDone,
-    path_of,
-)
+from ingot.storage.records import Checked, Decided, Expired, NumberedDone, path_of
 from ingot.storage.state import StateCache
 
 if TYPE_CHECKING:
@@ -34,7 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ingot.model.checked import CheckResult
-    from ingot.model.dataset import DatasetFacts
     from ingot.model.known import Publication
     from ingot.model.landing import LandingState, RemoteObject
     from ingot.model.work import Done, RefusedRow, Scope, Unit
@@ -195,21 +187,6 @@ class Ledger:
     def datasets(self) -> tuple[tuple[str, str], ...]:
         """Return each (source, dataset) that anything landed of, in order."""
         return self.state.read(lookup.datasets)
-
-    def dataset_facts(self) -> dict[tuple[str, str], DatasetFacts]:
-        """Return the facts recorded of each (source, dataset); the last ones count."""
-        return self.state.read(lookup.dataset_facts)
-
-    def record_dataset(self, facts: DatasetFacts) -> None:
-        """Record what a dataset is; it counts from now on.
-
-        Raises:
-            LookAtDataError: Its name cannot be a path.
-        """
-        while True:
-            number = self.store.last_dataset(facts.source, facts.name) + 1
-            if self.make(NumberedDataset(number, facts)):
-                return
 
     def states(
         self, source: str, dataset: str, start: date | None = None, end: date | None = None
