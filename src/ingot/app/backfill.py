@@ -63,7 +63,7 @@ def plan(parts: Parts, request: LoadRequest) -> Answer:
         ConfigError: The connector, its location or a dataset is wrong.
         EntitlementError, SourceUnavailableError: The listing cannot be had.
     """
-    source = open_source(parts, request.source, request.location)
+    source = open_source(parts, request.source, request.location, options=request.options)
     rows = [_planned(parts, source, d, request) for d in chosen_datasets(source, request)]
     needed = sum(row[-1] for row in rows)
     free = machine.look(parts.root).disk_free_bytes

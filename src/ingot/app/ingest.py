@@ -85,7 +85,13 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
     begin(parts)
     ensure_sessions(parts, progress=progress)
     record_missing(parts)
-    source = open_source(parts, request.source, request.location, reference=request.reference)
+    source = open_source(
+        parts,
+        request.source,
+        request.location,
+        reference=request.reference,
+        options=request.options,
+    )
     datasets = chosen_datasets(source, request)
     listed = fetch.land_new(parts, source, request, datasets, progress=progress)
     results = list(listed.results)
@@ -106,14 +112,18 @@ def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, 
     Raises:
         ConfigError: The source has no such dataset.
     """
+    there = {
+        name: replace(d, options=request.options) if request.options else d
+        for name, d in source.datasets.items()
+    }
     if not request.datasets:
-        return tuple(source.datasets.values())
+        return tuple(there.values())
     unknown = [name for name in request.datasets if name not in source.datasets]
     if unknown:
         raise ConfigError(
             f"{source.name} has no dataset {unknown[0]}. It has: {', '.join(source.datasets)}."
         )
-    return tuple(source.datasets[name] for name in request.datasets)
+    return tuple(there[name] for name in request.datasets)
 
 
 def _load(

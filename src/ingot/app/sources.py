@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from ingot.tables.dataset import Dataset
 
 
-def open_source(parts: Parts, name: str, location: str, *, reference: bool = False) -> FileSource:
+def open_source(
+    parts: Parts,
+    name: str,
+    location: str,
+    *,
+    reference: bool = False,
+    options: tuple[tuple[str, str], ...] = (),
+) -> FileSource:
     """Return the source `name` at `location`: its market files, or its reference data.
 
     Raises:
@@ -23,7 +30,7 @@ def open_source(parts: Parts, name: str, location: str, *, reference: bool = Fal
             wrong.
     """
     found = connector(name)
-    settings = parts.settings.vendor(name, found.settings)
+    settings = parts.settings.vendor(name, found.settings, dict(options))
     if reference and isinstance(found, ReferenceConnector):
         return found.open_reference(location, settings, clock=parts.clock)
     if not reference and isinstance(found, FileConnector):
@@ -38,7 +45,8 @@ def parser_of(parts: Parts, source: str, dataset: Dataset) -> Parser:
         ConfigError: The connector that landed them is not installed.
     """
     found = connector(connector_of(parts, source, dataset.name))
-    return found.parser(dataset, parts.settings.vendor(found.name, found.settings))
+    settings = parts.settings.vendor(found.name, found.settings, dict(dataset.options))
+    return found.parser(dataset, settings)
 
 
 def _lacks(found: Connector, location: str, *, reference: bool) -> str:

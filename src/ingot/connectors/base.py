@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ingot.model.work import RefusedRow
     from ingot.tables.dataset import Dataset
 
+AS_OPTION: Final = {"ingot_option": True}
+"""As `json_schema_extra` of a field of a settings model: `ingot ingest NAME` has it as an option.
+
+What a command chose is recorded with the dataset: its objects are parsed the same way later.
+"""
 MOST_REFUSED: Final = 500_000
 """Refused rows that a file may have under any limit: they are held in memory."""
 
