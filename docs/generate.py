@@ -175,8 +175,9 @@ def walk(path: str, command: object) -> Iterator[tuple[str, Command]]:
     if isinstance(command, TyperCommand | TyperGroup):
         yield path, command
     if isinstance(command, TyperGroup):
-        for name, below in sorted(command.commands.items()):
-            yield from walk(f"{path} {name}", below)
+        context = typer.Context(command)
+        for name in sorted(command.list_commands(context)):
+            yield from walk(f"{path} {name}", command.get_command(context, name))
 
 
 def command_section(path: str, command: Command) -> str:

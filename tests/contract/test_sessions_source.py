@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
-from ingot.connectors.sessions import build_calendar, connector, render
+from ingot.connectors.sessions import build_calendar, connector
 from ingot.connectors.sessions.source import SessionsSettings, SessionsSource
 from ingot.errors import ConfigError, CorruptFileError, SourceUnavailableError
 from ingot.model.landing import KnownBasis, Landing
+from ingot.model.session_text import render
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.silver import SESSIONS
 

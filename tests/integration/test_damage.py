@@ -17,6 +17,7 @@ import pytest
 from ingot.app import fetch
 from ingot.app.report import Result
 from ingot.app.run import begin
+from ingot.app.sources import open_source
 from ingot.cli.main import run
 from ingot.errors import DamagedFileError
 from ingot.storage.reader import ScanRequest
@@ -365,7 +366,7 @@ def test_an_object_damaged_before_loading_is_not_refused_and_loads_when_it_is_he
 ) -> None:
     world = World(tmp_path, symbols=20, end=MONDAY + damage.ONE_DAY, vendor=whole.tree)
     parts = world.parts(at(1))
-    source = parts.source("massive", str(world.tree))
+    source = open_source(parts, "massive", str(world.tree))
     begin(parts)
     fetch.land_new(parts, source, world.request(), tuple(source.datasets.values()))
     objects = [parts.ledger.object_path(v.sha256) for v in parts.ledger.store.all_versions()]

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingot.connectors.sessions import build_calendar, diff, parse, render
+from ingot.connectors.sessions import build_calendar
 from ingot.connectors.sessions.rulebook import Market, Rulebook, SessionRule
 from ingot.model.calendar import Calendar
+from ingot.model.session_text import diff, parse, render
 
 FIRST = date(2003, 9, 10)
 DAY_NS = 86_400_000_000_000

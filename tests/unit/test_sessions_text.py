@@ -8,9 +8,9 @@ from datetime import date
 
 import pytest
 
-from ingot.connectors.sessions import diff, parse, render
 from ingot.errors import CorruptFileError, SchemaDriftError
 from ingot.model.calendar import Calendar, Session
+from ingot.model.session_text import diff, parse, render
 
 HEADER = "calendar,trade_date,session,start_ns,end_ns,digest\n"
 ROW = "XNYS,2025-06-02,regular,1748871000000000000,1748894400000000000,00ff\n"
@@ -78,7 +78,8 @@ def test_another_header_is_refused(header: str) -> None:
 def test_reading_landed_sessions_loads_neither_calendar_library_nor_settings() -> None:
     program = (
         "import sys\n"
-        "from ingot.connectors.sessions import calendar_digest, parse\n"
+        "from ingot.connectors.sessions import calendar_digest\n"
+        "from ingot.model.session_text import parse\n"
         f"parse({(HEADER + ROW).encode()!r})\n"
         "calendar_digest('XNYS')\n"
         "heavy = {'exchange_calendars', 'pandas', 'pyarrow', 'polars', 'duckdb', 'pydantic'}\n"

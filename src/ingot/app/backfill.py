@@ -11,6 +11,7 @@ from ingot.app.build import BuildRequest, refine
 from ingot.app.ingest import chosen_datasets, ingest
 from ingot.app.listed import listed
 from ingot.app.run import one_run
+from ingot.app.sources import open_source
 from ingot.model.progress import silent
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from ingot.app.parts import Parts
     from ingot.app.report import LoadReport
     from ingot.app.request import LoadRequest
-    from ingot.connectors.base import Dataset, FileSource
+    from ingot.connectors.base import FileSource
     from ingot.model.progress import Progress
     from ingot.query.answer import Answer
+    from ingot.tables.dataset import Dataset
 
 _BRONZE_SHARE: Final = 1.0
 """Bronze is about as large as the vendor's own gzip file."""
@@ -63,7 +65,7 @@ def plan(parts: Parts, request: LoadRequest) -> Answer:
         ConfigError: The connector, its location or a dataset is wrong.
         EntitlementError, SourceUnavailableError: The listing cannot be had.
     """
-    source = parts.source(request.source, request.location)
+    source = open_source(parts, request.source, request.location, options=request.options)
     rows = [_planned(parts, source, d, request) for d in chosen_datasets(source, request)]
     needed = sum(row[-1] for row in rows)
     free = machine.look(parts.root).disk_free_bytes

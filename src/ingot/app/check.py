@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.app.checks import answer_of, run_rules
+from ingot.app.datasets import landed_datasets
 from ingot.app.listed import listed
 from ingot.app.query import reader_of
 from ingot.app.run import project
 from ingot.app.waiting import named, waiting
-from ingot.connectors.registry import connector
 from ingot.errors import QueryError
 from ingot.model.landing import Outcome
 from ingot.quality.alone import alone
@@ -113,9 +113,9 @@ def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:
     """
     rows: list[tuple[str, str, date, int, str, str, str]] = []
     clean = True
-    for source, name in parts.ledger.datasets():
-        dataset = connector(source).datasets.get(name)
-        if dataset is None or not dataset.per_day:
+    for source, dataset in landed_datasets(parts):
+        name = dataset.name
+        if not dataset.per_day:
             continue  # answers and files by hand have no header in common; they are judged landing
         fields = [c for c in dataset.bronze.columns if c.name not in _LINEAGE]
         first = Schema(source, tuple(Field(c.name, type_name(c.type), c.nullable) for c in fields))

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.app.markets import markets_of
 from ingot.app.waiting import named, waiting
-from ingot.errors import IngotError
 from ingot.model.landing import Decision, Outcome
 from ingot.quality import coverage as rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ingot.app.parts import Parts
-    from ingot.connectors.base import Dataset
     from ingot.model.landing import Landing, LandingState
+    from ingot.tables.dataset import Dataset
 
 FETCH: Final = "ingest"
 """The vendor's file has to be fetched (again)."""
@@ -97,7 +96,6 @@ class _Watch:
             if state.landing.known_from <= known_at:
                 self._by_date.setdefault(state.landing.file_date, []).append(state)
         self._latest = [states[-1].landing for states in self._by_date.values()]
-        self._due = _due(parts, source)
         table = dataset.silver.name if dataset.silver else ""
         dones = parts.ledger.done_all(table, source=source, dataset=dataset.name)
         self._done = {done.unit.scope.start: done for done in dones}
@@ -126,7 +124,7 @@ class _Watch:
     def _absent(self, day: date) -> Day:
         if not self._parts.calendar.is_trade_date(day):
             return self._made(day, rules.CLOSED, "no session")
-        due = self._due(day) if self._due else None
+        due = self._dataset.due(day)
         if due is not None and due > self._known_at:
             return self._made(day, rules.UNKNOWN, f"not due before {due:%Y-%m-%d %H:%M} UTC")
         when = f"; it was due on {due:%Y-%m-%d %H:%M} UTC" if due else ""
@@ -192,11 +190,3 @@ class _Watch:
         like = min(self._latest, key=lambda v: abs(v.file_date - day))
         dated = like.key.replace(like.file_date.isoformat(), day.isoformat())
         return dated.replace(f"/{like.file_date:%Y/%m}/", f"/{day:%Y/%m}/")
-
-
-def _due(parts: Parts, source: str) -> Callable[[date], datetime] | None:
-    """Return the vendor's publication rule; None where it takes more than a folder to know it."""
-    try:
-        return parts.source(source, str(parts.root)).published_at
-    except (IngotError, AttributeError):
-        return None

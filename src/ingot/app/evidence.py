@@ -6,8 +6,8 @@ from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from ingot.app.datasets import landed_datasets
 from ingot.app.steps import lineage, rules_of, steps_to
-from ingot.connectors.registry import connector
 from ingot.export.manifest import LandingRead, Manifest, SessionsRead, TableRead
 from ingot.export.question import encoded
 from ingot.model.known import in_force
@@ -111,11 +111,12 @@ def _landings(parts: Parts, log: ReadLog, answer: Answer) -> tuple[Landing, ...]
     for read in log.scans:
         for table in (read.table, *_silver_above(read.table)):
             wanted |= set(_of_units(parts, table, read))
-    bronze = {read.table for read in log.scans}
+    read_tables = {read.table for read in log.scans}
+    bronze = {(s, d.name) for s, d in landed_datasets(parts) if d.bronze in read_tables}
     found: list[Landing] = []
     for states in log.facts(parts).states:
         at_t = in_force(states, answer.known_at)
-        found += [v for v in at_t if v.landing_id in wanted or _bronze_of(v) in bronze]
+        found += [v for v in at_t if v.landing_id in wanted or (v.source, v.dataset) in bronze]
     return tuple(sorted(found, key=lambda v: (v.source, v.dataset, v.file_date, v.key)))
 
 
@@ -130,11 +131,6 @@ def _of_units(parts: Parts, table: Table, read: ScanRequest) -> Iterator[int]:
         scope = done.unit.scope
         if (start or date.min) < scope.end and scope.start < (end or date.max):
             yield from done.landing_ids
-
-
-def _bronze_of(landing: Landing) -> Table | None:
-    dataset = connector(landing.source).datasets.get(landing.dataset)
-    return dataset.bronze if dataset else None
 
 
 def _read(landing: Landing) -> LandingRead:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from ingot.app.datasets import record
 from ingot.app.report import DayResult, Result
 from ingot.connectors.download import fetch_all
 from ingot.errors import ClockSkewError, IngotError
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.app.request import LoadRequest
-    from ingot.connectors.base import Dataset, Fetched, FileSource
+    from ingot.connectors.base import Fetched, FileSource
     from ingot.connectors.download import Arrival
     from ingot.model.landing import Landing, RemoteObject
     from ingot.model.progress import Progress
+    from ingot.tables.dataset import Dataset
 
 _MIB: Final = 1024 * 1024
 _DOWNLOADS: Final = 4
@@ -73,6 +75,8 @@ def land_new(
             continue
         listed |= {(r.dataset, r.file_date) for r in remotes}
         wanted += new_or_changed(parts, source, remotes)
+    here = {dataset for dataset, _ in listed}
+    record(parts, source.name, request.source, (d for d in datasets if d.name in here))
     results = _fetch(parts, source, datasets, wanted, progress) if wanted else ()
     return Listed(frozenset(listed), tuple(results), tuple(errors))
 

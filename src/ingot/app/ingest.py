@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from ingot.app import ahead, fetch, machine, plan, waiting
 from ingot.app.batch import ROUNDS, Batch, Finished
+from ingot.app.datasets import dataset_of, record_missing
 from ingot.app.engine import open_duckdb
 from ingot.app.report import DayResult, LoadReport, Result
 from ingot.app.run import one_run
 from ingot.app.sessions import ensure_sessions
-from ingot.connectors.registry import connector
+from ingot.app.sources import open_source, parser_of
 from ingot.errors import (
     ConfigError,
     DamagedFileError,
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
     from ingot.app.machine import Profile
     from ingot.app.parts import Parts
     from ingot.app.request import LoadRequest
-    from ingot.connectors.base import Dataset, FileSource, Parsed, Parser
+    from ingot.connectors.base import FileSource, Parsed, Parser
     from ingot.model.landing import Landing, LandingState
     from ingot.model.progress import Progress
+    from ingot.tables.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,14 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
     began = monotonic()
     parts.ledger.moment(parts.clock.now(), stated=parts.clock.stated)
     ensure_sessions(parts, progress=progress)
-    source = parts.source(request.source, request.location, reference=request.reference)
+    record_missing(parts)
+    source = open_source(
+        parts,
+        request.source,
+        request.location,
+        reference=request.reference,
+        options=request.options,
+    )
     datasets = chosen_datasets(source, request)
     listed = fetch.land_new(parts, source, request, datasets, progress=progress)
     results = list(listed.results)
@@ -103,14 +112,18 @@ def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, 
     Raises:
         ConfigError: The source has no such dataset.
     """
+    there = {
+        name: replace(d, options=request.options) if request.options else d
+        for name, d in source.datasets.items()
+    }
     if not request.datasets:
-        return tuple(source.datasets.values())
+        return tuple(there.values())
     unknown = [name for name in request.datasets if name not in source.datasets]
     if unknown:
         raise ConfigError(
             f"{source.name} has no dataset {unknown[0]}. It has: {', '.join(source.datasets)}."
         )
-    return tuple(source.datasets[name] for name in request.datasets)
+    return tuple(there[name] for name in request.datasets)
 
 
 def _load(
@@ -218,9 +231,13 @@ def load_again(
 def _load_again(
     parts: Parts, source: str, name: str, dones: Sequence[Done], progress: Progress
 ) -> list[DayResult]:
-    found = connector(source)
-    dataset = found.datasets[name]
-    parser = found.parser(name, parts.settings.vendor(source, found.settings))
+    dataset = dataset_of(parts, source, name)
+    if dataset is None:
+        raise ConfigError(
+            f"The tables of {name} of {source} are unknown. Install the package that declares "
+            "them, and run the command again."
+        )
+    parser = parser_of(parts, source, dataset)
     profile = machine.choose(
         machine.look(parts.root), parts.settings, strategy="auto", workers=None, days=len(dones)
     )
@@ -345,7 +362,7 @@ def _finish(
     if history:
         rows, limit = parsed.rows + len(parsed.refused), parts.settings.quarantine_limit_pct
         reason = too_many_refused(rows, attempt.refused, limit_pct=limit)
-        reason = reason or _judge(parts, landing, parsed, history)
+        reason = reason or _judge(parts, landing, parsed, history, per_day=dataset.per_day)
     parts.ledger.record_quarantine(unit, parsed.refused, layer="bronze")
     done = _done(
         parts,
@@ -424,9 +441,10 @@ def _history(parts: Parts, source: str, dataset: Dataset) -> _History:
     return history
 
 
-def _judge(parts: Parts, landing: Landing, parsed: Parsed, history: _History) -> str | None:
+def _judge(
+    parts: Parts, landing: Landing, parsed: Parsed, history: _History, *, per_day: bool
+) -> str | None:
     settings = parts.settings
-    per_day = _dataset(landing).per_day
     before = {
         ordinal: size
         for ordinal, size in history.sizes.get(landing.key, {}).items()
@@ -442,10 +460,6 @@ def _judge(parts: Parts, landing: Landing, parsed: Parsed, history: _History) ->
         earlier_rows=[history.rows_by_date[d] for d in earlier[-settings.hold_median_days :]],
         settings=settings,
     )
-
-
-def _dataset(landing: Landing) -> Dataset:
-    return connector(landing.source).datasets[landing.dataset]
 
 
 def _missing(

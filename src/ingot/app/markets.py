@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ingot.connectors.registry import connector
+from ingot.app.datasets import landed_datasets
 from ingot.storage.refinement import Refinement
 from ingot.tables import silver
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingot.app.parts import Parts
-    from ingot.connectors.base import Dataset
     from ingot.tables.contract import Table
+    from ingot.tables.dataset import Dataset
 
 _BARS: Final = (silver.MINUTE_BARS, silver.DAY_BARS)
 
@@ -37,10 +37,9 @@ class Market:
 def markets_of(parts: Parts) -> tuple[Market, ...]:
     """Return the markets that anything landed of and that have a silver table, in order."""
     landed: dict[tuple[str, str], dict[str, Dataset]] = {}
-    for source, name in parts.ledger.datasets():
-        dataset = connector(source).datasets.get(name)
-        if dataset is not None and dataset.silver in _BARS:
-            kinds = landed.setdefault((source, name.split("/")[0]), {})
+    for source, dataset in landed_datasets(parts):
+        if dataset.silver in _BARS:
+            kinds = landed.setdefault((source, dataset.name.split("/")[0]), {})
             kinds[_name(dataset)] = dataset
     return tuple(
         Market(source, name, kinds.get(silver.MINUTE_BARS.name), kinds.get(silver.DAY_BARS.name))
@@ -55,10 +54,9 @@ def _name(dataset: Dataset) -> str:
 def refinements(parts: Parts) -> Iterable[Refinement]:
     """Yield, for each dataset that landed, where it is refined to."""
     fed = parts.calendar.fed_dates
-    for source, name in parts.ledger.datasets():
-        dataset = connector(source).datasets.get(name)
-        if dataset is None or dataset.bronze is silver.SESSIONS:
+    for source, dataset in landed_datasets(parts):
+        if dataset.bronze is silver.SESSIONS:
             continue  # sessions are exempt from known time
         table: Table | None = dataset.silver
-        per_day = dataset.per_day
-        yield Refinement(source, name, table.name if table else None, fed, per_day=per_day)
+        name = table.name if table else None
+        yield Refinement(source, dataset.name, name, fed, per_day=dataset.per_day)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingot.config import Settings
-    from ingot.connectors.base import FileSource
     from ingot.model.calendar import Calendar
     from ingot.model.time import Clock
     from ingot.storage.boundary import Boundary
@@ -78,8 +77,8 @@ class Parts:
     @cached_property
     def calendar(self) -> Calendar:
         """The sessions that this lake has landed, of the calendar in the settings; maybe none."""
-        from ingot.connectors.sessions import parse
         from ingot.model.calendar import Calendar
+        from ingot.model.session_text import parse
 
         name = self.settings.calendar
         states = self.ledger.states("sessions", name)
@@ -87,20 +86,6 @@ class Parts:
         if latest is None:
             return Calendar.of(name, (), "none")
         return parse(self.ledger.landed(latest.sha256).read_bytes())
-
-    def source(self, name: str, location: str, *, reference: bool = False) -> FileSource:
-        """Return the connector `name` opened at `location`: its market files, or reference data.
-
-        Raises:
-            ConfigError: There is no such connector, or its settings are wrong.
-        """
-        from ingot.connectors.registry import connector
-
-        found = connector(name)
-        settings = self.settings.vendor(name, found.settings)
-        if reference:
-            return found.open_reference(location, settings, clock=self.clock)
-        return found.open(location, settings)
 
     def close(self) -> None:
         """Release what was opened."""

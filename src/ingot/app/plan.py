@@ -7,8 +7,8 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from ingot.app.datasets import landed_datasets
 from ingot.app.step import Feed, UnitRows, Work
-from ingot.connectors.registry import connector
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
 from ingot.storage.reader import ScanRequest
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.app.step import Context, Input, Step
-    from ingot.connectors.base import Dataset
     from ingot.model.landing import Landing
     from ingot.tables.contract import Table
+    from ingot.tables.dataset import Dataset
     from ingot.tables.relation import Relation
 
 ONE_DAY: Final = timedelta(days=1)
@@ -59,12 +59,9 @@ def stale_units(parts: Parts, step: Step, feed: Feed, start: date, end: date) ->
             yield work
 
 
-def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
-    """Yield each (connector, dataset) that landed and is refined."""
-    for source, name in parts.ledger.datasets():
-        dataset = connector(source).datasets.get(name)
-        if dataset is not None and dataset.silver is not None:
-            yield source, dataset
+def refined_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (source, dataset) that landed and is refined."""
+    return ((source, d) for source, d in landed_datasets(parts) if d.silver is not None)
 
 
 def feeds_of_files(parts: Parts, step: Step) -> Iterator[Feed]:
@@ -78,7 +75,7 @@ def feeds_of_answers(parts: Parts, step: Step) -> Iterator[Feed]:
 
 
 def _feeds_of_landed(parts: Parts, step: Step, *, per_day: bool) -> Iterator[Feed]:
-    for source, dataset in landed_datasets(parts):
+    for source, dataset in refined_datasets(parts):
         if dataset.silver == step.output and dataset.per_day is per_day:
             yield Feed(source, dataset.name, {dataset.bronze: dataset.name})
 

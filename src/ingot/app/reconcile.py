@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.app.chosen import chosen
+from ingot.app.datasets import landed_datasets
 from ingot.app.query import reader_of
 from ingot.app.sessions import ensure_sessions
-from ingot.connectors.registry import connector
 from ingot.errors import QueryError
 from ingot.model.currency import DOLLAR
 from ingot.model.time import FOREVER, as_of
@@ -225,8 +225,7 @@ def _refuse_unknown(parts: Parts, named: Named) -> None:
 
 def _refined(parts: Parts) -> tuple[str, ...]:
     """Return the datasets that silver is made of: options stay in bronze."""
-    datasets = [(connector(s).datasets.get(name), name) for s, name in parts.ledger.datasets()]
-    return tuple(name for found, name in datasets if found is not None and found.silver)
+    return tuple(dataset.name for _, dataset in landed_datasets(parts) if dataset.silver)
 
 
 def _refuse_several_sources(reader: Reader, named: Named, view: View) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING, Final
 
+from ingot.app.datasets import dataset_of
 from ingot.app.query import reader_of
 from ingot.app.run import project
-from ingot.connectors.registry import connector
 from ingot.errors import QuarantineLimitError, QueryError
 from ingot.model.landing import Decision, Outcome
 from ingot.query.listings import Listing
@@ -95,16 +95,10 @@ def _refuse_unreadable(parts: Parts, landing_id: str, decision: Decision) -> boo
     if state.outcome is not Outcome.REFUSED:
         return False
     landing = state.landing
-    done = next(
-        (
-            d
-            for d in parts.ledger.done_all(
-                connector(landing.source).datasets[landing.dataset].bronze.name
-            )
-            if d.unit.scope.landing_id == landing.landing_id
-        ),
-        None,
-    )
+    dataset = dataset_of(parts, landing.source, landing.dataset)
+    table = dataset.bronze.name if dataset else None
+    dones = parts.ledger.done_all(table, source=landing.source, dataset=landing.dataset)
+    done = next((d for d in dones if d.unit.scope.landing_id == landing.landing_id), None)
     limited = done is not None and done.details.get("refused_for") == QuarantineLimitError.__name__
     if decision is Decision.ACCEPTED and not limited:
         raise QueryError(

@@ -174,7 +174,7 @@ def _differences(rows: pa.Table, made: Manifest) -> list[str]:
 
 def _calendar(parts: Parts, made: Manifest) -> Calendar | None:
     """Return the sessions of then from their landed object; None where it is gone."""
-    from ingot.connectors.sessions import parse
+    from ingot.model.session_text import parse
 
     if not made.sessions.sha256:
         return None

@@ -23,6 +23,8 @@ class LoadRequest:
     """The day after the last; None for the last that the source lists."""
     strategy: str = "auto"
     workers: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    """Settings of the connector for this load, by name; recorded with its datasets."""
     reference: bool = False
     """True for what the connector has besides market files: actions, instruments, answers."""
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ingot.app import fetch, machine
+from ingot.app.datasets import record
 from ingot.app.plan import digest, feeds_of
 from ingot.app.refine import Executor
+from ingot.app.sources import open_source
 from ingot.app.step import Feed, Step, UnitRows, Work
 from ingot.errors import ContractBrokenError, SourceUnavailableError
 from ingot.model.landing import RemoteObject
@@ -71,7 +73,7 @@ def _is_current(parts: Parts, calendar: Calendar, today: date) -> bool:
 
 
 def _source(parts: Parts) -> FileSource:
-    return parts.source(_SOURCE, "")
+    return open_source(parts, _SOURCE, "")
 
 
 def _land(parts: Parts, today: date) -> None:
@@ -79,11 +81,12 @@ def _land(parts: Parts, today: date) -> None:
     (remote,) = source.list(parts.settings.calendar, _FIRST, today + _AHEAD)
     temporary = parts.ledger.temporary("sessions")
     fetched = source.fetch(remote, temporary, lambda _: None)
+    record(parts, source.name, source.name, [source.datasets[remote.dataset]])
     fetch.land_one(parts, source, remote, fetched, temporary)
 
 
 def _tell_changes(old: Calendar, new: Calendar, progress: Progress) -> None:
-    from ingot.connectors.sessions import diff
+    from ingot.model.session_text import diff
 
     if not old.sessions:
         return

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingot.app.parts import Parts
-    from ingot.connectors.base import Dataset
     from ingot.model.landing import LandingState
+    from ingot.tables.dataset import Dataset
 
 
 def waiting(states: Iterable[LandingState]) -> list[LandingState]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from ingot.cli.choices import AsFormat, Format, From, HowStrategy, Out, Strategy, To, Workers
 from ingot.cli.destination import Destination, notice
+from ingot.cli.sources import SourceGroup
 from ingot.cli.state import State, trade_dates
 from ingot.errors import ConfigError
 
@@ -23,7 +25,8 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="PLACE",
-        help="Folder that mirrors the vendor's tree, or s3://bucket[/prefix].",
+        help="Where the files are, such as a folder that mirrors the vendor's tree, or "
+        "s3://bucket[/prefix].",
     ),
 ]
 Reference = Annotated[
@@ -42,16 +45,88 @@ Datasets = Annotated[
         help="Such as us_stocks_sip/minute_aggs_v1; all by default; may be repeated.",
     ),
 ]
+
+
+def ingest_source(
+    context: typer.Context,
+    source: Source,
+    dataset: Datasets = None,
+    first: From = None,
+    last: To = None,
+    strategy: HowStrategy = Strategy.AUTO,
+    workers: Workers = None,
+    form: AsFormat = None,
+    out: Out = None,
+    *,
+    name: str,
+    options: tuple[tuple[str, str], ...],
+) -> None:
+    """Load the files of a source to bronze."""
+    request = _request(context.obj, name, source, dataset, first, last, strategy, workers)
+    _ingest(context, replace(request, options=options), _summary_to(form, out))
+
+
+def backfill_source(
+    context: typer.Context,
+    source: Source,
+    dataset: Datasets = None,
+    first: From = None,
+    last: To = None,
+    strategy: HowStrategy = Strategy.AUTO,
+    workers: Workers = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print days, bytes and disk needed, and stop.")
+    ] = False,
+    form: AsFormat = None,
+    out: Out = None,
+    *,
+    name: str,
+    options: tuple[tuple[str, str], ...],
+) -> None:
+    """Load the files of a source all the way to gold."""
+    from ingot.app import backfill
+    from ingot.cli import progress
+
+    state: State = context.obj
+    to = _summary_to(form, out)
+    parts = state.open()
+    request = _request(state, name, source, dataset, first, last, strategy, workers)
+    request = replace(request, options=options)
+    if plan:
+        Destination.of(form, out).take(backfill.plan(parts, request))
+        return
+    with progress.shown() as shown:
+        report = backfill.backfill(parts, request, progress=shown)
+    _close(parts, report, to)
+
+
+class _Ingest(SourceGroup):
+    verb = "Load {} to bronze."
+    run = staticmethod(ingest_source)
+
+
+class _Backfill(SourceGroup):
+    verb = "Load {} all the way to gold."
+    run = staticmethod(backfill_source)
+
+
 ingest_app = typer.Typer(
+    cls=_Ingest,
     help="Land new and changed files and load them to bronze.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 backfill_app = typer.Typer(
+    cls=_Backfill,
     help="Ingest, then build: the whole way in one command.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+@backfill_app.callback()
+def _backfill_options() -> None:
+    """Ingest, then build: the whole way in one command."""
 
 
 def register(app: typer.Typer) -> None:
@@ -147,24 +222,6 @@ def _defects(texts: list[str]) -> dict[date, tuple[str, ...]]:
     return found
 
 
-@ingest_app.command("massive")
-def ingest_massive(
-    context: typer.Context,
-    source: Source,
-    dataset: Datasets = None,
-    first: From = None,
-    last: To = None,
-    strategy: HowStrategy = Strategy.AUTO,
-    workers: Workers = None,
-    form: AsFormat = None,
-    out: Out = None,
-) -> None:
-    """Load Massive (formerly Polygon.io) flat files to bronze."""
-    state: State = context.obj
-    request = _request(state, "massive", source, dataset, first, last, strategy, workers)
-    _ingest(context, request, _summary_to(form, out))
-
-
 @ingest_app.command("actions")
 def ingest_actions(
     context: typer.Context, source: Reference, form: AsFormat = None, out: Out = None
@@ -253,37 +310,6 @@ def build(
     with progress.shown() as shown:
         request = BuildRequest(start, end, strategy=strategy.value, workers=workers)
         report = refine(parts, request, progress=shown)
-    _close(parts, report, to)
-
-
-@backfill_app.command("massive")
-def backfill_massive(
-    context: typer.Context,
-    source: Source,
-    dataset: Datasets = None,
-    first: From = None,
-    last: To = None,
-    strategy: HowStrategy = Strategy.AUTO,
-    workers: Workers = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Print days, bytes and disk needed, and stop.")
-    ] = False,
-    form: AsFormat = None,
-    out: Out = None,
-) -> None:
-    """Load Massive (formerly Polygon.io) flat files all the way to gold."""
-    from ingot.app import backfill
-    from ingot.cli import progress
-
-    state: State = context.obj
-    to = _summary_to(form, out)
-    parts = state.open()
-    request = _request(state, "massive", source, dataset, first, last, strategy, workers)
-    if plan:
-        Destination.of(form, out).take(backfill.plan(parts, request))
-        return
-    with progress.shown() as shown:
-        report = backfill.backfill(parts, request, progress=shown)
     _close(parts, report, to)
 
 

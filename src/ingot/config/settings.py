@@ -237,8 +237,12 @@ class Settings(BaseModel):
         rows = [row for row in self.source_precedence if row.from_date <= trade_date]
         return rows[-1].sources if rows else ()
 
-    def vendor(self, name: str, model: type[_VendorModel]) -> _VendorModel:
+    def vendor(
+        self, name: str, model: type[_VendorModel], options: Mapping[str, str] | None = None
+    ) -> _VendorModel:
         """Return the vendor's section, with environment and secrets, as its own model.
+
+        `options` are what a command gave for this load; they come before the section.
 
         Raises:
             ConfigError: A key is unknown, a value is wrong or missing, or a secret stands in the
@@ -256,11 +260,12 @@ class Settings(BaseModel):
             key: _read(model.model_fields[key], value.get_secret_value())
             for key, value in private.items()
         }
-        values = {**plain, **given}
+        chosen = {k: _read(model.model_fields[k], v) for k, v in (options or {}).items()}
+        values = {**plain, **given, **chosen}
         try:
             return model.model_validate(values)
         except ValidationError as exc:
-            message = explain(exc, dict.fromkeys(values, f"of [{name}]"), shown=plain)
+            message = explain(exc, dict.fromkeys(values, f"of [{name}]"), shown={**plain, **chosen})
         # not chained: pydantic's message quotes the values, and one may be a secret
         raise ConfigError(f"The settings of {name} are wrong: {message}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from ingot.model.vendor_files import DEFAULT_LIMITS
 
@@ -18,27 +18,15 @@ if TYPE_CHECKING:
     from ingot.model.time import Clock
     from ingot.model.vendor_files import InflateLimits
     from ingot.model.work import RefusedRow
-    from ingot.tables.contract import Table
+    from ingot.tables.dataset import Dataset
 
+AS_OPTION: Final = {"ingot_option": True}
+"""As `json_schema_extra` of a field of a settings model: `ingot ingest NAME` has it as an option.
+
+What a command chose is recorded with the dataset: its objects are parsed the same way later.
+"""
 MOST_REFUSED: Final = 500_000
 """Refused rows that a file may have under any limit: they are held in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """One dataset of a vendor: where its rows go and which days to expect."""
-
-    name: str
-    """The vendor's own name, e.g. us_stocks_sip/minute_aggs_v1."""
-    bronze: Table
-    calendar: str
-    """Market whose trade dates the vendor publishes, e.g. XNYS."""
-    history_from: date
-    """First day that the vendor has."""
-    silver: Table | None = None
-    """The silver table that it is refined into, if any."""
-    per_day: bool = True
-    """One file per trade date; False for reference data, where a key is a file or a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,46 +132,60 @@ class FileSource(Parser, Protocol):
 
 
 class Connector(Protocol):
-    """What a connector's entry point gives: its name, its settings and a way to open it."""
+    """What an entry point gives: a name, settings, datasets, and a parser of what landed.
+
+    What it can open is a capability of its own: `FileConnector`, `ReferenceConnector`, or both.
+    A connector has the methods of what it can do and no others.
+    """
 
     @property
     def name(self) -> str:
-        """The name of the entry point and of the vendor's section of the settings file."""
+        """The name of the entry point and of the source's section of the settings file."""
         ...
 
     @property
     def settings(self) -> type[BaseModel]:
-        """Model of the vendor's own section of the settings file."""
+        """Model of the source's own section of the settings file."""
         ...
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
-        """What the vendor publishes, by name; known without opening anything."""
+        """What the source publishes, by name; known without opening anything."""
         ...
+
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset; no place of the source is needed."""
+        ...
+
+
+@runtime_checkable
+class FileConnector(Connector, Protocol):
+    """A connector of market files: one object per dataset and date."""
 
     def open(self, location: str, settings: BaseModel) -> FileSource:
         """Return the source at `location`: a folder, or s3://bucket[/prefix].
 
         Raises:
-            ConfigError: It has no such place, or no market files at all.
+            ConfigError: There is no such place, or no market files at all.
         """
         ...
+
+
+@runtime_checkable
+class ReferenceConnector(Connector, Protocol):
+    """A connector of reference data: datasets that are not one file per date."""
 
     def open_reference(
         self, location: str, settings: BaseModel, *, clock: Clock | None = None
     ) -> FileSource:
-        """Return the source of reference data at `location`: datasets that are not per day.
+        """Return the source of reference data at `location`.
 
         Each object of a listing is one file, or one query with all of its pages as one object;
-        `file_date` is the last day of the range asked for, which is the day of the fetch. The
+        `file_date` is the last day of the range of the request, which is the day of the fetch. The
         etag of a query is empty: it is fetched every time, and equal bytes are nothing new.
         `clock` says when now is, for those that ask up to now; the machine's own by default.
 
         Raises:
-            ConfigError: It has no such place, or no reference data.
+            ConfigError: There is no such place, or no reference data.
         """
-        ...
-
-    def parser(self, dataset: str, settings: BaseModel) -> Parser:
-        """Return what parses landed objects of a dataset; no place of the vendor is needed."""
         ...

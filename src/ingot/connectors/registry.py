@@ -6,7 +6,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, cast
 
-from ingot.config.wording import unknown
 from ingot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def connector(name: str) -> Connector:
     """
     found = tuple(entry_points(group=GROUP, name=name))
     if not found:
+        from ingot.config.wording import unknown  # noqa: PLC0415 (loads pydantic)
+
         raise ConfigError(unknown("connector", name, connector_names()))
     try:
         return cast("Connector", found[0].load())

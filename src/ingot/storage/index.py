@@ -13,9 +13,11 @@ from ingot.storage.records import (
     ClockAccepted,
     Decided,
     Expired,
+    NumberedDataset,
     NumberedDone,
     Voided,
     done_text,
+    facts_text,
     path_of,
     result_text,
 )
@@ -27,9 +29,18 @@ if TYPE_CHECKING:
     from ingot.model.work import Scope
     from ingot.storage.records import Record
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Raised with every change of the schema: a database of another version is built anew."""
-OF_RECORDS: Final = ("versions", "decisions", "units", "reads", "expired", "voided", "checks")
+OF_RECORDS: Final = (
+    "versions",
+    "decisions",
+    "units",
+    "reads",
+    "expired",
+    "voided",
+    "checks",
+    "datasets",
+)
 """Tables that say exactly what the landing store says."""
 QUARANTINE_REACH: Final = timedelta(days=4)
 """A refused row's file date lies at most this far outside its unit's trade dates (an overnight
@@ -80,6 +91,9 @@ _SCHEMA: Final = (
         PRIMARY KEY (run, number, nth))""",
     """CREATE TABLE clocks (
         number INTEGER PRIMARY KEY, at_us INTEGER, first_us INTEGER, last_us INTEGER)""",
+    """CREATE TABLE datasets (
+        source TEXT, dataset TEXT, number INTEGER, text TEXT,
+        PRIMARY KEY (source, dataset, number)) WITHOUT ROWID""",
     "CREATE TABLE changes (stamp TEXT)",
     "CREATE TABLE heads (table_name TEXT PRIMARY KEY, pointer TEXT)",
     """CREATE TABLE unprojected (
@@ -166,7 +180,7 @@ def enter(connection: sqlite3.Connection, record: Record) -> bool:
 
 
 def _rows_of(
-    record: Decided | Expired | Checked | ClockAccepted,
+    record: Decided | Expired | Checked | ClockAccepted | NumberedDataset,
 ) -> tuple[str, list[tuple[object, ...]]]:
     """Return the table of a record that is entered as it is, and its rows there."""
     match record:
@@ -182,6 +196,9 @@ def _rows_of(
         case ClockAccepted():
             moments = (to_us(m) for m in (record.at, record.first, record.last))
             return "clocks", [(record.number, *moments)]
+        case NumberedDataset():
+            facts = record.facts
+            return "datasets", [(facts.source, facts.name, record.number, facts_text(facts))]
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:

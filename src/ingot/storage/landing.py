@@ -7,6 +7,7 @@
     quarantine/<table>/<unit name>/<n>.parquet  the rows that a unit refused; the last n counts
     expired/<table>/<n>.json                  ancestor snapshots that expiry removed
     voided/<table>/<n>.json                   done records that a repair made void
+    datasets/<source>/<dataset>/<n>.json      what a dataset is; the last n counts
     clocks/<n>.json                           a person vouched for a clock that was behind
     tmp/                                      files that are not finished, by process
 
@@ -32,6 +33,7 @@ from ingot.storage.records import (
     RECORD_FOLDERS,
     RECORD_NAME,
     checks_folder,
+    datasets_folder,
     from_text,
     is_canonical,
     path_of,
@@ -185,6 +187,10 @@ class LandingStore:
     def last_check(self, run: str) -> int:
         """Return the greatest number among a run's records of checks; 0 for none."""
         return max(self._numbers(checks_folder(run)), default=0)
+
+    def last_dataset(self, source: str, dataset: str) -> int:
+        """Return the greatest number among the records of a dataset's facts; 0 for none."""
+        return max(self._numbers(datasets_folder(source, dataset)), default=0)
 
     def quarantine_name(self, unit: Unit) -> str | None:
         """Return the name of the file of the rows that a unit refused, if it refused any."""

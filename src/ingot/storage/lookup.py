@@ -15,7 +15,7 @@ from ingot.model.landing import (
     RemoteObject,
 )
 from ingot.storage.index import from_us, scope_key, to_us, widened
-from ingot.storage.records import NumberedDone, done_of, result_of
+from ingot.storage.records import NumberedDone, done_of, facts_of, result_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingot.model.checked import CheckResult
+    from ingot.model.dataset import DatasetFacts
     from ingot.model.work import Done, Scope
 
 _VERSION = (
@@ -105,6 +106,14 @@ def datasets_of_table(connection: sqlite3.Connection, table: str) -> tuple[tuple
             (table,),
         ).fetchall()
     )
+
+
+def dataset_facts(connection: sqlite3.Connection) -> dict[tuple[str, str], DatasetFacts]:
+    """Return the last recorded facts of each (source, dataset)."""
+    found = connection.execute(
+        "SELECT source, dataset, text FROM datasets ORDER BY source, dataset, number"
+    )
+    return {(source, dataset): facts_of(text) for source, dataset, text in found}
 
 
 def states_of_dataset(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import DamagedFileError, LookAtDataError
 from ingot.model.checked import CheckResult
+from ingot.model.dataset import DatasetFacts
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.model.work import Done, Scope, Unit, WrittenFile
 
@@ -83,7 +84,17 @@ class ClockAccepted:
     last: datetime
 
 
-Record = Landing | Decided | NumberedDone | Expired | Voided | Checked | ClockAccepted
+@dataclass(frozen=True, slots=True)
+class NumberedDataset:
+    """The facts of a dataset with their number; the last ones count."""
+
+    number: int
+    facts: DatasetFacts
+
+
+Record = (
+    Landing | Decided | NumberedDone | Expired | Voided | Checked | ClockAccepted | NumberedDataset
+)
 
 
 def safe_path(name: str, what: str) -> str:
@@ -131,27 +142,39 @@ def path_of(record: Record) -> str:
     Raises:
         LookAtDataError: A name in it is not safe as a path.
     """
+    number = record.ordinal if isinstance(record, Landing | Decided) else record.number
+    return f"{_folder_of(record)}/{number}.json"
+
+
+def _folder_of(record: Record) -> str:
     match record:
         case Landing():
-            return f"{versions_folder(record.source, record.key)}/{record.ordinal}.json"
+            folder = versions_folder(record.source, record.key)
         case Decided():
             folder = f"{safe_part(record.source, 'source')}/{safe_path(record.key, 'key')}"
-            return f"decisions/{folder}/{record.ordinal}.json"
+            folder = f"decisions/{folder}"
         case NumberedDone():
-            unit = record.done.unit
-            return f"units/{unit_path(unit)}/{record.number}.json"
+            folder = f"units/{unit_path(record.done.unit)}"
         case Expired() | Voided():
-            folder = "expired" if isinstance(record, Expired) else "voided"
-            return f"{folder}/{safe_part(record.table, 'table')}/{record.number}.json"
+            kind = "expired" if isinstance(record, Expired) else "voided"
+            folder = f"{kind}/{safe_part(record.table, 'table')}"
         case Checked():
-            return f"{checks_folder(record.run)}/{record.number}.json"
+            folder = checks_folder(record.run)
+        case NumberedDataset():
+            folder = datasets_folder(record.facts.source, record.facts.name)
         case ClockAccepted():
-            return f"clocks/{record.number}.json"
+            folder = "clocks"
+    return folder
 
 
 def versions_folder(source: str, key: str) -> str:
     """Return the folder of a key's versions below the landing store."""
     return f"versions/{safe_part(source, 'source')}/{safe_path(key, 'key')}"
+
+
+def datasets_folder(source: str, dataset: str) -> str:
+    """Return the folder of a dataset's facts below the landing store."""
+    return f"datasets/{safe_part(source, 'source')}/{safe_path(dataset, 'dataset')}"
 
 
 def checks_folder(run: str) -> str:
@@ -185,6 +208,8 @@ def to_text(record: Record) -> str:
             body["results"] = [_result_body(result) for result in record.results]
         case ClockAccepted():
             body = {name: getattr(record, name) for name in ClockAccepted.__slots__}
+        case NumberedDataset():
+            body = {"number": record.number, **_facts_body(record.facts)}
     body["checksum"] = _checksum(body)
     return json.dumps(body, default=_plain, indent=1, sort_keys=True) + "\n"
 
@@ -198,6 +223,27 @@ def _checksum(body: dict[str, Any]) -> str:
 def done_text(done: Done) -> str:
     """Return a done record on one line; `done_of` gives it back exactly."""
     return json.dumps(_done_body(done), default=_plain, sort_keys=True)
+
+
+def facts_text(facts: DatasetFacts) -> str:
+    """Return the facts of a dataset on one line; `facts_of` gives them back exactly."""
+    return json.dumps(_facts_body(facts), default=_plain, sort_keys=True)
+
+
+def facts_of(text: str) -> DatasetFacts:
+    """Return the facts of a text made by `facts_text`."""
+    return _facts(json.loads(text))
+
+
+def _facts_body(facts: DatasetFacts) -> dict[str, Any]:
+    body = {name: getattr(facts, name) for name in DatasetFacts.__slots__}
+    return {**body, "options": [list(option) for option in facts.options]}
+
+
+def _facts(body: dict[str, Any]) -> DatasetFacts:
+    history_from = date.fromisoformat(body["history_from"])
+    options = tuple((name, value) for name, value in body["options"])
+    return DatasetFacts(**{**body, "history_from": history_from, "options": options})
 
 
 def result_text(result: CheckResult) -> str:
@@ -362,6 +408,12 @@ def _clock_accepted(body: dict[str, Any]) -> ClockAccepted:
     return ClockAccepted(body["number"], *instants)
 
 
+def _numbered_dataset(body: dict[str, Any]) -> NumberedDataset:
+    return NumberedDataset(
+        body["number"], _facts({name: body[name] for name in DatasetFacts.__slots__})
+    )
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
     "versions": _landing,
     "decisions": _decided,
@@ -370,5 +422,6 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Record]]] = {
     "voided": _voided,
     "checks": _checked,
     "clocks": _clock_accepted,
+    "datasets": _numbered_dataset,
 }
 RECORD_FOLDERS: Final = tuple(_READERS)

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
+    from ingot.connectors.base import Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
     from ingot.model.vendor_files import InflateLimits
+    from ingot.tables.dataset import Dataset
 
 NAME: Final = "csv"
 DATASETS: Final = reference_datasets(ACTIONS, INSTRUMENTS)
@@ -117,18 +118,6 @@ class CsvConnector:
         """Actions and instruments."""
         return DATASETS
 
-    def open(self, location: str, settings: BaseModel) -> FileSource:
-        """Refuse: a CSV file holds no market files.
-
-        Raises:
-            ConfigError: Always.
-        """
-        del settings
-        raise ConfigError(
-            f"csv has no market files to load from {location!r}. Load reference data with: "
-            "ingot ingest actions --source csv:FILE, or ingest instruments --source csv:FILE"
-        )
-
     def open_reference(
         self,
         location: str,
@@ -149,7 +138,7 @@ class CsvConnector:
             raise ConfigError(_no_file(path if location else location))
         return CsvSource(path, backoff or Backoff())
 
-    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
         del dataset, settings
         return CsvSource(Path(), Backoff())

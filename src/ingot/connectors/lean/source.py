@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
+    from ingot.connectors.base import Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing
     from ingot.model.time import Clock
+    from ingot.tables.dataset import Dataset
 
 NAME: Final = "lean"
 DATASETS: Final = reference_datasets(ACTIONS, INSTRUMENTS)
@@ -144,18 +145,6 @@ class LeanConnector:
         """Actions and instruments."""
         return DATASETS
 
-    def open(self, location: str, settings: BaseModel) -> FileSource:
-        """Refuse: only factor and map files are read.
-
-        Raises:
-            ConfigError: Always.
-        """
-        del settings
-        raise ConfigError(
-            f"lean has no market files to load from {location!r}. Load reference data with: "
-            "ingot ingest actions --source lean:DIR, or ingest instruments --source lean:DIR"
-        )
-
     def open_reference(
         self, location: str, settings: BaseModel, *, clock: Clock | None = None
     ) -> FileSource:
@@ -176,7 +165,7 @@ class LeanConnector:
             f"{MAPS}. Name LEAN's folder of US equities: lean:DIR"
         )
 
-    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
         del dataset, settings
         return LeanSource(Path())

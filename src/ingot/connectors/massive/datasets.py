@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ingot.connectors.base import Dataset
 from ingot.model.time import new_york
 from ingot.tables import bronze, silver
+from ingot.tables.dataset import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ COLUMNS: Final = (
 )
 """The header of all aggregates, in file order (note open, close, high, low)."""
 RULE: Final = "massive-flatfiles-11h-v1"
-_RULE_HOUR: Final = 11
+_DUE_HOURS: Final = 24 + 11
 _CALENDAR: Final = "XNYS"
 _STOCKS_FROM: Final = date(2003, 9, 10)
 _OPTIONS_FROM: Final = date(2014, 6, 2)
@@ -46,6 +46,7 @@ DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(
                 _CALENDAR,
                 _STOCKS_FROM,
                 silver.MINUTE_BARS,
+                due_hours=_DUE_HOURS,
             ),
             Dataset(
                 "us_stocks_sip/day_aggs_v1",
@@ -53,9 +54,22 @@ DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(
                 _CALENDAR,
                 _STOCKS_FROM,
                 silver.DAY_BARS,
+                due_hours=_DUE_HOURS,
             ),
-            Dataset("us_options_opra/minute_aggs_v1", bronze.MINUTE_BARS, _CALENDAR, _OPTIONS_FROM),
-            Dataset("us_options_opra/day_aggs_v1", bronze.DAY_BARS, _CALENDAR, _OPTIONS_FROM),
+            Dataset(
+                "us_options_opra/minute_aggs_v1",
+                bronze.MINUTE_BARS,
+                _CALENDAR,
+                _OPTIONS_FROM,
+                due_hours=_DUE_HOURS,
+            ),
+            Dataset(
+                "us_options_opra/day_aggs_v1",
+                bronze.DAY_BARS,
+                _CALENDAR,
+                _OPTIONS_FROM,
+                due_hours=_DUE_HOURS,
+            ),
         )
     }
 )
@@ -70,4 +84,4 @@ def published_at(file_date: date) -> datetime:
     >>> published_at(date(2025, 6, 2)).isoformat()
     '2025-06-03T15:00:00+00:00'
     """
-    return new_york(file_date + timedelta(days=1), _RULE_HOUR)
+    return new_york(file_date + timedelta(days=1), _DUE_HOURS - 24)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from ingot.connectors.base import Dataset, Parsed
+    from ingot.connectors.base import Parsed
     from ingot.connectors.massive.settings import MassiveSettings
     from ingot.connectors.retry import Backoff
     from ingot.model.landing import Content, Landing
     from ingot.model.vendor_files import InflateLimits
+    from ingot.tables.dataset import Dataset
 
 
 class MassiveFiles:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ingot.connectors.base import Dataset, FileSource, Parser
+    from ingot.connectors.base import FileSource, Parser
     from ingot.model.time import Clock
+    from ingot.tables.dataset import Dataset
 
 _SCHEME: Final = "://"
 _S3: Final = "s3://"
@@ -90,12 +91,12 @@ class MassiveConnector:
         policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
         return open_reference(location, own, policy, clock)
 
-    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
         from ingot.connectors.massive.reference import FolderReference  # noqa: PLC0415
         from ingot.connectors.massive.source import MassiveFiles  # noqa: PLC0415
 
-        if dataset not in DATASETS:
+        if dataset.name not in DATASETS:
             return FolderReference(Path())
         own = MassiveSettings.model_validate(settings, from_attributes=True)
         return MassiveFiles("", own, Backoff())

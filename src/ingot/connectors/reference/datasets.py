@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from ingot.connectors.base import Dataset
 from ingot.tables import bronze, silver
+from ingot.tables.dataset import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from ingot.connectors.base import Dataset, Parsed
+    from ingot.connectors.base import Parsed
     from ingot.connectors.copying import Stamp
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Landing
     from ingot.model.vendor_files import InflateLimits
+    from ingot.tables.dataset import Dataset
 
 
 class ReferenceSource(ABC):

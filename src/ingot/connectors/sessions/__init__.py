@@ -1,7 +1,7 @@
 """Sessions of a market: exchange_calendars joined with a dated rulebook, landed as text.
 
-Names are loaded when asked for: reading landed sessions needs neither the calendar library nor
-a settings model.
+Names are loaded at first use: finding connectors needs neither the calendar library nor a settings
+model.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ if TYPE_CHECKING:
     from ingot.connectors.sessions.build import build_calendar, calendar_digest
     from ingot.connectors.sessions.rulebook import load_rulebook
     from ingot.connectors.sessions.source import SessionsSettings, connector
-    from ingot.connectors.sessions.text import diff, parse, render
 
 __all__ = [
     "SessionsSettings",
     "build_calendar",
     "calendar_digest",
     "connector",
-    "diff",
     "load_rulebook",
-    "parse",
-    "render",
 ]
 
 _MODULES = {
@@ -31,10 +27,7 @@ _MODULES = {
     "build_calendar": "build",
     "calendar_digest": "build",
     "connector": "source",
-    "diff": "text",
     "load_rulebook": "rulebook",
-    "parse": "text",
-    "render": "text",
 }
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingot.connectors.base import Dataset, Fetched, Parsed
+from ingot.connectors.base import Fetched, Parsed
 from ingot.connectors.sessions.build import FIRST_DATE, LIBRARY, build_calendar, calendar_digest
 from ingot.connectors.sessions.rulebook import load_rulebook
-from ingot.connectors.sessions.text import parse, render
 from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.landing import Content, RemoteObject
+from ingot.model.session_text import parse, render
 from ingot.model.time import new_york
 from ingot.model.vendor_files import DEFAULT_LIMITS
+from ingot.tables.dataset import Dataset
 from ingot.tables.silver import SESSIONS
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ingot.connectors.sessions.rulebook import Rulebook
     from ingot.model.calendar import Calendar
     from ingot.model.landing import Landing
-    from ingot.model.time import Clock
     from ingot.model.vendor_files import InflateLimits
 
 NAME: Final = "sessions"
@@ -153,21 +153,7 @@ class SessionsConnector:
             f"{LIBRARY} with {path or 'the shipped rulebook'}", load_rulebook(path)
         )
 
-    def open_reference(
-        self, location: str, settings: BaseModel, *, clock: Clock | None = None
-    ) -> SessionsSource:
-        """Refuse: sessions are landed by every load by itself.
-
-        Raises:
-            ConfigError: Always.
-        """
-        del clock
-        raise ConfigError(
-            f"The sessions connector has no reference data at {location!r}; sessions are landed by "
-            f"every load by itself (rulebook: {settings.model_dump(mode='json').get('rulebook')})."
-        )
-
-    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
         del dataset
         return self.open("", settings)

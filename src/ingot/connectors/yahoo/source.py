@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ingot.connectors.base import Dataset, Fetched, FileSource, Parser
+    from ingot.connectors.base import Fetched, FileSource, Parser
     from ingot.connectors.reference.rows import Bad, Good
     from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
+    from ingot.tables.dataset import Dataset
 
 NAME: Final = "yahoo"
 DATASETS: Final = reference_datasets(ACTIONS, BARS)
@@ -123,19 +124,7 @@ class YahooConnector:
         """Actions and day bars."""
         return DATASETS
 
-    def open(self, location: str, settings: BaseModel) -> FileSource:
-        """Refuse: Yahoo publishes no market files.
-
-        Raises:
-            ConfigError: Always.
-        """
-        del settings
-        raise ConfigError(
-            f"yahoo has no market files to load from {location!r}. Load day bars with: "
-            "ingot ingest yahoo --symbols AAPL,MSFT --days 90"
-        )
-
-    def parser(self, dataset: str, settings: BaseModel) -> Parser:
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
         del dataset
         return self.open_reference(_ANY_SYMBOL, settings)  # a client that is never asked
