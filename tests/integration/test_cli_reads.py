@@ -118,13 +118,15 @@ def test_the_names_of_a_file_say_its_format(ingot: Callable[..., Ended], tmp_pat
         "5 rows written to " + str(tmp_path / "day.parquet") + " as parquet\n"
     )
     assert pq.read_table(tmp_path / "day.parquet").num_rows == 5
-    ingot("bars", "AAPL", "--out", str(tmp_path / "day.parquet"), "--format", "csv")
+    ingot("bars", "AAPL", "--out", str(tmp_path / "day.parquet"), "--format", "csv", "--overwrite")
     assert (tmp_path / "day.parquet").read_bytes().startswith(b"symbol,trade_date,")
 
 
 def test_the_wide_form_shows_the_column_asked_for(ingot: Callable[..., Ended]) -> None:
     long = ingot("bars", "AAPL", "SPY", "--format", "csv").rows
-    wide = ingot("bars", "AAPL", "SPY", "--wide", "--value", "open", "--format", "csv").rows
+    wide = ingot(
+        "bars", "AAPL", "SPY", "--layout", "wide", "--value", "open", "--format", "csv"
+    ).rows
     assert [r["SPY"] for r in wide] == [r["open"] for r in long if r["symbol"] == "SPY"]
 
 
@@ -196,18 +198,18 @@ def test_bytes_are_not_written_to_a_terminal(
     [
         (["bars"], "Name symbols, or a span with --from or --window"),
         (["history", "A"], r"Missing option '--date'\. See: ingot history --help"),
-        (["bars", "A", "--window", "2025-06-02"], "window holds '2025-06-02'"),
-        (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "holds no instant"),
+        (["bars", "A", "--window", "2025-06-02"], "window was '2025-06-02'"),
+        (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "is empty"),
         (["statsu"], r"No such command 'statsu'\. Did you mean 'status'\? See: ingot --help"),
         (["status", "--frmat", "csv"], "No such option: --frmat .*--format"),
         (["bars", "A", "--format", "xml"], "'xml' is not one of 'table', 'csv'"),
         (["bars", "A", "--from", "2025/06/02"], "--from was '2025/06/02': write a date such as"),
         (["bars", "A", "--from", "2025-06-05", "--to", "2025-06-02"], "--to .* is before --from"),
-        (["bars", "A", "--interval", "7m"], r"interval was '7m'\. Did you mean 5m\?"),
+        (["bars", "A", "--interval", "7m"], r"interval was '7m', which does not divide a day"),
         (["bars", "A", "--session", "regulr"], r"Did you mean regular\?"),
         (["bars", "A", "--basis", "split"], "basis='split' needs corporate actions"),
         (["bars", "A", "--fill", "zero"], "fill was 'zero'"),
-        (["bars", "A", "--wide", "--value", "vwap"], "value was 'vwap'"),
+        (["bars", "A", "--layout", "wide", "--value", "vwap"], "value was 'vwap'"),
         (["bars", "A", "--source", "masive"], "source was 'masive', and this lake has .*massive"),
         (["bars", "A", "--known-at", "2025-06-10T15:00"], "has no UTC offset"),
         (["bars", "A", "--known-at", "2999-01-01"], "is in the future"),

@@ -17,6 +17,7 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.errors import QueryError
+from ingot.query.requests import Adjustment
 from tests.recorded_bars import Bar, rows_in
 from tests.small_market import Desk, day_bar
 from tests.world import MINUTES
@@ -309,12 +310,12 @@ def test_an_action_that_may_be_either_companys_is_unapplied_for_both_and_named(
     assert answer.unapplied_actions == (UNDECIDED,)
     same(rows(answer), model((symbol,), "raw"))
     with pytest.raises(QueryError, match="1 action cannot be applied on basis split"):
-        lake.bars(symbol, basis="split", strict=True)
+        lake.bars(symbol, basis=Adjustment("split", strict=True))
 
 
 def test_a_dividend_of_the_close_before_is_unapplied_and_named(lake: Lake) -> None:
     for formula in ("standard", "wiki"):
-        answer = lake.bars("DEL", basis="total_return", formula=formula)
+        answer = lake.bars("DEL", basis=Adjustment("total_return", formula))
         assert answer.unapplied_actions == (TOO_MUCH,)
 
 
@@ -346,7 +347,7 @@ def test_a_wide_answer_is_the_long_one_in_the_order_of_time(
 ) -> None:
     how = layout | {"basis": "split"} if "DEL" in names else layout
     bars = lake.bars(*names, **how).to_polars()
-    wide = lake.bars(*names, form="wide", **how).to_pandas()
+    wide = lake.bars(*names, layout="wide", **how).to_pandas()
     time = "trade_date" if layout["interval"] == "1d" else "bar_start"
     indexed = wide.set_index(time)
     assert indexed.index.is_monotonic_increasing
@@ -382,7 +383,7 @@ def test_bars_without_a_row_are_exported_only_on_demand(lake: Lake, tmp_path: Pa
     assert made.manifest.rows == 0
     assert lake.replay(tmp_path / "made", tmp_path / "again").kept == "bytes"
     nothing = "select symbol from silver.day_bars where symbol = 'NIL'"
-    assert lake.export(tmp_path / "sql", sql=nothing).manifest.rows == 0
+    assert lake.export(tmp_path / "sql", query=nothing).manifest.rows == 0
 
 
 def test_bars_of_a_list_on_the_command_line(

@@ -201,7 +201,7 @@ def test_an_answer_speaks_arrow_and_says_what_it_is() -> None:
     assert pl.DataFrame(answer).height == len(answer) == 3
     assert answer.columns == tuple(DATA.column_names)
     assert repr(answer) == TABLE + (
-        "3 rows, 6 columns, known at 2025-06-10T15:00:00+00:00, not settled"
+        "3 rows, 6 columns, known at 2025-06-10T15:00:00+00:00, not settled\nnote: n"
     )
     assert str(answer) == repr(answer)
     assert "<th>symbol</th>" in answer._repr_html_()

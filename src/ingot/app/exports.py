@@ -181,7 +181,7 @@ def ordered_rows(reader: PinnedReader, answer: Answer) -> pa.Table:
     data = tabular.plain(answer.data)
     if asked is not None and isinstance(asked.what, BarsRequest):
         first = [name for name in _BAR_ORDER if name in data.column_names]
-        return data if asked.what.form == "wide" else tabular.in_order(data, first)
+        return data if asked.what.layout == "wide" else tabular.in_order(data, first)
     if asked is not None and is_ordered(str(asked.what)):
         return data
     return tabular.in_order(data)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperOption
 from typer.exceptions import TyperException
 
 from ingot.cli import exports, interrupts, load, operate, quality, quality_coverage, read, revisions
@@ -38,6 +39,8 @@ exports.register(app)
 revisions.register(app)
 quality_coverage.register(app)
 
+_OF_EACH: Final = frozenset({"-h", "--help", "--version"})
+"""Options that mean something else after a command."""
 _COMPLETION: Final = "_INGOT_COMPLETE"
 """What a shell sets when it asks for completions."""
 
@@ -94,7 +97,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors are told on stderr."""
     command = typer.main.get_command(app)
     try:
-        with command.make_context("ingot", list(arguments)) as context:
+        with command.make_context("ingot", _hoisted(arguments, command)) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
@@ -115,6 +118,23 @@ def run(arguments: list[str]) -> int:
         _tell(str(failure))
         return failure.exit_code
     return 0
+
+
+def _hoisted(arguments: list[str], command: Any) -> list[str]:  # noqa: ANN401  # typer's own
+    """Return the arguments with the options of `ingot` itself before the command."""
+    takes = {o: not p.is_flag for p in command.params if isinstance(p, TyperOption) for o in p.opts}
+    first, rest = [], []
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif name not in takes or (name in _OF_EACH and rest):
+            rest.append(word)
+        else:
+            first.append(word)
+            first += [next(words, "")] if takes[name] and not equals else []
+    return first + rest
 
 
 def _tell(message: str) -> None:
