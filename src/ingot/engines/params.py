@@ -34,13 +34,20 @@ def packed(params: Mapping[str, object] | Sequence[object] | None) -> str | None
 
 
 def unpacked(text: str | None) -> dict[str, Any] | list[Any] | None:
-    """Return what `packed` was given."""
+    """Return what `packed` was given.
+
+    Raises:
+        QueryError: The text is not of that form.
+    """
     if text is None:
         return None
-    found = json.loads(text)
-    if isinstance(found, list):
-        return [_value(value) for value in found]
-    return {name: _value(value) for name, value in found.items()}
+    try:
+        found = json.loads(text)
+        if isinstance(found, list):
+            return [_value(value) for value in found]
+        return {name: _value(value) for name, value in found.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as exc:
+        raise QueryError(f"The parameters {text[:100]!r} cannot be read. Bind them again.") from exc
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  # a value of JSON

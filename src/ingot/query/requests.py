@@ -159,10 +159,10 @@ def as_date(name: str, value: Day) -> date:
     """
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else value
-        if not isinstance(found, datetime):
-            return found
-        if found.time() == time():
+        if isinstance(found, datetime) and found.time() == time():
             return found.date()
+        if isinstance(found, date) and not isinstance(found, datetime):
+            return found
     except (ValueError, TypeError):  # a text that is no date; NaT
         pass
     raise QueryError(f"{name} was {value!r}. Write a date such as 2025-06-02.")
