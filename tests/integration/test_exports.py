@@ -246,7 +246,7 @@ def test_a_folder_in_use_is_left_alone(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=r"is not empty \(it holds"):
         lake.replay(tmp_path / "a", tmp_path / "a")
     with pytest.raises(QueryError, match="format was 'xls'"):
-        lake.export(tmp_path / "b", "AAPL", format="xls")
+        lake.export(tmp_path / "b", "AAPL", format="xls")  # type: ignore[arg-type]  # the test
     with pytest.raises(QueryError, match="LEAN has no bars of 5m"):
         lake.export(tmp_path / "b", "AAPL", interval="5m", format="lean", **SPAN)
     with pytest.raises(QueryError, match=r"nothing.json cannot be read"):

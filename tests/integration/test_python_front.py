@@ -88,7 +88,7 @@ def test_a_timestamp_of_pandas_is_a_moment(lake: Lake) -> None:
     assert asked == moment
     assert type(asked) is datetime
     with pytest.raises(ingot.QueryError, match="known_at was NaT"):
-        lake.bars("AAPL", known_at=pd.NaT)  # type: ignore[arg-type]  # what the test is about
+        lake.bars("AAPL", known_at=pd.NaT)
 
 
 def test_an_unknown_option_is_refused_at_the_door(lake: Lake, world: World) -> None:
@@ -97,7 +97,7 @@ def test_an_unknown_option_is_refused_at_the_door(lake: Lake, world: World) -> N
         lake.export(world.folder / "never", "AAPL", **unknown)
     assert not (world.folder / "never").exists()
     with pytest.raises(ingot.QueryError, match=r"no option 'lay_out'\. Did you mean layout\?"):
-        lake.bars("AAPL", lay_out="wide")  # type: ignore[arg-type]  # the same
+        lake.bars("AAPL", lay_out="wide")  # type: ignore[call-arg]  # the same
 
 
 def test_pandas_gets_datetime64_and_a_wide_layout_its_time_as_index(lake: Lake) -> None:
@@ -107,7 +107,7 @@ def test_pandas_gets_datetime64_and_a_wide_layout_its_time_as_index(lake: Lake) 
     assert list(days.columns) == ["AAPL", "SPY"]
     assert days.index.equals(pd.DatetimeIndex(["2025-06-02", "2025-06-03"]))
     hours = lake.bars("AAPL", interval="1h", session="regular", layout="wide").df()
-    assert str(hours.index.tz) == "UTC"  # type: ignore[attr-defined]  # of a DatetimeIndex
+    assert str(hours.index.tz) == "UTC"
     assert list(hours.columns) == ["AAPL"]
 
 

@@ -291,7 +291,7 @@ MINUTE = {"silver.minute_bars": {"interval": "1m"}}
 
 @pytest.mark.parametrize("basis", ["raw", "split", "total_return"])
 @pytest.mark.parametrize("table", [*TABLES, *MINUTE])
-def test_sql_on_a_basis_equals_bars_on_it(lake: Lake, table: str, basis: str) -> None:
+def test_sql_on_a_basis_equals_bars_on_it(lake: Lake, table: str, basis: Any) -> None:
     how: dict[str, Any] = (TABLES | MINUTE)[table]
     columns = "trade_date, open, high, low, close, volume"
     text = f"select symbol, {columns} from {table} order by trade_date, symbol"

@@ -158,10 +158,11 @@ def as_date(name: str, value: Day) -> date:
         QueryError: It is none, or an instant within a day.
     """
     try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else value
-        if isinstance(found, datetime) and found.time() == time():
-            return found.date()
-        if isinstance(found, date) and not isinstance(found, datetime):
+        found: object = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(found, datetime):
+            if found.time() == time():
+                return found.date()
+        elif isinstance(found, date):
             return found
     except (ValueError, TypeError):  # a text that is no date; NaT
         pass
