@@ -21,6 +21,7 @@ from ingot.app.lake import Lake, open_lake
 from ingot.app.steps import steps_to
 from ingot.cli.main import app
 from ingot.query.answer import Answer
+from ingot.query.requests import Adjustment, BarsOptions
 from ingot.tables.catalog import ALL_TABLES
 from ingot.tables.contract import Binding
 
@@ -242,28 +243,45 @@ def python_page() -> str:
         if attributes:
             parts.append(grid(("attribute", "type", "meaning"), attributes))
         parts += [callable_section(f"{kind.__name__}.{n}", m) for n, m in methods(kind)]
+    parts.append(options_section())
     return page("Python", lead, parts)
+
+
+def options_section() -> str:
+    """Return the value objects that methods take, with what each field means."""
+    parts = []
+    for kind in (Adjustment, BarsOptions):
+        rows = ((code(name), code(of), doc) for name, of, doc in fields_of(kind))
+        doc = f"## {kind.__name__}\n\n{inspect.getdoc(kind)}"
+        parts += [doc, grid(("field", "type", "meaning"), rows)]
+    return "\n\n".join(parts)
 
 
 def attributes_of(kind: type) -> Iterator[tuple[str, str, str]]:
     """Yield the fields and properties of a class: name, type, first line of what it says."""
-    (text,) = ast.parse(inspect.getsource(kind)).body
-    body = text.body if isinstance(text, ast.ClassDef) else []
-    for field, following in pairwise(body):
-        if isinstance(field, ast.AnnAssign):
-            doc = ast.literal_eval(following.value) if isinstance(following, ast.Expr) else ""
-            yield ast.unparse(field.target), ast.unparse(field.annotation), sentence(doc)
+    yield from fields_of(kind)
     for name, member in vars(kind).items():
         if isinstance(member, property) and member.fget and not name.startswith("_"):
             returns = inspect.signature(member.fget).return_annotation
             yield name, returns, (inspect.getdoc(member) or "").splitlines()[0]
 
 
+def fields_of(kind: type) -> Iterator[tuple[str, str, str]]:
+    """Yield the annotated fields of a class that say what they mean: name, type, meaning."""
+    (text,) = ast.parse(inspect.getsource(kind)).body
+    body = text.body if isinstance(text, ast.ClassDef) else []
+    for field, following in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(following, ast.Expr):
+            doc = sentence(ast.literal_eval(following.value))
+            yield ast.unparse(field.target), ast.unparse(field.annotation), doc
+
+
 def methods(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield the public methods of a class in the order of its text."""
-    for name, member in vars(kind).items():
-        if inspect.isfunction(member) and not name.startswith("_"):
-            yield name, member
+    """Yield the public methods of a class in the order of its text, then those it inherits."""
+    for owner in kind.__mro__[:-1]:
+        for name, member in vars(owner).items():
+            if inspect.isfunction(member) and not name.startswith("_"):
+                yield name, member
 
 
 def callable_section(name: str, function: Callable[..., Any]) -> str:

@@ -1,4 +1,4 @@
-"""Ingot: a market-data lakehouse whose answers can be asked as known at any past moment."""
+"""Ingot: a market-data lakehouse that can be queried as known at any past moment."""
 
 from __future__ import annotations
 
@@ -12,18 +12,47 @@ if TYPE_CHECKING:
 
     from ingot.app.lake import Lake
     from ingot.app.lake import open_lake as open
+    from ingot.app.report import LoadReport
     from ingot.config import Settings
-    from ingot.errors import IngotError
+    from ingot.errors import (
+        ConfigError,
+        FixRequestError,
+        IngotError,
+        LookAtDataError,
+        NotYetError,
+        QueryError,
+        ReadBackError,
+        TryLaterError,
+    )
     from ingot.query.answer import Answer
+    from ingot.query.requests import Adjustment
 
-__all__ = ["Answer", "IngotError", "Lake", "Settings", "__version__", "open"]
+__all__ = [
+    "Adjustment",
+    "Answer",
+    "ConfigError",
+    "FixRequestError",
+    "IngotError",
+    "Lake",
+    "LoadReport",
+    "LookAtDataError",
+    "NotYetError",
+    "QueryError",
+    "ReadBackError",
+    "Settings",
+    "TryLaterError",
+    "__version__",
+    "open",
+]
 
 _LAZY = {
+    "Adjustment": ("ingot.query.requests", "Adjustment"),
     "Answer": ("ingot.query.answer", "Answer"),
-    "IngotError": ("ingot.errors", "IngotError"),
     "Lake": ("ingot.app.lake", "Lake"),
+    "LoadReport": ("ingot.app.report", "LoadReport"),
     "Settings": ("ingot.config", "Settings"),
     "open": ("ingot.app.lake", "open_lake"),
+    **{name: ("ingot.errors", name) for name in __all__ if name.endswith("Error")},
 }
 
 

@@ -405,15 +405,16 @@ def test_a_symbol_that_is_called_like_a_column_cannot_be_wide(reads: Reads) -> N
     ("words", "message"),
     [
         ({"interval": "5min"}, "interval was '5min'. Did you mean 5m?"),
-        ({"interval": "2h"}, "interval was '2h'. Did you mean 1h?"),
+        ({"interval": "1month"}, "interval was '1month'. Did you mean 1mo?"),
+        ({"interval": "2y"}, "interval was '2y'. Write minutes or hours"),
         ({"session": "premarket"}, "session was 'premarket'. Did you mean pre?"),
         ({"session": "Regular"}, "Did you mean regular?"),
         ({"basis": "splits"}, "Did you mean split?"),
         ({"fill": "forward"}, "It is one of none, previous."),
-        ({"form": "wyde"}, "Did you mean wide?"),
+        ({"layout": "wyde"}, "Did you mean wide?"),
         ({"value": "price"}, "It is one of open, high"),
         ({"end": MONDAY}, "holds no day"),
-        ({"window": Interval(0, 1)}, "ask for 1m"),
+        ({"window": Interval(0, 1)}, "Use an interval such as 1m"),
     ],
 )
 def test_a_request_without_meaning_is_refused(words: dict[str, Any], message: str) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from ingot.errors import QueryError
 from ingot.query.adjust import SPLIT, Action, Closes, adjust, factor_on
 from ingot.query.identity import Segment
+from ingot.query.requests import Adjustment
 from tests.recorded_bars import Bar, publish_bars, read_lean, rows_in
 from tests.small_market import Desk, midnight
 from tests.world import MINUTES, at
@@ -85,7 +86,7 @@ def test_wiki_adjusted_closes_are_reproduced(
     wiki: Lake, table: list[dict[str, str]], symbol: str
 ) -> None:
     """Its own last row is adjusted for what came after 2014, so ratios to it are compared."""
-    answer = wiki.bars(symbol, basis="total_return", formula="wiki", strict=True)
+    answer = wiki.bars(symbol, basis=Adjustment("total_return", "wiki", strict=True))
     mine = [close for (close,) in rows_in(answer, "close")]
     published = [float(row["adj_close"]) for row in _told(table) if row["ticker"] == symbol]
     assert len(published) > 10

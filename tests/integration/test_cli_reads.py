@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -118,13 +119,15 @@ def test_the_names_of_a_file_say_its_format(ingot: Callable[..., Ended], tmp_pat
         "5 rows written to " + str(tmp_path / "day.parquet") + " as parquet\n"
     )
     assert pq.read_table(tmp_path / "day.parquet").num_rows == 5
-    ingot("bars", "AAPL", "--out", str(tmp_path / "day.parquet"), "--format", "csv")
+    ingot("bars", "AAPL", "--out", str(tmp_path / "day.parquet"), "--format", "csv", "--overwrite")
     assert (tmp_path / "day.parquet").read_bytes().startswith(b"symbol,trade_date,")
 
 
 def test_the_wide_form_shows_the_column_asked_for(ingot: Callable[..., Ended]) -> None:
     long = ingot("bars", "AAPL", "SPY", "--format", "csv").rows
-    wide = ingot("bars", "AAPL", "SPY", "--wide", "--value", "open", "--format", "csv").rows
+    wide = ingot(
+        "bars", "AAPL", "SPY", "--layout", "wide", "--value", "open", "--format", "csv"
+    ).rows
     assert [r["SPY"] for r in wide] == [r["open"] for r in long if r["symbol"] == "SPY"]
 
 
@@ -170,16 +173,131 @@ def test_a_listing_does_without_pandas(world: World) -> None:
     assert ended.returncode == 0
 
 
+def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 200, lines: int = 40) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", str(lines))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+
 def test_a_narrow_terminal_gets_whole_columns(
     ingot: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    on_terminal(monkeypatch, columns=60)
     ended = ingot("bars", "AAPL", "--session", "regular")
     lines = ended.out.decode().splitlines()
     assert max(map(len, lines)) <= 60
     assert lines[0].split()[:3] == ["symbol", "trade_date", "open"]
     assert re.match(r"note: no room for .*source: widen the terminal, or choose", ended.err)
+
+
+def test_a_terminal_shows_the_first_and_last_rows_and_the_count(
+    ingot: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ingot("bars", "AAPL", *MINUTES_OF_A_DAY, "--format", "csv").rows
+    on_terminal(monkeypatch, lines=30)
+    lines = ingot("bars", "AAPL", *MINUTES_OF_A_DAY).out.decode().splitlines()
+    assert len(lines) == 30 - 2
+    assert rows[0]["bar_start"] in lines[2]
+    assert rows[-1]["bar_start"] in lines[-2]
+    assert lines[-1] == f"{len(rows):,} rows; see all with --pager or --out FILE"
+    limited = ingot("bars", "AAPL", *MINUTES_OF_A_DAY, "--limit", "100").out.decode().splitlines()
+    assert len(limited) == 102
+
+
+def test_the_pager_gets_every_row(
+    ingot: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on_terminal(monkeypatch, lines=20)
+    monkeypatch.setenv("PAGER", f"tee {tmp_path / 'paged'}")
+    ended = ingot("bars", "AAPL", *MINUTES_OF_A_DAY, "--pager")
+    assert ended.code == 0
+    rows = ingot("bars", "AAPL", *MINUTES_OF_A_DAY, "--format", "csv").rows
+    assert len((tmp_path / "paged").read_text().splitlines()) == len(rows) + 2
+
+
+def test_rows_columns_and_the_zone_are_chosen(ingot: Callable[..., Ended]) -> None:
+    words = ("--interval", "1h", "--session", "regular", "--format", "csv", "--limit", "2")
+    zone = ("--zone", "America/New_York", "--columns", "bar_start, close")
+    ended = ingot("bars", "AAPL", *words, *zone)
+    assert [list(row) for row in ended.rows] == [["bar_start", "close"]] * 2
+    assert ended.rows[0]["bar_start"] == "2025-06-02T09:30:00-04:00"
+    assert ended.err == "note: these are the first 2 of 35 rows\n"
+
+
+def test_symbols_may_be_separated_by_commas(ingot: Callable[..., Ended]) -> None:
+    apart = ingot("bars", "AAPL", "SPY", "--format", "csv").out
+    assert ingot("bars", "AAPL,SPY", "--format", "csv").out == apart
+
+
+def test_options_of_the_command_itself_may_stand_after_it(world: World) -> None:
+    words = ["symbols", "--lake", str(world.root), "--now=2025-07-01T16:00Z", "--format", "csv"]
+    assert run(words) == 0
+    assert run(["symbols", "--format", "csv", "--lake"]) == 2
+
+
+def test_a_symbol_without_bars_is_told_what_there_is(ingot: Callable[..., Ended]) -> None:
+    assert "note: did you mean AAPL for aapl?" in ingot("bars", "aapl").err
+    outside = ingot("bars", "AAPL", "--from", "2025-06-09").err
+    assert "note: AAPL has bars from 2025-06-02 to 2025-06-06" in outside
+
+
+def test_an_empty_lake_is_said(ingot: Callable[..., Ended], tmp_path: Path) -> None:
+    assert ingot("init", lake=tmp_path / "new").code == 0
+    ended = ingot("bars", "AAPL", lake=tmp_path / "new")
+    assert "note: the lake has no bars; load some with: ingot backfill" in ended.err
+
+
+def test_a_place_without_a_matching_file_ends_with_2(
+    ingot: Callable[..., Ended], tmp_path: Path
+) -> None:
+    (tmp_path / "empty" / "us_stocks_sip" / "minute_aggs_v1" / "2025").mkdir(parents=True)
+    words = ("ingest", "massive", "--source", str(tmp_path / "empty"))
+    assert ingot("init", lake=tmp_path / "new").code == 0
+    ended = ingot(*words, lake=tmp_path / "new")
+    assert ended.code == 2
+    assert "has no file of massive (us_stocks_sip/minute_aggs_v1" in ended.err
+
+
+def test_a_comparison_with_an_empty_side_ends_with_2(ingot: Callable[..., Ended]) -> None:
+    ended = ingot("reconcile", "silver.day_bars", "silver.day_bars@known_at=2025-06-02")
+    assert ended.code == 2
+    assert "silver.day_bars@known_at=2025-06-02 has no bars in the span" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.csv.gz", "csv"),
+        ("a.jsonl", "jsonl"),
+        ("a.jsonl.gz", "jsonl"),
+        ("a.parquet", "parquet"),
+        ("a.arrow", "arrow"),
+    ],
+)
+def test_the_ending_of_a_file_says_how_it_is_written(
+    ingot: Callable[..., Ended], tmp_path: Path, name: str, form: str
+) -> None:
+    path = tmp_path / name
+    assert ingot("bars", "AAPL", "--out", str(path)).code == 0
+    data = path.read_bytes()
+    data = gzip.decompress(data) if name.endswith(".gz") else data
+    assert data == ingot("bars", "AAPL", "--format", form).out
+
+
+def test_a_file_is_replaced_only_when_asked(ingot: Callable[..., Ended], tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("mine")
+    ended = ingot("bars", "AAPL", "--out", str(path))
+    assert (ended.code, path.read_text()) == (2, "mine")
+    assert f"{path} exists. Add --overwrite, or name another file." in ended.err
+    assert ingot("bars", "AAPL", "--out", str(path), "--overwrite").code == 0
+    assert path.read_text().startswith("symbol,")
+
+
+def test_a_query_binds_what_param_names(ingot: Callable[..., Ended]) -> None:
+    sql = "select count(*) as n from silver.day_bars where symbol = $s and trade_date >= $d::date"
+    ended = ingot("sql", sql, "--param", "s=AAPL", "--param", "d=2025-06-05", "--format", "csv")
+    assert ended.out == b"n\n2\n"
 
 
 def test_bytes_are_not_written_to_a_terminal(
@@ -196,18 +314,18 @@ def test_bytes_are_not_written_to_a_terminal(
     [
         (["bars"], "Name symbols, or a span with --from or --window"),
         (["history", "A"], r"Missing option '--date'\. See: ingot history --help"),
-        (["bars", "A", "--window", "2025-06-02"], "window holds '2025-06-02'"),
-        (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "holds no instant"),
+        (["bars", "A", "--window", "2025-06-02"], "window was '2025-06-02'"),
+        (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "is empty"),
         (["statsu"], r"No such command 'statsu'\. Did you mean 'status'\? See: ingot --help"),
         (["status", "--frmat", "csv"], "No such option: --frmat .*--format"),
         (["bars", "A", "--format", "xml"], "'xml' is not one of 'table', 'csv'"),
         (["bars", "A", "--from", "2025/06/02"], "--from was '2025/06/02': write a date such as"),
         (["bars", "A", "--from", "2025-06-05", "--to", "2025-06-02"], "--to .* is before --from"),
-        (["bars", "A", "--interval", "7m"], r"interval was '7m'\. Did you mean 5m\?"),
+        (["bars", "A", "--interval", "7m"], r"interval was '7m', which does not divide a day"),
         (["bars", "A", "--session", "regulr"], r"Did you mean regular\?"),
         (["bars", "A", "--basis", "split"], "basis='split' needs corporate actions"),
         (["bars", "A", "--fill", "zero"], "fill was 'zero'"),
-        (["bars", "A", "--wide", "--value", "vwap"], "value was 'vwap'"),
+        (["bars", "A", "--layout", "wide", "--value", "vwap"], "value was 'vwap'"),
         (["bars", "A", "--source", "masive"], "source was 'masive', and this lake has .*massive"),
         (["bars", "A", "--known-at", "2025-06-10T15:00"], "has no UTC offset"),
         (["bars", "A", "--known-at", "2999-01-01"], "is in the future"),

@@ -121,9 +121,9 @@ def test_an_answer_names_the_currency_where_one_is_not_the_dollar(lake: Lake) ->
         ("MSFT", "USD"),
         ("OCDO.L", "GBP"),
     }
-    wide = bars(lake, "MSFT", "OCDO.L", form="wide")
+    wide = bars(lake, "MSFT", "OCDO.L", layout="wide")
     assert any("not all prices are in USD: GBP" in notice for notice in wide.notices)
-    assert not any("USD" in notice for notice in bars(lake, "MSFT", form="wide").notices)
+    assert not any("USD" in notice for notice in bars(lake, "MSFT", layout="wide").notices)
 
 
 def test_cash_applies_in_the_currency_of_the_bars_and_in_no_other(lake: Lake) -> None:

@@ -96,7 +96,7 @@ def good(lake: Lake, folder: Path) -> list[dict[str, Any]]:
     """Return the good manifests of bars and of a SELECT."""
     made = [
         lake.export(folder / "bars", "AAPL", allow_unsettled=True, **SPAN).manifest,
-        lake.export(folder / "sql", sql=SQL, known_at=at(2), format="csv").manifest,
+        lake.export(folder / "sql", query=SQL, known_at=at(2), format="csv").manifest,
     ]
     return [json.loads(manifest.to_text(one)) for one in made]
 

@@ -17,6 +17,7 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.errors import QueryError
+from ingot.query.requests import Adjustment
 from tests.recorded_bars import Bar, rows_in
 from tests.small_market import Desk, day_bar
 from tests.world import MINUTES
@@ -242,7 +243,7 @@ def long(*values: Any) -> list[Any]:
 @pytest.mark.parametrize("basis", ["raw", "total_return", *long("split", "scaled_raw")])
 @pytest.mark.parametrize("span", SPANS)
 def test_a_list_has_the_rows_that_each_of_its_symbols_has(
-    lake: Lake, basis: str, span: str
+    lake: Lake, basis: Any, span: str
 ) -> None:
     for names in LISTS.values():
         answer = lake.bars(*names, basis=basis, **SPANS[span])
@@ -262,25 +263,25 @@ def test_a_universe_is_read_back_whole(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("basis", ["total_return", *long("raw", "split")])
-def test_literal_bars_are_on_the_scale_of_who_held_the_symbol_then(lake: Lake, basis: str) -> None:
+def test_literal_bars_are_on_the_scale_of_who_held_the_symbol_then(lake: Lake, basis: Any) -> None:
     for names in LISTS.values():
         answer = lake.bars(*names, basis=basis, follow=False)
         same(rows(answer), model(names, basis, follow=False))
 
 
 @pytest.mark.parametrize("basis", ["total_return", *long("split")])
-def test_sql_on_a_basis_gives_every_bar_the_factor_of_its_company(lake: Lake, basis: str) -> None:
+def test_sql_on_a_basis_gives_every_bar_the_factor_of_its_company(lake: Lake, basis: Any) -> None:
     same_in_sql(lake, "silver.day_bars", basis)
 
 
 @pytest.mark.services
 @pytest.mark.parametrize("basis", ["split", "total_return"])
 @pytest.mark.usefixtures("minutes")
-def test_sql_over_minutes_on_a_basis_has_the_same_factors(lake: Lake, basis: str) -> None:
+def test_sql_over_minutes_on_a_basis_has_the_same_factors(lake: Lake, basis: Any) -> None:
     same_in_sql(lake, "gold.daily_bars", basis)
 
 
-def same_in_sql(lake: Lake, table: str, basis: str) -> None:
+def same_in_sql(lake: Lake, table: str, basis: Any) -> None:
     every = sorted({s for c in EVERY.values() for s, _ in c.symbols})
     text = f"select symbol, trade_date, close from {table} order by symbol, trade_date"
     answer = lake.sql(text, basis=basis)
@@ -309,12 +310,12 @@ def test_an_action_that_may_be_either_companys_is_unapplied_for_both_and_named(
     assert answer.unapplied_actions == (UNDECIDED,)
     same(rows(answer), model((symbol,), "raw"))
     with pytest.raises(QueryError, match="1 action cannot be applied on basis split"):
-        lake.bars(symbol, basis="split", strict=True)
+        lake.bars(symbol, basis=Adjustment("split", strict=True))
 
 
 def test_a_dividend_of_the_close_before_is_unapplied_and_named(lake: Lake) -> None:
     for formula in ("standard", "wiki"):
-        answer = lake.bars("DEL", basis="total_return", formula=formula)
+        answer = lake.bars("DEL", basis=Adjustment("total_return", formula))
         assert answer.unapplied_actions == (TOO_MUCH,)
 
 
@@ -346,28 +347,27 @@ def test_a_wide_answer_is_the_long_one_in_the_order_of_time(
 ) -> None:
     how = layout | {"basis": "split"} if "DEL" in names else layout
     bars = lake.bars(*names, **how).to_polars()
-    wide = lake.bars(*names, form="wide", **how).to_pandas()
-    time = "trade_date" if layout["interval"] == "1d" else "bar_start"
-    indexed = wide.set_index(time)
-    assert indexed.index.is_monotonic_increasing
-    assert indexed.index.is_unique
-    assert list(wide.columns[-len(names) :]) == list(names)
+    wide = lake.bars(*names, layout="wide", **how).to_pandas()
+    assert wide.index.name == ("trade_date" if layout["interval"] == "1d" else "bar_start")
+    assert wide.index.is_monotonic_increasing
+    assert wide.index.is_unique
+    assert list(wide.columns) == list(names)
     for name in names:
         expected = bars.filter(symbol=name)
-        assert indexed[name].dropna().to_list() == expected["close"].to_list()
+        assert wide[name].dropna().to_list() == expected["close"].to_list()
         model_rows = [c for _, _, c in model((name,), "split" if "basis" in how else "raw")]
         distinct = [c for c, _ in groupby(expected["close"].to_list())]
         assert distinct == pytest.approx([c for c, _ in groupby(model_rows)], rel=1e-13)
 
 
-@pytest.mark.parametrize("form", ["long", *long("wide")])
+@pytest.mark.parametrize("layout", ["long", *long("wide")])
 def test_an_export_of_a_list_with_a_delisted_symbol_is_replayed_with_its_rows(
-    lake: Lake, tmp_path: Path, form: str
+    lake: Lake, tmp_path: Path, layout: Any
 ) -> None:
     names = ("PLN", "DEL", "AAX", "CCX")
-    done = lake.export(tmp_path / "made", *names, basis="total_return", form=form, format="csv")
+    done = lake.export(tmp_path / "made", *names, basis="total_return", layout=layout, format="csv")
     again = lake.replay(tmp_path / "made", tmp_path / "again")
-    assert done.manifest.rows == (len(model(names, "raw")) if form == "long" else len(DAYS))
+    assert done.manifest.rows == (len(model(names, "raw")) if layout == "long" else len(DAYS))
     assert again.kept == "bytes"
     assert any("2 actions not applied" in n for n in done.notices)
 
@@ -382,7 +382,7 @@ def test_bars_without_a_row_are_exported_only_on_demand(lake: Lake, tmp_path: Pa
     assert made.manifest.rows == 0
     assert lake.replay(tmp_path / "made", tmp_path / "again").kept == "bytes"
     nothing = "select symbol from silver.day_bars where symbol = 'NIL'"
-    assert lake.export(tmp_path / "sql", sql=nothing).manifest.rows == 0
+    assert lake.export(tmp_path / "sql", query=nothing).manifest.rows == 0
 
 
 def test_bars_of_a_list_on_the_command_line(

@@ -77,7 +77,7 @@ def test_a_limited_export_is_written_again_after_a_later_version(
     with desk.lake(LATER) as lake:
         lake.export(tmp_path / "a", "A", start=MONDAY, known_basis="observed", format="csv")
         text = "select count(*) as n from bronze.day_bars"
-        lake.export(tmp_path / "c", sql=text, known_basis="observed", format="csv")
+        lake.export(tmp_path / "c", query=text, known_basis="observed", format="csv")
     desk.publish(closes({MONDAY: {"A": "11", "B": "20"}}))
     corrected = datetime(2025, 6, 21, 16, tzinfo=UTC)
     assert desk.load_bars(corrected, [MONDAY], DAYS).exit_code == 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingot.query.requests import Adjustment
 from tests.recorded_bars import rows_in
 from tests.small_market import Desk, closes, weekdays
 
@@ -57,6 +58,6 @@ def test_a_close_of_five_sessions_before_is_used_without_a_word(lake: Lake) -> N
 def test_only_what_measures_by_the_close_before_names_it(lake: Lake) -> None:
     for answer in (
         lake.bars("OLD", basis="split"),
-        lake.bars("OLD", basis="total_return", formula="wiki"),
+        lake.bars("OLD", basis=Adjustment("total_return", formula="wiki")),
     ):
         assert not [n for n in answer.notices if "measured" in n]

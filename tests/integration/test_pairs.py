@@ -147,7 +147,7 @@ def test_long_bars(pair: Pair) -> None:
 
 def test_wide_bars_are_in_the_order_of_time(pair: Pair) -> None:
     for symbol, load, moment in pair.each():
-        answer = minutes_of(pair.lake, symbol, PLAIN, form="wide", known_at=moment)
+        answer = minutes_of(pair.lake, symbol, PLAIN, layout="wide", known_at=moment)
         frame = answer.to_polars()
         assert frame["bar_start"].is_sorted()
         assert frame["bar_start"].is_unique().all()

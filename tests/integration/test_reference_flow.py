@@ -16,6 +16,7 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.errors import QueryError
+from ingot.query.requests import Adjustment
 from tests.small_market import Desk, day_bar, midnight, weekdays
 from tests.world import MINUTES, World, at
 
@@ -270,7 +271,7 @@ def test_literally_a_symbol_has_its_own_bars_only(lake: Lake) -> None:
 @pytest.mark.services
 def test_a_gap_is_filled_across_the_rename(lake: Lake, desk: Desk) -> None:
     del desk
-    wide = lake.bars("META", "OLD", fill="previous", form="wide", basis="split").to_polars()
+    wide = lake.bars("META", "OLD", fill="previous", layout="wide", basis="split").to_polars()
     assert wide.columns == ["trade_date", "META", "OLD"]
     adjusted = [c / 4 for c in list(CLOSES.values())[:7]] + [41.0]
     assert wide["META"].to_list() == adjusted
@@ -290,7 +291,7 @@ MINUTE = {"silver.minute_bars": {"interval": "1m"}}
 
 @pytest.mark.parametrize("basis", ["raw", "split", "total_return"])
 @pytest.mark.parametrize("table", [*TABLES, *MINUTE])
-def test_sql_on_a_basis_equals_bars_on_it(lake: Lake, table: str, basis: str) -> None:
+def test_sql_on_a_basis_equals_bars_on_it(lake: Lake, table: str, basis: Any) -> None:
     how: dict[str, Any] = (TABLES | MINUTE)[table]
     columns = "trade_date, open, high, low, close, volume"
     text = f"select symbol, {columns} from {table} order by trade_date, symbol"
@@ -315,8 +316,8 @@ def test_an_action_that_cannot_be_applied_is_named_or_refused(lake: Lake) -> Non
     assert answer.unapplied_actions == ("cash_dividend 3 EUR of OLD on 2022-06-08 (csv)",)
     assert closes(answer) == [7.0] * 5
     with pytest.raises(QueryError, match="1 action cannot be applied on basis total_return"):
-        lake.bars("OLD", basis="total_return", strict=True)
-    assert lake.bars("OLD", basis="split", strict=True).unapplied_actions == ()
+        lake.bars("OLD", basis=Adjustment("total_return", strict=True))
+    assert lake.bars("OLD", basis=Adjustment("split", strict=True)).unapplied_actions == ()
 
 
 def test_performance_on_a_basis_is_the_return_of_that_basis(lake: Lake) -> None:
@@ -354,7 +355,7 @@ def test_resolve_prints_every_symbol_of_the_holder(ingot: Callable[..., Ended]) 
     assert "META is also held by Ball Metaverse (ETF1), 2021-06-30 to 2022-01-28" in said
     code, found, said = ingot("resolve", "META", "--date", "2022-03-01", "--format", "csv")
     assert (code, found) == (0, [])
-    assert "nobody is known to hold META on 2022-03-01: the symbol is read literally" in said
+    assert "no instrument holds META on 2022-03-01: the symbol is read literally" in said
 
 
 def test_the_universe_of_a_date_has_who_traded_then(ingot: Callable[..., Ended]) -> None:

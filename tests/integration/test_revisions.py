@@ -142,7 +142,7 @@ def test_a_symbol_a_day_and_an_interval_narrow_the_list(lake: Lake) -> None:
 
 
 def test_revisions_are_exported_and_replayed(story: Story, lake: Lake, tmp_path: Path) -> None:
-    lake.export(tmp_path / "a", sql="select * from silver.revisions", format="csv")
+    lake.export(tmp_path / "a", query="select * from silver.revisions", format="csv")
     assert lake.replay(tmp_path / "a", tmp_path / "b").kept == "bytes"
     assert story.world.root.is_dir()
 

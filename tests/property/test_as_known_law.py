@@ -124,9 +124,8 @@ def asked(lake: Lake, known_at: datetime) -> dict[tuple[str, str], str]:
     """Return the answer's digest by (question, symbol), through the public API."""
     frames: dict[str, pl.DataFrame] = {}
     for basis in BASES:
-        answer = lake.bars(
-            *EVERY, start=FIRST, end=LATER[-1] + ONE_DAY, basis=basis, known_at=known_at
-        )
+        how: dict[str, Any] = {"basis": basis, "known_at": known_at}
+        answer = lake.bars(*EVERY, start=FIRST, end=LATER[-1] + ONE_DAY, **how)
         frames[f"bars {basis}"] = answer.to_polars()
     for table in ("silver.corporate_actions", "silver.instruments", "gold.performance"):
         frames[table] = lake.sql(f"select * from {table}", known_at=known_at).to_polars()

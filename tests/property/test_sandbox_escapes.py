@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingot.engines.allowed import SPECIAL_NAMES
+from ingot.engines.allowed import SPECIAL_NAMES, TODAY
+from ingot.engines.params import packed
 from ingot.engines.sandbox import Sandbox
 from ingot.engines.screen import relation_names, screen
 from ingot.errors import QueryError
@@ -110,6 +111,45 @@ def test_the_question_next_to_them_is_answered(world: World, sandbox: Sandbox) -
     assert answer["symbol"].to_pylist() == ["AAPL"]  # what became known after T is not there
 
 
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT * FROM range($1)", "plain literals"),
+        ("SELECT repeat('x', $1)", "plain literals"),
+        ("SELECT printf($1, 1)", "plain literal"),
+        ("SELECT * FROM read_text($1)", "table function read_text cannot"),
+        ("SELECT * FROM query($1)", "table function query cannot"),
+        ("SELECT $1; SELECT 2", "holds 2 statements"),
+    ],
+)
+def test_a_parameter_is_a_value_and_nothing_else(
+    world: World, sandbox: Sandbox, sql: str, message: str
+) -> None:
+    with pytest.raises(QueryError, match=message):
+        sandbox.ask(sql, world.views, params=packed([1_000_000_000]))
+
+
+def test_a_parameter_is_bound_and_never_becomes_text(world: World, sandbox: Sandbox) -> None:
+    text = "AAPL' OR symbol = 'XHIDDENX"
+    sql = "SELECT count(*) AS n FROM silver.minute_bars WHERE symbol = $symbol"
+    answers = [sandbox.ask(sql, world.views, params=packed({"symbol": s})) for s in (text, "AAPL")]
+    assert [answer["n"].to_pylist() for answer in answers] == [[0], [1]]
+
+
+@pytest.mark.parametrize("word", ["DESCRIBE", "SUMMARIZE"])
+def test_a_description_names_the_columns_of_the_bound_view_only(
+    world: World, sandbox: Sandbox, word: str
+) -> None:
+    answer = sandbox.ask(f"{word} silver.minute_bars", world.views)
+    assert answer["column_name"].to_pylist() == ["symbol", "known_from"]
+
+
+def test_the_current_date_is_that_of_the_moment(world: World, sandbox: Sandbox) -> None:
+    sql = "SELECT current_date AS a, current_date - 1 AS b FROM silver.minute_bars"
+    answer = sandbox.ask(sql, world.views, today=date(2025, 6, 10))
+    assert answer.to_pylist() == [{"a": date(2025, 6, 10), "b": date(2025, 6, 9)}]
+
+
 @pytest.mark.parametrize("attempt", CORPUS)
 def test_no_attempt_gets_out(world: World, sandbox: Sandbox, attempt: str) -> None:
     before = world.fingerprint()
@@ -200,7 +240,7 @@ def test_every_bare_word_that_the_engine_calls_is_known(engine: duckdb.DuckDBPyC
         "WHERE regexp_full_match(function_name, '[A-Za-z_]+') UNION SELECT keyword_name "
         "FROM duckdb_keywords() WHERE keyword_name NOT IN ('true', 'false', 'null')"
     ).fetchall()
-    assert {word for (word,) in rows if is_called(engine, word)} <= SPECIAL_NAMES
+    assert {word for (word,) in rows if is_called(engine, word)} <= SPECIAL_NAMES | {TODAY}
 
 
 def is_called(engine: duckdb.DuckDBPyConnection, word: str) -> bool:

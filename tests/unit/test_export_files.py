@@ -69,6 +69,12 @@ def rows(*chunks: list[str | None]) -> pa.Table:
     return pa.table({"symbol": symbol, "price": price})
 
 
+def test_a_request_of_an_earlier_version_keeps_its_layout() -> None:
+    earlier = encoded(replace(REQUEST, layout="wide"))
+    earlier["form"] = earlier.pop("layout")
+    assert decoded(earlier, KINDS).layout == "wide"
+
+
 def test_a_request_comes_back_as_it_was_asked() -> None:
     assert decoded(json.loads(json.dumps(encoded(REQUEST))), KINDS) == REQUEST
 

@@ -183,7 +183,7 @@ def ordered_rows(log: ReadLog, answer: Answer) -> pa.Table:
     data = tabular.plain(answer.data)
     if query is not None and isinstance(query.what, BarsRequest):
         first = [name for name in _BAR_ORDER if name in data.column_names]
-        return data if query.what.form == "wide" else tabular.in_order(data, first)
+        return data if query.what.layout == "wide" else tabular.in_order(data, first)
     if query is not None and is_ordered(str(query.what)):
         return data
     return tabular.in_order(data)

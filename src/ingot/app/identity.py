@@ -44,12 +44,12 @@ def resolve(
     """Return every symbol of the instrument that holds `symbol` on `day`, oldest first.
 
     `valid_from` is the source's date; `trades_from` the first session on which the bars carry the
-    symbol, where they differ by a few sessions. No row where nobody is known to hold it.
+    symbol, where they differ by a few sessions. No row where no instrument holds it.
     """
     moment = as_of(known_at, parts.clock)
     found = reader.perspectives.resolved(readable(symbol), day, moment)
     if found is None:
-        text = f"nobody is known to hold {symbol} on {day}: the symbol is read literally"
+        text = f"no instrument holds {symbol} on {day}: the symbol is read literally"
         return replace(listed(parts, _RESOLVED, (), notices=[text]), known_at=moment.known_at)
     rows = []
     for row in found.rows:

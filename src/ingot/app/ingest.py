@@ -102,8 +102,20 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
         run=parts.run,
         days=tuple(sorted(results, key=lambda d: (d.table, d.dataset, d.date))),
         seconds=monotonic() - began,
-        errors=listed.errors,
+        errors=(*listed.errors, *_nothing(source, request, listed)),
     )
+
+
+def _nothing(
+    source: FileSource, request: LoadRequest, listed: fetch.Listed
+) -> Iterator[ConfigError]:
+    """Yield an error where a place has no file at all: it is most likely another place."""
+    if not (listed.listed or listed.errors or listed.results or request.start or request.end):
+        names = ", ".join(request.datasets or source.datasets)
+        yield ConfigError(
+            f"{request.location or source.location} has no file of {source.name} ({names}). "
+            "Check --source and --dataset."
+        )
 
 
 def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, ...]:

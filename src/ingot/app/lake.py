@@ -1,4 +1,4 @@
-"""The front door: one lake, one method per question.
+"""The front door: one lake, one method per query.
 
 A method imports what it needs when it is called, so that a read loads no more than reading takes.
 """
@@ -6,35 +6,56 @@ A method imports what it needs when it is called, so that a read loads no more t
 from __future__ import annotations
 
 import os
-from datetime import date, datetime, timedelta
+import re
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ingot.app.operations import Operations
 from ingot.app.parts import open_parts
 from ingot.errors import QueryError
-from ingot.model.time import Interval, as_of, to_ns
+from ingot.model.time import as_of
 from ingot.query import listings
-from ingot.query.bars import BarsRequest
+from ingot.query.adjust import FORMULAS, RAW
+from ingot.query.requests import (
+    EXPORT_OPTIONS,
+    SQL_OPTIONS,
+    Adjustment,
+    as_date,
+    bars_request,
+    require_options,
+    symbol_names,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
     from ingot.app.coverage import Coverage
     from ingot.app.exports import Exported
     from ingot.app.parts import Parts
     from ingot.app.query import Reader
-    from ingot.app.replay import Replayed
     from ingot.config import Settings
     from ingot.query.answer import Answer
+    from ingot.query.requests import (
+        BarsOptions,
+        Basis,
+        Day,
+        ExportFormat,
+        ExportOptions,
+        IntervalName,
+        Moment,
+        Params,
+        SessionName,
+    )
 
-Moment = str | date | datetime | None
+_SHOW_TABLES: Final = re.compile(r"\s*show\s+(all\s+)?tables\s*;?\s*", re.IGNORECASE)
 
 
 def open_lake(path: str | Path, *, settings: Settings | None = None) -> Lake:
-    """Open the lake at `path`; nothing of it is read before the first question.
+    """Open the lake at `path`; nothing of it is read before the first query.
 
     Args:
         path: Folder of the lake.
@@ -47,14 +68,15 @@ def open_lake(path: str | Path, *, settings: Settings | None = None) -> Lake:
     return Lake(open_parts(path, environ=os.environ, settings=settings))
 
 
-class Lake:
-    """One lake, for reading; safe to use from several threads.
+class Lake(Operations):
+    """One lake; reading is safe from several threads.
 
-    Dates are trade dates, half-open: `start` inside, `end` outside. `known_at` is an instant with
+    Dates are trade dates, half-open: `start` inside, `end` outside; text, date, datetime and
+    `pandas.Timestamp` are accepted. `known_at` is an instant with
     offset, a date (00:00 New York of it), or None for now.
 
-    A question raises QueryError where a word of it is unknown, its span is empty or it cannot be
-    answered as asked; a method names what else it raises.
+    A query raises QueryError where a word of it is unknown, its span is empty or it cannot be
+    answered; a method names what else it raises.
     """
 
     def __init__(self, parts: Parts, reader: Reader | None = None) -> None:
@@ -71,82 +93,66 @@ class Lake:
 
     def bars(
         self,
-        *symbols: str,
-        start: str | date | None = None,
-        end: str | date | None = None,
-        interval: str = "1d",
-        session: str | None = None,
-        basis: str = "raw",
+        *symbols: str | Sequence[str],
+        start: Day | None = None,
+        end: Day | None = None,
+        interval: IntervalName = "1d",
+        session: SessionName | None = None,
+        basis: Basis | Adjustment = "raw",
         known_at: Moment = None,
-        fill: str = "none",
-        form: str = "long",
-        value: str = "close",
-        source: str | None = None,
-        window: tuple[str | datetime, str | datetime] | str | None = None,
-        follow: bool = True,
-        symbol_date: str | date | None = None,
-        formula: str = "standard",
-        strict: bool = False,
-        known_basis: str | None = None,
+        **options: Unpack[BarsOptions],
     ) -> Answer:
         """Return bars of these symbols (of every symbol, if none is named), oldest first.
 
+        >>> lake.bars(["AAPL", "SPY"], start="2025-06-02", end="2025-06-04")["symbol"].to_list()
+        ['AAPL', 'AAPL', 'SPY', 'SPY']
+        >>> lake.bars("AAPL", interval="1h", session="regular", layout="wide").columns
+        ('trade_date', 'session', 'bar_start', 'AAPL')
+
         Args:
-            *symbols: Source symbols, case-sensitive.
+            *symbols: Source symbols, case-sensitive; one by one or in a list.
             start: First trade date; the beginning by default.
             end: The day after the last trade date; tomorrow by default.
-            interval: 1m, 5m, 15m, 30m, 1h or 1d.
+            interval: n minutes or hours (1m, 90m, 4h) that divide a day or the session named, 1d,
+                1w or 1mo. A week begins on Monday.
             session: overnight, pre, regular or post; all by default (1d: the vendor's day).
             basis: raw (as traded), split, total_return or scaled_raw (total_return with 1 on the
-                range's last date), by the actions known at the moment; float64 unless raw.
+                range's last date), by the actions known at the moment; float64 unless raw. An
+                `Adjustment` also says the formula, and whether to be strict.
             known_at: The moment whose knowledge is used.
-            fill: none, or previous to fill gaps with the close before.
-            form: long (a row per symbol and bar) or wide (a column per symbol).
-            value: What the wide form shows.
-            source: Only this connector; by default one per symbol and day, by precedence.
-            window: Only minutes that start in `[from, until)`: two instants, or `from/until`.
-            follow: A symbol stands for its instrument under all symbols; False: literally.
-            symbol_date: When the holder is looked up; the range's last trade date by default.
-            formula: How dividends adjust: standard (1 - cash / close before) or wiki (c / (c + d)).
-            strict: Refuse when an action cannot be applied; else see `unapplied_actions`.
-            known_basis: Only what landed with such a known time, e.g. observed.
+            **options: fill, layout, value, source, window, follow, symbol_date, known_basis; see
+                `BarsOptions`.
         """
-        request = BarsRequest(
-            symbols,
-            *self._span(start, end),
-            interval=interval,
-            session=session,
-            basis=basis,
-            fill=fill,
-            form=form,
-            value=value,
-            source=source,
-            window=None if window is None else _window(window),
-            follow=follow,
-            symbol_date=None if symbol_date is None else _date("symbol_date", symbol_date),
-            formula=formula,
-            strict=strict,
-            known_basis=known_basis,
+        span = self._span(start, end)
+        request = bars_request(
+            symbols, span, interval=interval, session=session, basis=basis, **options
         )
-        return self._reader.bars(request, known_at)
+        from ingot.app.absent import explained
+
+        return explained(self._reader, self._reader.bars(request, known_at), known_at)
 
     def sql(
         self,
-        question: str,
+        query: str,
+        params: Params = None,
         *,
         known_at: Moment = None,
-        basis: str = "raw",
-        strict: bool = False,
+        basis: Basis | Adjustment = "raw",
         known_basis: str | None = None,
     ) -> Answer:
-        """Return the answer to one SELECT over bronze, silver, gold and ops.
+        """Return the rows of one SELECT over bronze, silver, gold and ops.
+
+        >>> query = "select count(*) as bars from silver.day_bars where symbol = $symbol"
+        >>> lake.sql(query, {"symbol": "AAPL"})["bars"].to_list()
+        [2]
 
         Args:
-            question: The SELECT.
+            query: One SELECT, or DESCRIBE, SUMMARIZE or SHOW TABLES. `current_date` is the New
+                York date of `known_at`.
+            params: Values bound to `$name` (a mapping) or to `?` and `$1` (a sequence).
             known_at: The moment whose knowledge is used.
             basis: raw, split or total_return: what the prices and volumes of silver.minute_bars,
                 silver.day_bars and gold.daily_bars are on; each under its symbol as traded.
-            strict: Refuse the answer when an action cannot be applied.
             known_basis: Only what landed with a known time of these bases, between commas:
                 observed, assumed, stated. Dates of bars count when all that landed of them does.
 
@@ -154,26 +160,28 @@ class Lake:
             QueryError: It is not one allowed SELECT, names what is not there, or passes a limit;
                 or the basis cannot be had.
         """
-        return self._reader.sql(
-            question, known_at, basis=basis, strict=strict, known_basis=known_basis
-        )
+        if _SHOW_TABLES.fullmatch(query):
+            return self.tables()
+        return self._reader.sql(query, known_at, **_sql_words(params, basis, known_basis))
 
-    def resolve(
-        self, symbol: str, date: str | date | None = None, *, known_at: Moment = None
-    ) -> Answer:
+    def resolve(self, symbol: str, date: Day | None = None, *, known_at: Moment = None) -> Answer:
         """Return every symbol of the instrument that holds `symbol` on a date, oldest first.
 
-        The date is today by default. No row, and a notice, where nobody is known to hold it.
+        >>> lake.resolve("AAPL", "2025-06-02").notices
+        ('no instrument holds AAPL on 2025-06-02: the symbol is read literally',)
+
+        The date is today by default. No row, and a notice, where no instrument holds it.
         """
+        day = self.today() if date is None else as_date("date", date)
         from ingot.app import identity
 
-        day = self.today() if date is None else _date("date", date)
         return identity.resolve(self._parts, self._reader, symbol, day, known_at)
 
-    def universe(
-        self, date: str | date, *, known_at: Moment = None, rule: str | None = None
-    ) -> Answer:
+    def universe(self, date: Day, *, known_at: Moment = None, rule: str | None = None) -> Answer:
         """Return the symbols that traded on `date`, delisted ones included.
+
+        >>> lake.universe("2025-06-02", rule="symbol = 'AAPL'")["symbol"].to_list()
+        ['AAPL']
 
         Args:
             date: Trade date.
@@ -185,9 +193,9 @@ class Lake:
         Raises:
             QueryError: The rule is not a condition over these columns.
         """
+        day = as_date("date", date)
         from ingot.app import identity
 
-        day = _date("date", date)
         return identity.universe(self._parts, self._reader, day, known_at, rule=rule)
 
     def reconcile(
@@ -195,13 +203,17 @@ class Lake:
         a: str,
         b: str,
         *,
-        start: str | date | None = None,
-        end: str | date | None = None,
+        start: Day | None = None,
+        end: Day | None = None,
         symbols: Sequence[str] = (),
         layer: str = "",
         known_at: Moment = None,
     ) -> Answer:
         """Return how two sides differ, a row per finding, with the likely cause and evidence.
+
+        >>> found = lake.reconcile("silver.day_bars", "silver.day_bars@known_at=2025-06-05")
+        >>> found["cause"].unique().to_list()
+        ['republished']
 
         Args:
             a: A table (`silver.day_bars@massive`, `silver.minute_bars@known_at=2025-06-10`) or a
@@ -217,9 +229,9 @@ class Lake:
             QueryError: A side cannot be had, or the two cannot be compared.
             CorruptFileError: A file cannot be read.
         """
+        first, last = self._span(start, end)
         from ingot.app.reconcile import ReconcileRequest, reconcile
 
-        first, last = self._span(start, end)
         request = ReconcileRequest(a, b, first, last, tuple(symbols), layer, known_at)
         return reconcile(self._parts, request).answer
 
@@ -227,52 +239,70 @@ class Lake:
         self,
         table: str | None = None,
         *,
-        start: str | date | None = None,
-        end: str | date | None = None,
+        start: Day | None = None,
+        end: Day | None = None,
         rules: Sequence[str] = (),
     ) -> Answer:
         """Return what check rules find in a table (in all), and keep it in ops.checks.
 
+        >>> lake.check("silver.day_bars", rules=["day_prices_in_order"])["violations"].to_list()
+        [0]
+
         Raises:
             QueryError: There is no such table or rule.
         """
+        first, last = self._span(start, end)
         from ingot.app.check import check
 
-        first, last = self._span(start, end)
         return check(self._parts, table=table, start=first, end=last, rules=rules).answer
 
     def symbols(
         self,
         *,
-        start: str | date | None = None,
-        end: str | date | None = None,
+        start: Day | None = None,
+        end: Day | None = None,
         known_at: Moment = None,
     ) -> Answer:
-        """Return the symbols that have bars in the span, with first and last trade date."""
+        """Return the symbols that have bars in the span, with first and last trade date.
+
+        >>> lake.symbols()["symbol"].to_list()[:2]
+        ['AAPL', 'BACpA']
+        """
         return self._reader.listing(listings.symbols(*self._span(start, end)), known_at)
 
-    def sessions(self, *, start: str | date | None = None, end: str | date | None = None) -> Answer:
-        """Return the sessions of the span: calendar, trade date, session, start and end."""
+    def sessions(self, *, start: Day | None = None, end: Day | None = None) -> Answer:
+        """Return the sessions of the span: calendar, trade date, session, start and end.
+
+        >>> lake.sessions(start="2025-06-02", end="2025-06-03")["session"].to_list()
+        ['pre', 'regular', 'post']
+        """
         return self._reader.listing(listings.sessions(*self._span(start, end)), None)
 
     def history(
-        self, symbol: str, *, date: str | date, interval: str = "1m", known_at: Moment = None
+        self, symbol: str, *, date: Day, interval: str = "1m", known_at: Moment = None
     ) -> Answer:
-        """Return every version of a symbol's 1m or 1d bars of one trade date."""
-        listing = listings.history(symbol, _date("date", date), interval=interval)
+        """Return every version of a symbol's 1m or 1d bars of one trade date.
+
+        >>> lake.history("AAPL", date="2025-06-02", interval="1d").shape[0]
+        1
+        """
+        listing = listings.history(symbol, as_date("date", date), interval=interval)
         return self._reader.listing(listing, known_at)
 
     def revisions(
         self,
         symbol: str | None = None,
         *,
-        start: str | date | None = None,
-        end: str | date | None = None,
-        since: str | date | datetime | None = None,
+        start: Day | None = None,
+        end: Day | None = None,
+        since: Moment = None,
         interval: str | None = None,
         known_at: Moment = None,
     ) -> Answer:
         """Return what vendors changed of a symbol's bars (of all), and what used the old value.
+
+        >>> len(lake.revisions("AAPL"))
+        0
 
         Args:
             symbol: Source symbol, case-sensitive; every one by default.
@@ -285,9 +315,9 @@ class Lake:
         Raises:
             QueryError: A word or a moment is wrong.
         """
+        first, last = self._span(start, end)
         from ingot.app import revisions
 
-        first, last = self._span(start, end)
         return revisions.revisions(
             self._parts,
             symbol=symbol,
@@ -299,20 +329,27 @@ class Lake:
         )
 
     def retroactive(self) -> Answer:
-        """Return each exception of the as-known law, with what it affects and from when."""
+        """Return each exception of the as-known law, with what it affects and from when.
+
+        >>> lake.retroactive().columns[:2]
+        ('exception', 'affects')
+        """
         from ingot.app import retroactive
 
         return retroactive.retroactive(self._parts)
 
     def coverage(
         self,
-        *symbols: str,
-        start: str | date | None = None,
-        end: str | date | None = None,
+        *symbols: str | Sequence[str],
+        start: Day | None = None,
+        end: Day | None = None,
         known_at: Moment = None,
         everything: bool = False,
     ) -> Coverage:
         """Return what is there of each symbol and trade date, and what has to be done.
+
+        >>> lake.coverage("AAPL", end="2025-06-04").rows["state"].unique().to_list()
+        ['present']
 
         Args:
             *symbols: Only these, with every state; by default the alerts of every symbol.
@@ -328,102 +365,108 @@ class Lake:
 
         return coverage.coverage(
             self._parts,
-            start=None if start is None else _date("start", start),
-            end=self.today() if end is None else _date("end", end),
-            symbols=symbols,
+            start=None if start is None else as_date("start", start),
+            end=self.today() if end is None else as_date("end", end),
+            symbols=symbol_names(symbols),
             known_at=known_at,
             everything=everything,
         )
 
-    def save_coverage(
-        self, *, start: str | date | None = None, end: str | date | None = None
-    ) -> int:
-        """Compute the whole market's coverage and keep it in ops.coverage; return its rows."""
+    def save_coverage(self, *, start: Day | None = None, end: Day | None = None) -> int:
+        """Compute the whole market's coverage and keep it in ops.coverage; return its rows.
+
+        >>> lake.save_coverage(start="2025-06-02", end="2025-06-03") > 0
+        True
+        """
         from ingot.app import coverage
 
         return coverage.save(
             self._parts,
-            start=None if start is None else _date("start", start),
-            end=self.today() if end is None else _date("end", end),
+            start=None if start is None else as_date("start", start),
+            end=self.today() if end is None else as_date("end", end),
         )
 
     def export(
         self,
         folder: str | Path,
-        *symbols: str,
-        sql: str | None = None,
-        format: str = "parquet",  # noqa: A002  # the word that the command line has
+        *symbols: str | Sequence[str],
+        query: str | None = None,
+        format: ExportFormat = "parquet",  # noqa: A002  # the word that the command line has
         allow_unsettled: bool = False,
-        **asked: Any,  # noqa: ANN401  # as `bars` or `sql` take it
+        **options: Unpack[ExportOptions],
     ) -> Exported:
-        """Write bars, or the answer to a SELECT, to a folder with a manifest to replay it by.
+        """Write bars, or the rows of a SELECT, to a folder with a manifest to replay it by.
 
         The snapshots read are pinned until `release`. The same export has the same bytes, on any
         machine with the same library versions.
 
+        >>> made = lake.export(folder / "export", "AAPL", start="2025-06-02", end="2025-06-04")
+        >>> made.manifest.rows
+        2
+
         Args:
             folder: An empty or new folder.
             *symbols: As in `bars`.
-            sql: One SELECT, instead of bars.
+            query: One SELECT, instead of bars.
             format: parquet, csv, arrow or lean (bars of 1m, 1h or 1d).
             allow_unsettled: Also export what may change when all that landed is refined, and bars
                 without a row.
-            **asked: Everything else that `bars` or `sql` takes, known_at included.
+            **options: Those of `bars`, or with a query those of `sql`.
 
         Raises:
-            QueryError: The answer is not settled, the folder is in use, or the question is wrong.
+            QueryError: The answer is not settled, the folder is in use, or the query is wrong.
         """
         from ingot.app import exports
 
         order = exports.ExportOrder(Path(folder), format, allow_unsettled)
-        if sql is not None:
-            return exports.export(
-                self._parts, order, lambda r: Lake(self._parts, r).sql(sql, **asked)
-            )
-        return exports.export(
-            self._parts, order, lambda r: Lake(self._parts, r).bars(*symbols, **asked)
-        )
+        return exports.export(self._parts, order, self._asked(symbols, query, {**options}))
 
-    def replay(self, manifest: str | Path, folder: str | Path) -> Replayed:
-        """Write an export again from the snapshots that it read, to an empty or new folder.
-
-        Raises:
-            NotReplayableError: Something of it is gone; the message names it.
-        """
-        from ingot.app import replay
-
-        return replay.replay(self._parts, Path(manifest), Path(folder))
-
-    def exports(self) -> Answer:
-        """Return the exports that this lake has made and how many snapshots each pins."""
-        from ingot.app import exports
-
-        return exports.exports(self._parts)
-
-    def release(self, export_id: str) -> str:
-        """Give an export's snapshots free, so that they may expire; say what was done."""
-        from ingot.app import exports
-
-        return exports.release(self._parts, export_id)
+    def _asked(
+        self, symbols: Sequence[str | Sequence[str]], query: str | None, options: dict[str, Any]
+    ) -> Callable[[Reader], Answer]:
+        """Return what asks a reader for bars or for the rows of a query."""
+        if query is None:
+            require_options("export", options, EXPORT_OPTIONS)
+            span = self._span(options.pop("start", None), options.pop("end", None))
+            known_at = options.pop("known_at", None)
+            request = bars_request(symbols, span, **options)
+            return lambda reader: reader.bars(request, known_at)
+        require_options("export of a query", options, SQL_OPTIONS)
+        known_at = options.pop("known_at", None)
+        words = _sql_words(**options)
+        return lambda reader: reader.sql(query, known_at, **words)
 
     def tables(self) -> Answer:
-        """Return the lake's tables with rows, size and what one row is."""
+        """Return the lake's tables with rows, size and what one row is.
+
+        >>> lake.tables()["table"].to_list()[:2]
+        ['bronze.minute_bars', 'bronze.day_bars']
+        """
         from ingot.app import describe
 
         return describe.tables(self._parts)
 
     def describe(self, table: str) -> Answer:
-        """Return a table's columns with type, unit and meaning."""
+        """Return a table's columns with type, unit and meaning.
+
+        >>> lake.describe("silver.day_bars")["column"].to_list()[:2]
+        ['source', 'dataset']
+        """
         from ingot.app import describe
 
         return describe.columns(self._parts, table)
 
-    def today(self) -> date:
-        """Return the present date, UTC."""
-        return self._parts.clock.now().date()
+    def __repr__(self) -> str:
+        """Say where the lake is and what its silver tables hold."""
+        return f"Lake({str(self._parts.root)!r}, {', '.join(_facts(self))})"
+
+    def _repr_html_(self) -> str:
+        return f"<b>Lake</b> {escape(str(self._parts.root))}<br>{'<br>'.join(_facts(self))}"
 
     def close(self) -> None:
         """Release connections and processes."""
+        if "_reader" in self.__dict__:
+            self._reader.close()
         self._parts.close()
 
     def __enter__(self) -> Self:
@@ -439,39 +482,24 @@ class Lake:
         """Close it."""
         self.close()
 
-    def _span(self, start: str | date | None, end: str | date | None) -> tuple[date, date]:
-        first = date.min if start is None else _date("start", start)
-        last = self.today() + timedelta(days=1) if end is None else _date("end", end)
-        return first, last
+
+def _sql_words(
+    params: Params = None, basis: Basis | Adjustment = RAW, known_basis: str | None = None
+) -> dict[str, Any]:
+    """Return what a reader takes beside a query; parameters only where there are some."""
+    how = Adjustment.of(basis)
+    if how.formula != FORMULAS[0]:
+        raise QueryError("SQL adjusts by the standard formula only. Leave the formula out.")
+    from ingot.engines.params import packed
+
+    bound = packed(params)
+    words = {"basis": how.basis, "strict": how.strict, "known_basis": known_basis}
+    return words if bound is None else {**words, "params": bound}
 
 
-def _date(name: str, value: str | date) -> date:
-    if isinstance(value, datetime):
-        raise QueryError(f"{name} was {value!r}: write a trade date, such as 2025-06-02.")
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except ValueError as exc:
-        raise QueryError(f"{name} was {value!r}: write a date such as 2025-06-02.") from exc
-
-
-def _window(window: tuple[str | datetime, str | datetime] | str) -> Interval:
-    start, end = window.partition("/")[::2] if isinstance(window, str) else window
-    interval = Interval(_instant_ns(start), _instant_ns(end))
-    if interval.start_ns >= interval.end_ns:
-        raise QueryError(f"The window from {start} to before {end} holds no instant.")
-    return interval
-
-
-def _instant_ns(value: str | datetime) -> int:
-    try:
-        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        instant = None
-    if instant is None or instant.utcoffset() is None:
-        raise QueryError(
-            f"window holds {value!r}: write two instants with offset, such as "
-            "2025-06-02T15:59:00-04:00."
-        )
-    return to_ns(instant)
+def _facts(lake: Lake) -> tuple[str, ...]:
+    """Return what a person wants to know of a lake at a glance."""
+    found = lake.tables().arrow().to_pylist()
+    held = [f"{row['table']} {row['rows']:,} rows" for row in found if row["rows"]]
+    silver = tuple(text for text in held if text.startswith("silver."))
+    return (*(silver or ("empty",)), f"today {lake.today()}")

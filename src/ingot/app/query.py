@@ -7,22 +7,26 @@ from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from ingot.app.perspective import Perspectives
 from ingot.app.read_log import Query
 from ingot.app.run import behind
 from ingot.app.undeclared import refuse_undeclared
 from ingot.app.views import Views, bases_of
+from ingot.engines.allowed import TODAY
 from ingot.engines.limits import Limits
 from ingot.engines.reads import Reads
 from ingot.engines.sandbox import Sandbox
 from ingot.errors import QueryError
 from ingot.model.landing import ALL_BASES
-from ingot.model.time import FOREVER, as_of
+from ingot.model.time import FOREVER, NEW_YORK, as_of
 from ingot.query.adjust import RAW, counted
 from ingot.query.adjusted import PERSPECTIVE
-from ingot.query.answer import Answer, in_currencies, sources_in, to_wide
-from ingot.query.bars import BarsRequest, plan_bars, seen
+from ingot.query.answer import Answer, in_currencies, sources_in, time_of, to_wide, without_mixed
+from ingot.query.bars import DAY, PERIODS, BarsRequest, plan_bars, seen
 from ingot.query.bind import table_of
+from ingot.query.buckets import periods
 from ingot.query.cache import Cache, Key
 from ingot.query.values import distinct
 from ingot.tables import gold, silver
@@ -33,8 +37,6 @@ from ingot.tables.view import HISTORY, View
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
-
-    import pyarrow as pa
 
     from ingot.app.parts import Parts
     from ingot.app.perspective import Perspective
@@ -130,16 +132,23 @@ class Reader:
             )
         perspective = self.perspectives.of(request, moment)
         read = self._as_traded if perspective.is_plain else partial(self._seen, perspective)
-        rows = read(request, moment)
-        absent = _absent(request, rows, moment)
+        period = PERIODS.get(request.interval)
+        rows = read(replace(request, interval=DAY) if period else request, moment)
+        absent = _absent(request, rows)
+        rows, mixed = without_mixed(self._in_periods(rows, period) if period else rows)
         rows, currencies = in_currencies(rows)
-        if request.form == "wide":
+        if is_wide := request.layout == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
-        return _told(
-            self._answer(rows, moment, (*perspective.notices, *currencies, *absent)),
-            request.basis,
-            perspective,
-        )
+        notices = (*perspective.notices, *currencies, *_no_bars(absent, moment), *mixed)
+        answer = _told(self._answer(rows, moment, notices), request.basis, perspective)
+        return replace(answer, absent=absent, index=time_of(rows) if is_wide else None)
+
+    def _in_periods(self, rows: pa.Table, period: str) -> pa.Table:
+        """Return day bars as bars of weeks or months; their columns keep their types."""
+        view = View("bars", ArrowRelation(rows), tuple(rows.column_names))
+        found = self._reads.run(periods("bars", rows.column_names, period), {"bars": view})
+        types = {"bars": pa.int32(), **{field.name: field.type for field in rows.schema}}
+        return found.cast(pa.schema([(name, types[name]) for name in found.column_names]))
 
     def _as_traded(self, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request on basis raw, under the symbols as traded."""
@@ -163,7 +172,7 @@ class Reader:
     def _seen(self, perspective: Perspective, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request through its perspective."""
         symbols = request.symbols and (perspective.symbols or request.symbols[:1])
-        traded = replace(request, symbols=symbols, basis=RAW, fill="none", form="long")
+        traded = replace(request, symbols=symbols, basis=RAW, fill="none", layout="long")
         plan = self._planned(traded)
         rows = self._as_traded(traded, moment)
         sql, columns = seen(
@@ -196,8 +205,11 @@ class Reader:
         basis: str = RAW,
         strict: bool = False,
         known_basis: str | None = None,
+        params: str | None = None,
     ) -> Answer:
         """Answer one SELECT that a user wrote; its bars are on the basis.
+
+        `params` are the values bound to it, as `ingot.engines.params` packs them.
 
         Raises:
             QueryError: It is not one allowed SELECT, names what is not there, or passes a limit;
@@ -218,9 +230,19 @@ class Reader:
             if perspective.scaled:
                 factors = ArrowRelation(perspective.relation())
                 views = {name: _on_basis(view, factors) for name, view in views.items()}
-            return self._sandbox.ask(text, views)
+            return self._sandbox.ask(text, views, params=params, today=today)
 
-        question = (text, basis, perspective.factors, self._limited(bases), known_basis)
+        today = moment.known_at.astimezone(NEW_YORK).date()
+        dated = today if TODAY in text.lower() else None
+        question = (
+            text,
+            params,
+            dated,
+            basis,
+            perspective.factors,
+            self._limited(bases),
+            known_basis,
+        )
         answered = self._answer(self._cached(tables, moment, question, answer), moment, notices)
         return _told(answered, basis, perspective)
 
@@ -340,13 +362,15 @@ def _told(answer: Answer, basis: str, perspective: Perspective) -> Answer:
     return replace(answer, basis=basis, notices=notices, unapplied_actions=unapplied)
 
 
-def _absent(request: BarsRequest, rows: pa.Table, moment: AsOf) -> tuple[str, ...]:
-    """Say which of the symbols asked for have no bar."""
-    if len(request.symbols) > 1:
-        found = distinct(rows["symbol"])
-        absent = [symbol for symbol in request.symbols if symbol not in found]
-    else:
-        absent = [] if rows.num_rows else list(request.symbols)
+def _absent(request: BarsRequest, rows: pa.Table) -> tuple[str, ...]:
+    """Return the symbols asked for that have no bar."""
+    if len(request.symbols) == 1:
+        return () if rows.num_rows else request.symbols
+    found = distinct(rows["symbol"]) if request.symbols else set()
+    return tuple(symbol for symbol in request.symbols if symbol not in found)
+
+
+def _no_bars(absent: Sequence[str], moment: AsOf) -> tuple[str, ...]:
     if not absent:
         return ()
     known = "" if moment.is_now else f" as known at {moment.known_at:%Y-%m-%dT%H:%M:%SZ}"

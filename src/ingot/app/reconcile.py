@@ -32,6 +32,8 @@ from ingot.tables.contract import Binding
 from ingot.tables.view import HISTORY, Condition, View, literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ingot.app.parts import Parts
     from ingot.app.query import Reader
     from ingot.quality.schemas import Schema
@@ -89,6 +91,7 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
     else:
         context = _context(parts, reader, request, opened)
         found = compare(reader.run, a, b, context)
+        _refuse_empty(opened, found)
         compared = Compared(
             pa.concat_tables([schema_findings(notes), found.findings]),
             found.bars_a,
@@ -99,6 +102,20 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
     moment = as_of(request.known_at, parts.clock).known_at
     answer = Answer(data=compared.findings, known_at=moment, notices=_notices(compared))
     return Reconciled(answer, report(compared, a=opened[0].named.text, b=opened[1].named.text))
+
+
+def _refuse_empty(opened: Sequence[_Opened], found: Compared) -> None:
+    """A side without a bar would be one where every bar of the other is missing.
+
+    Raises:
+        QueryError: One has neither a bar nor a row that cannot be read.
+    """
+    for side, bars in zip(opened, (found.bars_a, found.bars_b), strict=True):
+        if not bars and not side.given.refused.num_rows:
+            raise QueryError(
+                f"{side.named.text} has no bars in the span. Choose other dates, symbols or "
+                "another moment."
+            )
 
 
 @dataclass(frozen=True)

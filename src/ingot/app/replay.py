@@ -37,7 +37,12 @@ if TYPE_CHECKING:
     from ingot.query.answer import Answer
 
 _SHOWN = 5
-_OF_SQL: Final[Mapping[str, Any]] = {"basis": str, "strict": bool, "known_basis": str | None}
+_OF_SQL: Final[Mapping[str, Any]] = {
+    "basis": str,
+    "strict": bool,
+    "known_basis": str | None,
+    "params": str,
+}
 """Parameters of a SELECT, with their types."""
 
 

@@ -15,6 +15,7 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    JSONL = "jsonl"
     PARQUET = "parquet"
     ARROW = "arrow"
 
@@ -66,4 +67,3 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", metavar="N", min=1, max=256, help="Files worked on at once."),
 ]
-Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Rows at most.")]

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
+from ingot.cli.bars_query import BarsQuery, Basis, KnownBasis, Strict
+from ingot.cli.choices import KnownAt
 from ingot.cli.destination import Destination, counted, notice
-from ingot.cli.read import (
-    Basis,
-    Follow,
-    Formula,
-    Interval,
-    KnownBasis,
-    SessionName,
-    Shown,
-    SourceName,
-    Strict,
-    SymbolDate,
-    Symbols,
-    Window,
-)
-from ingot.cli.state import State, trade_dates
+from ingot.cli.groups import with_groups
+from ingot.cli.read import Params, Query, query_text, sql_options
+from ingot.cli.state import State
 from ingot.cli.terminal import show
-from ingot.errors import QueryError
 
 if TYPE_CHECKING:
     from ingot.app.lake import Lake
@@ -63,9 +50,9 @@ exports_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    export_app.command("bars")(export_bars)
+    export_app.command("bars")(with_groups(export_bars))
     export_app.command("sql")(export_sql)
-    exports_app.command("list")(list_exports)
+    exports_app.command("list")(with_groups(list_exports))
     exports_app.command("release")(release)
     app.add_typer(
         export_app, name="export", help="Write bars or a SELECT with a manifest to replay it by."
@@ -83,70 +70,23 @@ def _lake(context: typer.Context) -> Lake:
 
 def export_bars(
     context: typer.Context,
+    *,
     out: Folder,
-    symbols: Symbols = None,
-    first: From = None,
-    last: To = None,
-    interval: Interval = "1d",
-    session: SessionName = None,
-    basis: Basis = "raw",
-    known_at: KnownAt = None,
-    fill: Annotated[
-        str,
-        typer.Option(
-            "--fill", metavar="HOW", help="none, or previous: absent bars get the close before."
-        ),
-    ] = "none",
-    wide: Annotated[
-        bool, typer.Option("--wide/--long", help="A column per symbol, or a row per bar.")
-    ] = False,
-    value: Shown = "close",
-    window: Window = None,
-    source: SourceName = None,
-    follow: Follow = True,
-    symbol_date: SymbolDate = None,
-    formula: Formula = "standard",
-    strict: Strict = False,
-    known_basis: KnownBasis = None,
+    query: BarsQuery,
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
     """Write bars to a folder, with a manifest to replay them by."""
-    if not (symbols or first or window):
-        raise QueryError("Name symbols, or a span with --from or --window for all of the market.")
     lake = _lake(context)
-    start, end = trade_dates(first, last, lake.today())
-    _export(
-        lake,
-        out,
-        *(symbols or ()),
-        format=form.value,
-        allow_unsettled=allow_unsettled,
-        start=start,
-        end=end,
-        interval=interval,
-        session=session,
-        basis=basis,
-        known_at=known_at,
-        fill=fill,
-        form="wide" if wide else "long",
-        value=value,
-        source=source,
-        window=window,
-        follow=follow,
-        symbol_date=symbol_date,
-        formula=formula,
-        strict=strict,
-        known_basis=known_basis,
-    )
+    how = {"format": form.value, "allow_unsettled": allow_unsettled}
+    _export(lake, out, *query.names, **how, **query.options(lake))
 
 
 def export_sql(
     context: typer.Context,
-    question: Annotated[
-        str, typer.Argument(metavar="SELECT", help="One SELECT; - reads it from standard input.")
-    ],
+    query: Query,
     out: Folder,
+    params: Params = None,
     known_at: KnownAt = None,
     basis: Basis = "raw",
     strict: Strict = False,
@@ -154,19 +94,10 @@ def export_sql(
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
-    """Write the answer to one SELECT to a folder, with a manifest to replay it by."""
-    text = sys.stdin.read() if question == "-" else question
-    _export(
-        _lake(context),
-        out,
-        sql=text,
-        format=form.value,
-        allow_unsettled=allow_unsettled,
-        known_at=known_at,
-        basis=basis,
-        strict=strict,
-        known_basis=known_basis,
-    )
+    """Write the rows of one SELECT to a folder, with a manifest to replay it by."""
+    how = {"format": form.value, "allow_unsettled": allow_unsettled}
+    asked = sql_options(known_at, basis, known_basis, params, strict=strict)
+    _export(_lake(context), out, query=query_text(query), **how, **asked)
 
 
 def replay(
@@ -188,9 +119,8 @@ def replay(
     show(f"{found.kept}\n")
 
 
-def list_exports(context: typer.Context, form: AsFormat = None, out: Out = None) -> None:
+def list_exports(context: typer.Context, *, to: Destination) -> None:
     """List the exports of this lake, and how many of their snapshots are pinned."""
-    to = Destination.of(form, out)
     to.take(_lake(context).exports())
 
 

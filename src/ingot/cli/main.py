@@ -6,9 +6,10 @@ import os
 import sys
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperOption
 from typer.exceptions import TyperException
 
 from ingot.cli import exports, interrupts, load, operate, quality, quality_coverage, read, revisions
@@ -44,6 +45,8 @@ quality_coverage.register(app)
 
 _WITH_VALUE: Final = ("--lake", "--set", "--now")
 """Options before the command that take a value."""
+_OF_EACH: Final = frozenset({"-h", "--help", "--version"})
+"""Options that mean something else after a command."""
 _COMPLETION: Final = "_INGOT_COMPLETE"
 """What a shell sets when it asks for completions."""
 
@@ -100,7 +103,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors are told on stderr."""
     command = typer.main.get_command(_needed(arguments))
     try:
-        with command.make_context("ingot", list(arguments)) as context:
+        with command.make_context("ingot", _hoisted(arguments, command)) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
@@ -137,6 +140,23 @@ def _needed(arguments: Sequence[str]) -> typer.Typer:
     if called:
         needed.registered_commands, needed.registered_groups = called, []
     return needed
+
+
+def _hoisted(arguments: list[str], command: Any) -> list[str]:  # noqa: ANN401  # typer's own
+    """Return the arguments with the options of `ingot` itself before the command."""
+    takes = {o: not p.is_flag for p in command.params if isinstance(p, TyperOption) for o in p.opts}
+    first, rest = [], []
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif name not in takes or (name in _OF_EACH and rest):
+            rest.append(word)
+        else:
+            first.append(word)
+            first += [next(words, "")] if takes[name] and not equals else []
+    return first + rest
 
 
 def _tell(message: str) -> None:

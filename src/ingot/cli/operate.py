@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import (
-    AsFormat,
-    From,
-    HowStrategy,
-    Limit,
-    Out,
-    Status,
-    Strategy,
-    To,
-    Workers,
-)
+from ingot.cli.choices import From, HowStrategy, Status, Strategy, To, Workers
 from ingot.cli.destination import Destination, notice
+from ingot.cli.groups import with_groups
 from ingot.cli.state import State, trade_dates
 from ingot.errors import LookAtDataError, QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     from ingot.query.answer import Answer
@@ -36,57 +28,52 @@ _SIGNED = {"ignore_unknown_options": True}
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for command in (status, runs, quarantine, profile, scrub, repair):
-        app.command()(command)
-    landings_app.callback()(landings)
+        app.command()(with_groups(command))
+    landings_app.callback()(with_groups(landings))
     landings_app.command(context_settings=_SIGNED)(accept)
     landings_app.command(context_settings=_SIGNED)(reject)
     app.add_typer(landings_app, name="landings")
 
 
-def status(context: typer.Context, form: AsFormat = None, out: Out = None) -> None:
+def status(context: typer.Context, *, to: Destination) -> None:
     """Show each table's size, freshness, stale and missing days."""
     from ingot.app.status import status as look
 
-    to = Destination.of(form, out)
     state: State = context.obj
     to.take(look(state.open()))
 
 
 def runs(
     context: typer.Context,
-    limit: Limit = 50,
-    form: AsFormat = None,
-    out: Out = None,
+    *,
+    to: Destination,
 ) -> None:
     """List what was done, latest first."""
     from ingot.app.records import runs as listed
 
-    to = Destination.of(form, out)
     state: State = context.obj
-    _take(to, listed(state.open(), limit=limit), limit)
+    _take(to, lambda limit: listed(state.open(), limit=limit), 50)
 
 
 def landings(
     context: typer.Context,
+    *,
     first: From = None,
     last: To = None,
     status: Annotated[
         Status | None, typer.Option("--status", help="Only versions in this state.")
     ] = None,
-    limit: Limit = 1000,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """List the versions that landed; accept or reject one that is held or refused."""
     if context.invoked_subcommand is not None:
         return
     from ingot.app.records import landings as listed
 
-    to = Destination.of(form, out)
     state: State = context.obj
     parts = state.open()
     start, end = trade_dates(first, last, parts.clock.now().date())
-    _take(to, listed(parts, start=start, end=end, status=status, limit=limit), limit)
+    _take(to, lambda n: listed(parts, start=start, end=end, status=status, limit=n), 1000)
 
 
 def accept(context: typer.Context, landing_id: LandingId) -> None:
@@ -101,39 +88,37 @@ def reject(context: typer.Context, landing_id: LandingId) -> None:
 
 def quarantine(
     context: typer.Context,
+    *,
     first: From = None,
     last: To = None,
-    limit: Limit = 100,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """List refused rows with their line, rule and raw text."""
     from ingot.app.records import quarantine as listed
 
-    to = Destination.of(form, out)
     state: State = context.obj
     parts = state.open()
     start, end = trade_dates(first, last, parts.clock.now().date())
-    _take(to, listed(parts, start=start, end=end, limit=limit), limit)
+    _take(to, lambda n: listed(parts, start=start, end=end, limit=n), 100)
 
 
 def profile(
     context: typer.Context,
+    *,
     strategy: HowStrategy = Strategy.AUTO,
     workers: Workers = None,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """Show what the machine has and how a backfill would use it."""
     from ingot.app.status import profile as look
 
-    to = Destination.of(form, out)
     state: State = context.obj
     to.take(look(state.open(), strategy=strategy.value, workers=workers))
 
 
 def repair(
     context: typer.Context,
+    *,
     table: Annotated[
         str | None,
         typer.Option(
@@ -152,17 +137,15 @@ def repair(
             help="Set files aside that no snapshot names; delete those set aside a day ago.",
         ),
     ] = False,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """Verify the landing store, and rebuild from it what can be rebuilt.
 
     The exit code is 3 where something is lost that only a person can bring back.
     """
-    to = Destination.of(form, out)
     state: State = context.obj
     if table is not None:
-        _rebuild(state, table, _span(state, first, last), to if form or out else None)
+        _rebuild(state, table, _span(state, first, last), to if to.is_given else None)
         return
     if first or last:
         raise QueryError("--from and --to say which days of a table to make again. Add --table T.")
@@ -190,6 +173,7 @@ def _rebuild(
 
 def scrub(
     context: typer.Context,
+    *,
     table: Annotated[
         str | None, typer.Option("--table", metavar="T", help="Read only this table's files.")
     ] = None,
@@ -199,8 +183,7 @@ def scrub(
         float | None,
         typer.Option("--rate", metavar="MB_S", min=0.001, help="Most megabytes read a second."),
     ] = None,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """Read every file of the lake, and name those that are damaged or missing.
 
@@ -209,7 +192,6 @@ def scrub(
     from ingot.app.scrub import ScrubRequest, scrub_lake
     from ingot.cli import progress
 
-    to = Destination.of(form, out)
     state: State = context.obj
     parts = state.open()
     request = ScrubRequest(table, *_span(state, first, last), rate_mb_s=rate)
@@ -234,7 +216,10 @@ def _decide(state: State, verdict: str, landing_id: str) -> None:
     notice(records.decide(state.open(), verdict, landing_id))
 
 
-def _take(to: Destination, answer: Answer, limit: int) -> None:
+def _take(to: Destination, listed: Callable[[int], Answer], usual: int) -> None:
+    """Write the first rows of a listing, by default so many, and say that there may be more."""
+    limit = to.limit or usual
+    answer = listed(limit)
     to.take(answer)
     if len(answer) == limit:
         notice(f"these are the first {limit:,}; --limit N shows more")

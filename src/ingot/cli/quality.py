@@ -7,8 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
-from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
+from ingot.cli.choices import From, KnownAt, To
 from ingot.cli.destination import Destination
+from ingot.cli.groups import with_groups
 from ingot.cli.state import State, trade_date, trade_dates
 from ingot.cli.terminal import show
 from ingot.errors import LookAtDataError, QueryError
@@ -19,11 +20,12 @@ _LOOK: Final = LookAtDataError.exit_code
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for command in (check, reconcile):
-        app.command()(command)
+        app.command()(with_groups(command))
 
 
 def check(
     context: typer.Context,
+    *,
     table: Annotated[
         str | None,
         typer.Argument(
@@ -42,8 +44,7 @@ def check(
         bool,
         typer.Option("--schema", help="Look at the columns of landed files instead of rows."),
     ] = False,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """Run check rules over tables, and keep the results in ops.checks.
 
@@ -51,7 +52,6 @@ def check(
     """
     from ingot.app import check as judge
 
-    to = Destination.of(form, out)
     state: State = context.obj
     parts = state.open()
     start, end = trade_dates(first, last, parts.clock.now().date())
@@ -75,6 +75,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 def reconcile(
     context: typer.Context,
+    *,
     a: Annotated[
         str,
         typer.Argument(
@@ -102,8 +103,7 @@ def reconcile(
         typer.Option("--symbols", metavar="LIST", help="Only these, separated by commas."),
     ] = None,
     known_at: KnownAt = None,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """Compare two sources, layers or versions, and name the cause of each difference.
 
@@ -115,7 +115,6 @@ def reconcile(
 
     if date and (first or last):
         raise QueryError("Write --date, or --from and --to.")
-    to = Destination.of(form, out)
     state: State = context.obj
     parts = state.open()
     start, end = trade_dates(first, last, parts.clock.now().date())
@@ -126,7 +125,7 @@ def reconcile(
         a=a, b=b, start=start, end=end, symbols=_listed(symbols), layer=layer, known_at=known_at
     )
     found = compare(parts, request)
-    if form is None and out is None:
+    if not to.is_given:
         show(found.text)
     else:
         to.take(found.answer)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ingot.cli.choices import AsFormat, Format, From, KnownAt, Out, To
+from ingot.cli.choices import Format, From, KnownAt, To
 from ingot.cli.destination import Destination, notice
+from ingot.cli.groups import with_groups
 from ingot.cli.state import State, trade_dates
 from ingot.errors import QueryError
 from ingot.escaping import escaped
@@ -41,7 +42,7 @@ _MOST: Final = 20
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command()(coverage)
+    app.command()(with_groups(coverage))
 
 
 def _lake(context: typer.Context) -> Lake:
@@ -53,6 +54,7 @@ def _lake(context: typer.Context) -> Lake:
 
 def coverage(
     context: typer.Context,
+    *,
     symbols: Annotated[
         list[str] | None,
         typer.Argument(metavar="SYMBOL", help="Symbols, case-sensitive; the market by default."),
@@ -63,8 +65,7 @@ def coverage(
     save: Annotated[
         bool, typer.Option("--save", help="Keep every symbol and day in ops.coverage.")
     ] = False,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """Show which days and symbols are there, why others are not, and what to do.
 
@@ -72,7 +73,6 @@ def coverage(
     """
     if save and (symbols or known_at):
         raise QueryError("--save keeps the whole market as known now; leave the rest out.")
-    to = Destination.of(form, out)
     lake = _lake(context)
     start, end = trade_dates(first, last, lake.today() - timedelta(days=1))
     since = start if first else None
@@ -82,7 +82,7 @@ def coverage(
     seen = set(found.rows.to_arrow()["symbol"].to_pylist())
     for symbol in sorted(set(symbols or ()) - seen):
         notice(f"nothing is known of {symbol}: symbols are case-sensitive; see: ingot symbols")
-    if to.form is Format.TABLE and to.out is None:
+    if to.format is Format.TABLE and to.out is None:
         _show(found, symbols or [])
     else:
         to.take(found.joined())

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import AsFormat, From, KnownAt, Out, To
+from ingot.cli.choices import From, KnownAt, To
 from ingot.cli.destination import Destination
+from ingot.cli.groups import with_groups
 from ingot.cli.state import State, trade_date, trade_dates
 from ingot.errors import QueryError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command()(revisions)
+    app.command()(with_groups(revisions))
 
 
 def _lake(context: typer.Context) -> Lake:
@@ -29,6 +30,7 @@ def _lake(context: typer.Context) -> Lake:
 
 def revisions(
     context: typer.Context,
+    *,
     symbol: Annotated[
         str | None, typer.Argument(metavar="SYMBOL", help="Symbol, case-sensitive; all by default.")
     ] = None,
@@ -51,11 +53,9 @@ def revisions(
             "--retroactive", help="List what may change answers to past moments, and since when."
         ),
     ] = False,
-    form: AsFormat = None,
-    out: Out = None,
+    to: Destination,
 ) -> None:
     """List what vendors changed: old and new value, and what used the old one."""
-    to = Destination.of(form, out)
     lake = _lake(context)
     if retroactive:
         if symbol or date or first or last or since or interval or known_at:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import sys
 
 from ingot.escaping import escaped_lines
@@ -16,3 +19,12 @@ def tell(text: str) -> None:
 def show(text: str) -> None:
     """Write lines to stdout."""
     sys.stdout.write(escaped_lines(text))
+
+
+def page(text: str) -> None:
+    """Show lines in the program that $PAGER names; long lines are cut by `less`, not folded."""
+    words = shlex.split(os.environ.get("PAGER", "")) or ["less", "-S"]
+    try:
+        subprocess.run(words, input=escaped_lines(text).encode(), check=False)  # noqa: S603  # the user's own
+    except FileNotFoundError:
+        show(text)

@@ -118,8 +118,11 @@ COUNTED: Final = {
 FORMATTED: Final = frozenset({"printf", "format"})
 """Functions whose first argument may ask for any width: it must be a plain literal."""
 
+TODAY: Final = "current_date"
+"""The one bare word of them that a query may use: the date of its known_at."""
+
 SPECIAL_NAMES: Final = _names(
-    "current_catalog current_date current_localtime current_localtimestamp current_role "
+    "current_catalog current_localtime current_localtimestamp current_role "
     "current_schema current_time current_timestamp current_user localtime localtimestamp "
     "session_user user"
 )

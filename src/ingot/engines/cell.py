@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Final
 
-from ingot.engines.frames import Tag, pack_rows, receive, send, unpack_question
+from ingot.engines.frames import Tag, pack_rows, receive, send, unpack_query
 from ingot.engines.limits import Limits, out_of_memory
 from ingot.engines.questions import Questions
 from ingot.errors import DamagedFileError, IngotError, QueryError
@@ -78,8 +78,8 @@ def _screen(questions: Questions, payload: bytes, replies: IO[bytes]) -> None:
 
 
 def _ask(questions: Questions, payload: bytes, requests: IO[bytes], replies: IO[bytes]) -> None:
-    sql, views = unpack_question(payload, requests)
-    for part in questions.ask(sql, views):
+    query, views = unpack_query(payload, requests)
+    for part in questions.ask(query, views):
         send(replies, Tag.ROWS, pack_rows(part))
     send(replies, Tag.DONE, b"")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -46,6 +47,17 @@ class Tag(IntEnum):
     """Back: what the engine says of a file that cannot be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The text of a query, and what it depends on beside its tables."""
+
+    sql: str
+    params: str | None = None
+    """Values of its parameters (`ingot.engines.params`)."""
+    today: str | None = None
+    """What `current_date` is, ISO 8601."""
+
+
 def send(stream: IO[bytes], tag: Tag, payload: bytes) -> None:
     """Write one frame and flush."""
     stream.write(_HEAD.pack(tag, len(payload)))
@@ -70,19 +82,19 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     return data
 
 
-def pack_question(sql: str, views: Mapping[str, View]) -> tuple[bytes, list[bytes]]:
-    """Return a question as JSON, and the rows of its views in memory, in the order named there."""
+def pack_query(query: Query, views: Mapping[str, View]) -> tuple[bytes, list[bytes]]:
+    """Return a query as JSON, and the rows of its views in memory, in the order named there."""
     in_memory = [r for v in views.values() for r in (v.relation, v.factors)]
     rows = [pack_rows(r.data) for r in in_memory if isinstance(r, ArrowRelation)]
     described = [_described(view) for view in views.values()]
-    return json.dumps({"sql": sql, "views": described}).encode(), rows
+    return json.dumps({"query": asdict(query), "views": described}).encode(), rows
 
 
-def unpack_question(payload: bytes, stream: IO[bytes]) -> tuple[str, dict[str, View]]:
-    """Read a question and the frames of rows that follow it."""
+def unpack_query(payload: bytes, stream: IO[bytes]) -> tuple[Query, dict[str, View]]:
+    """Read a query and the frames of rows that follow it."""
     message = json.loads(payload)
     views = [_view(described, stream) for described in message["views"]]
-    return message["sql"], {view.name: view for view in views}
+    return Query(**message["query"]), {view.name: view for view in views}
 
 
 def pack_rows(rows: pa.Table | pa.RecordBatch | pa.Schema) -> bytes:

@@ -9,12 +9,14 @@ import re
 import secrets
 from contextlib import contextmanager
 from threading import Timer
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from ingot.engines.allowed import TODAY
 from ingot.engines.bound import in_memory, select
 from ingot.engines.limits import Size, out_of_memory, out_of_time
+from ingot.engines.params import unpacked
 from ingot.engines.screen import nearest, relation_names, screen
 from ingot.errors import QueryError
 from ingot.failures import failure_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ingot.engines.frames import Query
     from ingot.engines.limits import Limits
     from ingot.errors import IngotError
     from ingot.tables.view import View
@@ -54,22 +57,24 @@ class Questions:
         """
         return screen(self._connection, sql, self._reserved)
 
-    def ask(self, sql: str, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
+    def ask(self, query: Query, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
         """Yield the answer's schema, then its batches as the engine makes them.
 
         Raises:
             QueryError: The question is not allowed, wrong, or beyond a limit.
         """
-        if missing := self.tables_of(sql) - views.keys():
+        if missing := self.tables_of(query.sql) - views.keys():
             raise QueryError(f"The tables {', '.join(sorted(missing))} were not bound.")
+        if query.today is None and TODAY in query.sql.lower():
+            raise QueryError(f"{TODAY} has no value here. Write a date, such as DATE '2025-06-02'.")
         cursor = self._connection.cursor()
         stopped: list[bool] = []
         timer = Timer(self._limits.timeout_s, _stop, [cursor, stopped])
         timer.daemon = True
         timer.start()
         try:
-            with _database(cursor, views.values()):
-                yield from self._answer(cursor, sql)
+            with _database(cursor, views.values(), today=query.today):
+                yield from self._answer(cursor, query)
         except (duckdb.Error, OSError, MemoryError, UnicodeError) as exc:
             raise self._translated(exc, views, late=bool(stopped)) from exc
         finally:
@@ -81,10 +86,12 @@ class Questions:
         self._connection.close()
 
     def _answer(
-        self, cursor: duckdb.DuckDBPyConnection, sql: str
+        self, cursor: duckdb.DuckDBPyConnection, query: Query
     ) -> Iterator[pa.Schema | pa.RecordBatch]:
         size = Size(self._limits)
-        with cursor.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
+        bound: Any = unpacked(query.params)
+        found = cursor.sql(query.sql, params=bound) if bound else cursor.sql(query.sql)
+        with found.to_arrow_reader(BATCH_ROWS) as reader:
             yield reader.schema
             for batch in reader:
                 size.add(batch)
@@ -127,8 +134,13 @@ def _settings(warehouse: Path, limits: Limits) -> dict[str, str]:
 
 
 @contextmanager
-def _database(cursor: duckdb.DuckDBPyConnection, views: Collection[View]) -> Iterator[None]:
-    """Make a database under a random name that holds one view per table, and drop it at the end."""
+def _database(
+    cursor: duckdb.DuckDBPyConnection, views: Collection[View], *, today: str | None
+) -> Iterator[None]:
+    """Make a database under a random name that holds one view per table, and drop it at the end.
+
+    A macro in it is what `current_date` means: the engine's own would be the date of the clock.
+    """
     own = name(f"question_{secrets.token_hex(8)}")
     cursor.execute(f"ATTACH ':memory:' AS {own}")
     try:
@@ -136,6 +148,8 @@ def _database(cursor: duckdb.DuckDBPyConnection, views: Collection[View]) -> Ite
             cursor.execute(f"CREATE SCHEMA {own}.{name(schema)}")
         for view in views:
             _create(cursor, own, view)
+        if today is not None:
+            cursor.execute(f"CREATE MACRO {own}.main.{TODAY}() AS DATE {literal(today)}")
         cursor.execute(f"USE {own}")
         yield
     finally:

@@ -20,13 +20,14 @@ from typing import IO, TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from ingot.engines.frames import Tag, pack_question, receive, send, unpack_rows
+from ingot.engines.frames import Query, Tag, pack_query, receive, send, unpack_rows
 from ingot.engines.limits import Limits, out_of_time
 from ingot.errors import DamagedFileError, IngotError, QueryError
 from ingot.failures import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -82,15 +83,29 @@ class Sandbox:
         """
         return self._screened(_as_text(sql))
 
-    def ask(self, sql: str, views: Mapping[str, View]) -> pa.Table:
-        """Return the answer to one question over `views`, named as the question names them.
+    def ask(
+        self,
+        sql: str,
+        views: Mapping[str, View],
+        *,
+        params: str | None = None,
+        today: date | None = None,
+    ) -> pa.Table:
+        """Return the answer to one query over `views`, named as the query names them.
+
+        Args:
+            sql: The text.
+            views: The tables that it names, bound to a moment.
+            params: Values of its parameters, as `ingot.engines.params.packed` gives them.
+            today: What `current_date` is.
 
         Raises:
             QueryError: The question is not allowed, wrong, or beyond a limit; the message names
                 the limit's setting, or the nearest right table or column.
             DamagedFileError: A data file cannot be read.
         """
-        message, rows = pack_question(_as_text(sql), views)
+        query = Query(_as_text(sql), params, None if today is None else today.isoformat())
+        message, rows = pack_query(query, views)
         with self._cell(self._limits.timeout_s + _GRACE_S) as cell:
             return cell.ask(message, rows)
 

@@ -20,6 +20,7 @@ from ingot.engines.allowed import (
     FUNCTIONS,
     SPECIAL_NAMES,
     TABLE_FUNCTIONS,
+    TODAY,
 )
 from ingot.errors import QueryError
 from ingot.tables.catalog import VIEWS, all_tables
@@ -27,7 +28,7 @@ from ingot.tables.contract import Binding
 from ingot.tables.view import HISTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ingot.tables.contract import Table
 
@@ -64,6 +65,7 @@ _EXPRESSIONS: Final = {
     "LAMBDA",
     "LAMBDA_REF",
     "OPERATOR",
+    "PARAMETER",
     "POSITIONAL_REFERENCE",
     "STAR",
     "SUBQUERY",
@@ -71,15 +73,19 @@ _EXPRESSIONS: Final = {
     "WINDOW",
 }
 _WORDS: Final = {
-    "SHOW_REF": "DESCRIBE, SHOW and SUMMARIZE",
+    "SHOW_REF": "SHOW (other than SHOW TABLES)",
     "PIVOT": "PIVOT and UNPIVOT",
-    "PARAMETER": "a parameter (? or $1)",
     "DEFAULT": "DEFAULT",
     "INSERT_QUERY_NODE": "INSERT",
     "UPDATE_QUERY_NODE": "UPDATE",
     "DELETE_QUERY_NODE": "DELETE",
     "MERGE_QUERY_NODE": "MERGE",
 }
+_CLOCKS: Final = frozenset(
+    {"now", "today", "get_current_date", "get_current_timestamp", "current_date", "sysdate"}
+    | {"current_timestamp", "transaction_timestamp", "getdate", "localtimestamp"}
+)
+"""Functions of the clock, of this engine and of others."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _PLAIN_FORMAT: Final = re.compile(r"(?!.*[0-9]{3})(?!.*\*)(?!.*\{[^{}]*\{).*\Z", re.DOTALL)
 
@@ -91,14 +97,16 @@ def known_names() -> dict[str, Table]:
     return {**names, **histories}
 
 
-def nearest(name: str, known: Iterator[str] | frozenset[str] | list[str]) -> str:
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
     """Return "Did you mean ...?" with the name most like `name`, or nothing."""
     candidates = list(known)
-    found = get_close_matches(name.lower(), candidates, n=1, cutoff=0.5)
+    found = get_close_matches(name.lower(), candidates, n=1, cutoff=cutoff)
     if not found:
         last = name.lower().rpartition(".")[2]
         by_last = {c.rpartition(".")[2]: c for c in reversed(candidates)}
-        found = [by_last[near] for near in get_close_matches(last, by_last, n=1, cutoff=0.6)]
+        found = [
+            by_last[near] for near in get_close_matches(last, by_last, n=1, cutoff=max(cutoff, 0.6))
+        ]
     return f" Did you mean {found[0]}?" if found else ""
 
 
@@ -195,7 +203,7 @@ class _Screen:
             _check_expression(node)
         elif kind in _NODES:
             names = self._with(node, names)
-        elif kind in _TABLES:
+        elif kind in _TABLES or _describes(node):
             self._table(node, names)
         elif kind is not None and kind not in _MODIFIERS:
             raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a question.")
@@ -265,6 +273,16 @@ class _Screen:
             )
 
 
+def _describes(node: Node) -> bool:
+    """Return True for DESCRIBE and SUMMARIZE of a query, which is screened like any other."""
+    return (
+        node.get("type") == "SHOW_REF"
+        and node.get("show_type") in {"DESCRIBE", "SUMMARY"}
+        and "query" in node
+        and not node.get("table_name")
+    )
+
+
 def _check_expression(node: Node) -> None:
     kind = node["class"]
     if kind not in _EXPRESSIONS:
@@ -287,7 +305,7 @@ def _check_function(node: Node) -> None:
     if name not in FUNCTIONS:
         raise QueryError(
             f"The function {name} cannot be used in a question: only functions of their arguments "
-            f"alone can.{nearest(name, FUNCTIONS)}"
+            f"alone can.{_instead(name)}"
         )
     arguments = [argument["expression"] for argument in node.get("arguments", ())]
     if name in COUNTED and any(argument.get("name") for argument in node.get("arguments", ())):
@@ -297,6 +315,13 @@ def _check_function(node: Node) -> None:
             _check_count(name, arguments[position])
     if name in FORMATTED:
         _check_format(name, arguments)
+
+
+def _instead(name: str) -> str:
+    """Return what to write instead of a function that is not allowed."""
+    if name in _CLOCKS:
+        return f" Write {TODAY}, the date of known_at, or a literal."
+    return nearest(name, FUNCTIONS, cutoff=0.7)
 
 
 def _check_count(name: str, argument: Node) -> None:
@@ -354,9 +379,9 @@ def _check_column(node: Node) -> None:
     names = node["column_names"]
     if len(names) == 1 and names[0].lower() in SPECIAL_NAMES:
         raise QueryError(
-            f"{names[0]} depends on who asks and when, so it cannot be used in a question. "
-            "Write a literal, such as DATE '2025-06-02'; a column of that name needs its table's "
-            "name before it."
+            f"{names[0]} depends on who asks and when. Write {TODAY} (the date of known_at) or a "
+            "literal, such as DATE '2025-06-02'; a column of that name needs its table's name "
+            "before it."
         )
 
 

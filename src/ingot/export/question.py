@@ -12,6 +12,9 @@ from ingot.errors import QueryError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_RENAMED = {"form": "layout"}
+"""Fields of BarsRequest that manifests of earlier versions name otherwise."""
+
 
 def encoded(value: Any) -> Any:  # noqa: ANN401  # any value of a request
     """Return a request as JSON: dataclasses by their name, dates and instants as marked text.
@@ -84,7 +87,9 @@ def _decoded(value: Any, kinds: Mapping[str, type]) -> Any:  # noqa: ANN401  # J
     kind = kinds.get(str(value.get("kind", "")))
     if kind is None or not is_dataclass(kind):
         raise QueryError(f"The manifest asks with {value.get('kind')!r}, which is unknown here.")
-    named = {key: _decoded(v, kinds) for key, v in value.items() if key != "kind"}
+    named = {
+        str(_RENAMED.get(key, key)): _decoded(v, kinds) for key, v in value.items() if key != "kind"
+    }
     if unknown := named.keys() - {field.name for field in fields(kind)}:
         raise QueryError(
             f"The manifest asks with {', '.join(sorted(unknown))}, which this Ingot does not "

@@ -135,7 +135,7 @@ def as_of(known_at: str | date | datetime | None, clock: Clock) -> AsOf:
 
 def _instant(known_at: str | date | datetime) -> datetime:
     value = _parse(known_at) if isinstance(known_at, str) else known_at
-    if not isinstance(value, date):
+    if str(value) == "NaT" or not isinstance(value, date):
         raise QueryError(f"known_at was {value!r}: {_FORMS}")
     if not isinstance(value, datetime):
         return new_york(value)
@@ -145,11 +145,13 @@ def _instant(known_at: str | date | datetime) -> datetime:
             f"{value.isoformat()}Z, or a date alone for 00:00 New York."
         )
     try:
-        return value.astimezone(UTC)
+        instant = value.astimezone(UTC)
     except OverflowError as exc:
         raise QueryError(
             f"known_at {value.isoformat()} is out of range: in UTC its year is not in 1 to 9999."
         ) from exc
+    # A Timestamp of pandas is a datetime as well: what it becomes counts microseconds.
+    return datetime.combine(instant.date(), instant.time(), UTC)
 
 
 def _parse(text: str) -> date | datetime:

@@ -8,16 +8,18 @@ table's own columns without lineage.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import QueryError
 from ingot.model.calendar import REGULAR, SESSIONS
-from ingot.model.time import NS_PER_MINUTE
+from ingot.model.time import NS_PER_MINUTE, NS_PER_US, new_york, to_ns
 from ingot.query.adjust import BASES, FORMULAS, RAW
 from ingot.query.adjusted import adjusted, columns_of
-from ingot.query.buckets import fill_previous, resampled
+from ingot.query.buckets import bucket_start, fill_previous, resampled
 from ingot.tables.gold import DAILY_BARS
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
 from ingot.tables.view import Condition, literal, name, readable
@@ -30,10 +32,18 @@ if TYPE_CHECKING:
     from ingot.model.time import Interval
     from ingot.tables.contract import Table
 
-INTERVALS: Final = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "1d": 1440}
-"""Intervals of bars, in minutes."""
+DAY: Final = "1d"
+PERIODS: Final = {"1w": "week", "1mo": "month"}
+"""Intervals that are made of day bars, and what DuckDB calls them."""
+_MINUTES: Final = re.compile(r"([1-9]\d{0,3})(m|h)")
+_INTERVAL: Final = re.compile(r"[1-9]\d{0,3}(m(?!o)|h)|1(d|w|mo)")
+"""How an interval begins; the rest of `5min` or `1month` is what is wrong."""
+_MINUTES_OF_AN_HOUR: Final = 60
+_MINUTES_OF_A_DAY: Final = 24 * 60
+MIXED: Final = "mixes_sessions"
+"""A column of resampled bars that the answer turns into a notice."""
 FILLS: Final = ("none", "previous")
-FORMS: Final = ("long", "wide")
+LAYOUTS: Final = ("long", "wide")
 VALUES: Final = ("open", "high", "low", "close", "volume", "transactions")
 """What a wide answer can show, one column per symbol."""
 OPTION: Final = "O:"
@@ -70,16 +80,16 @@ class BarsRequest:
     """First trade date."""
     end: date
     """The trade date after the last."""
-    interval: str = "1d"
+    interval: str = DAY
     session: str | None = None
     """overnight, pre, regular or post; None for all (1d: the vendor's day bars)."""
     basis: str = "raw"
     fill: str = "none"
     """`previous` fills gaps between a symbol's first and last bar of a trade date (1m: of a
     session; 1d: of the range) with the close before, volume 0; nothing after the last bar."""
-    form: str = "long"
+    layout: str = "long"
     value: str = "close"
-    """What the wide form shows."""
+    """What the wide layout shows."""
     source: str | None = None
     """Only this connector; None for the precedence list."""
     dataset: str | None = None
@@ -100,11 +110,17 @@ class BarsRequest:
         """Refuse what cannot be answered."""
         for symbol in self.symbols:
             readable(symbol)
-        _one_of("interval", self.interval, INTERVALS)
+        if self.minutes is None and self.interval not in {DAY, *PERIODS}:
+            begun = _INTERVAL.match(self.interval)
+            hint = f"Did you mean {begun[0]}? " if begun else ""
+            raise QueryError(
+                f"interval was {self.interval!r}. {hint}Write minutes or hours, such as 5m or 4h, "
+                f"or {', '.join((DAY, *PERIODS))}."
+            )
         _one_of("basis", self.basis, BASES)
         _one_of("formula", self.formula, FORMULAS)
         _one_of("fill", self.fill, FILLS)
-        _one_of("form", self.form, FORMS)
+        _one_of("layout", self.layout, LAYOUTS)
         _one_of("value", self.value, VALUES)
         if self.session is not None:
             _one_of("session", self.session, SESSIONS)
@@ -115,8 +131,8 @@ class BarsRequest:
             )
         if options := [s for s in self.symbols if s.startswith(OPTION)]:
             self._refuse_adjusted_options(options)
-        if self.window and self.interval == "1d":
-            raise QueryError("A window of minutes cannot be cut from day bars; ask for 1m.")
+        if self.window and self.minutes is None:
+            raise QueryError("A window is a span of minutes. Use an interval such as 1m or 1h.")
 
     def _refuse_adjusted_options(self, options: Sequence[str]) -> None:
         if self.basis != RAW:
@@ -126,9 +142,16 @@ class BarsRequest:
             )
 
     @property
+    def minutes(self) -> int | None:
+        """Width of a bar in minutes; None for days and longer."""
+        if not (found := _MINUTES.fullmatch(self.interval)):
+            return None
+        return int(found[1]) * (60 if found[2] == "h" else 1)
+
+    @property
     def width_ns(self) -> int:
-        """Width of a bar, nanoseconds."""
-        return INTERVALS[self.interval] * NS_PER_MINUTE
+        """Width of a bar of minutes, nanoseconds."""
+        return (self.minutes or 0) * NS_PER_MINUTE
 
     @property
     def table(self) -> Table:
@@ -137,7 +160,7 @@ class BarsRequest:
         A day without a session is the vendor's own day bar; of the regular session it is made of
         minutes in gold; of another session it is made of minutes here.
         """
-        if self.interval != "1d" or self.session not in {None, REGULAR}:
+        if self.minutes is not None or self.session not in {None, REGULAR}:
             return MINUTE_BARS
         return DAY_BARS if self.session is None else DAILY_BARS
 
@@ -241,7 +264,7 @@ def seen(
     columns = columns_of(plan.columns, renamed=renamed)
     if fill == "previous":
         days = sorted({s.trade_date for s in sessions if s.session == REGULAR})
-        daily = request.interval == "1d"
+        daily = request.minutes is None
         label = plan.order if daily else tuple(c for c in plan.columns if c in _LABEL)
         width = None if daily else request.width_ns
         body = fill_previous(body, columns, order=label, days=days, width_ns=width)
@@ -250,23 +273,26 @@ def seen(
 
 def _minutes(request: BarsRequest, sessions: Collection[Session], rank: str | None) -> BarsPlan:
     named = () if request.session is None else ("session",)
-    raw = request.interval == "1m"
+    raw = request.minutes == 1
     label = ("symbol", "trade_date", *(("session",) if raw else named))
     chosen = _chosen(MINUTE_BARS, rank)
     if raw:
         columns = (*label, "bar_start", *_OHLCV, "source")
         body = f"SELECT {_list(columns)} FROM {chosen}"
-    elif request.interval == "1d":
+    elif request.minutes is None:
         columns = (*label, *_OHLCV, "bars", "source")
-        body = resampled(chosen, label=label, width_ns=None, sessions=())
+        body = resampled(chosen, label=label)
     else:
-        columns = (*label, "bar_start", *_OHLCV, "bars", "source")
-        anchored = [s for s in sessions if s.session == request.session]
-        body = resampled(chosen, label=label, width_ns=request.width_ns, sessions=anchored)
+        mixed = () if request.session else (MIXED,)
+        columns = (*label, "bar_start", *_OHLCV, "bars", "source", *mixed)
+        start = bucket_start(request.width_ns, _anchors(request, sessions))
+        body = resampled(chosen, label=label, bucket=start, mixed=bool(mixed))
+        if window := request.window:
+            body = f"SELECT * FROM ({body}) AS bars WHERE {_starts_in(window)}"
     order = tuple(c for c in ("symbol", "trade_date", "bar_start") if c in columns)
     if request.fill == "previous":
         days = sorted({s.trade_date for s in sessions if s.session == REGULAR})
-        width = None if request.interval == "1d" else request.width_ns
+        width = None if request.minutes is None else request.width_ns
         body = fill_previous(body, columns, order=label, days=days, width_ns=width)
     return BarsPlan(
         request=request,
@@ -277,6 +303,34 @@ def _minutes(request: BarsRequest, sessions: Collection[Session], rank: str | No
         rows_only=raw and rank is None and request.fill == "none",
         order=order,
     )
+
+
+def _anchors(request: BarsRequest, sessions: Collection[Session]) -> dict[date, int]:
+    """Return where buckets begin on each trade date: at the session, or at New York midnight.
+
+    Raises:
+        QueryError: The width divides neither a day nor the session.
+    """
+    own = [s for s in sessions if s.session == request.session]
+    width, minutes = request.width_ns, request.minutes or 1
+    lengths = Counter((s.end_ns - s.start_ns) // NS_PER_MINUTE for s in own)
+    usual = lengths.most_common(1)[0][0] if lengths else _MINUTES_OF_A_DAY
+    if _MINUTES_OF_A_DAY % minutes and usual % minutes:
+        what = f"the {request.session} session" if lengths else "a day"
+        raise QueryError(
+            f"interval was {request.interval!r}, which does not divide {what} ({usual} minutes). "
+            "Use a divisor, such as 5m, 30m or 2h."
+        )
+    if request.session:
+        return {s.trade_date: s.start_ns % width for s in own}
+    if not _MINUTES_OF_AN_HOUR % minutes:
+        return {}
+    return {day: to_ns(new_york(day)) % width for day in {s.trade_date for s in sessions}}
+
+
+def _starts_in(window: Interval) -> str:
+    start, end = (f"make_timestamptz({ns // NS_PER_US})" for ns in (window.start_ns, window.end_ns))
+    return f"bar_start >= {start} AND bar_start < {end}"
 
 
 def _conditions(request: BarsRequest) -> tuple[Condition, ...]:
@@ -294,7 +348,8 @@ def _conditions(request: BarsRequest) -> tuple[Condition, ...]:
         found.append(Condition("dataset", "=", request.dataset))
     if request.window:
         found.append(Condition("bar_start_ns", ">=", request.window.start_ns))
-        found.append(Condition("bar_start_ns", "<", request.window.end_ns))
+        reach = 0 if request.minutes == 1 else request.width_ns
+        found.append(Condition("bar_start_ns", "<", request.window.end_ns + reach))
     return tuple(found)
 
 

@@ -1,41 +1,37 @@
 """SQL that resamples minutes into wider bars, and fills absent ones where asked to.
 
-New York's clock differs from UTC by whole hours on every day since 1883, and every width divides
-an hour, so buckets of New York clock hours are buckets of UTC: no time zone in the SQL. A
-session's buckets begin at its start, which may be at half past.
+Buckets begin at a session's start, or at New York midnight of the trade date. Python computes where
+that is, so that no time zone is in the SQL.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingot.model.time import NS_PER_SECOND
 from ingot.tables.view import literal, name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
-
-    from ingot.model.calendar import Session
 
 _PRICES = ("open", "high", "low", "close")
 _COUNTS = ("volume", "transactions", "bars", "bar_count")
 
 
 def resampled(
-    rows: str, *, label: Sequence[str], width_ns: int | None, sessions: Collection[Session]
+    rows: str, *, label: Sequence[str], bucket: str | None = None, mixed: bool = False
 ) -> str:
     """Return the SELECT that makes one bar of the minutes in each bucket.
 
     Args:
         rows: What stands in FROM: minute bars, one version of each.
         label: Columns that a bucket never crosses, trade_date among them.
-        width_ns: Width of a bucket; None for one bucket per label.
-        sessions: Sessions at whose starts the buckets begin; none for the New York clock.
+        bucket: SQL for the start of a row's bucket (`bucket_start`); None for one per label.
+        mixed: Whether a last column says which bars are of minutes of several sessions.
     """
     keys = [name(column) for column in label]
-    bucket = None if width_ns is None else bucket_start(width_ns, sessions)
     starts = [] if bucket is None else ["make_timestamptz(bucket_ns // 1000) AS bar_start"]
     grouped = [*keys, "source", *([] if bucket is None else ["bucket_ns"])]
     source = (
@@ -50,22 +46,54 @@ def resampled(
         "CAST(sum(transactions) AS BIGINT) AS transactions",
         "CAST(count(*) AS INTEGER) AS bars",
         "source",
+        *(["min(session) <> max(session) AS mixes_sessions"] if mixed else []),
     )
     shown = ", ".join([*keys, *starts, *values])
     return f"SELECT {shown} FROM {source} GROUP BY {', '.join(grouped)}"
 
 
-def bucket_start(width_ns: int, sessions: Collection[Session]) -> str:
-    """Return SQL for the start of the bucket that holds `bar_start_ns`, nanoseconds UTC."""
-    offsets = {s.trade_date: s.start_ns % width_ns for s in sessions}
-    usual = Counter(offsets.values()).most_common(1)[0][0] if offsets else 0
-    unusual = sorted({offset for offset in offsets.values() if offset != usual})
-    whens = "".join(
-        f" WHEN trade_date IN ({', '.join(_dates(offsets, offset))}) THEN {offset}"
-        for offset in unusual
-    )
-    anchor = f"(CASE{whens} ELSE {usual} END)" if whens else str(usual)
+def bucket_start(width_ns: int, offsets: Mapping[date, int]) -> str:
+    """Return SQL for the start of the bucket that holds `bar_start_ns`, nanoseconds UTC.
+
+    Args:
+        width_ns: Width of a bucket.
+        offsets: Of each trade date: by how much its buckets are later than multiples of the width.
+    """
+    days = sorted(offsets)
+    first = offsets[days[0]] if days else 0
+    changes = [day for before, day in pairwise(days) if offsets[day] != offsets[before]]
+    whens = "".join(f" WHEN trade_date >= {literal(d)} THEN {offsets[d]}" for d in changes[::-1])
+    anchor = f"(CASE{whens} ELSE {first} END)" if whens else str(first)
     return f"bar_start_ns - (bar_start_ns - {anchor}) % {width_ns}"
+
+
+def periods(rows: str, columns: Sequence[str], period: str) -> str:
+    """Return the SELECT that makes one bar of the day bars of a symbol in each week or month.
+
+    Args:
+        rows: What stands in FROM: day bars, at most one per symbol and trade date.
+        columns: Their columns.
+        period: week (from Monday on) or month; `trade_date` shows its first day, and `bars` how
+            many day bars there are.
+    """
+    values = {
+        "open": "arg_min(open, day)",
+        "high": "max(high)",
+        "low": "min(low)",
+        "volume": "sum(volume ORDER BY day)",
+        "transactions": "sum(transactions)",
+        "bars": "count(*)",
+    }
+    last = [c for c in ("source_symbol", "session", "close", "source", "currency") if c in columns]
+    values |= {c: f"arg_max({c}, day)" for c in last}
+    order = ("source_symbol", "session", *_PRICES, *_COUNTS, "source", "currency")
+    shown = ", ".join(f"{values[c]} AS {c}" for c in order if c in values)
+    began = f"CAST(date_trunc('{period}', trade_date) AS DATE)"
+    dated = f"SELECT * REPLACE ({began} AS trade_date), trade_date AS day FROM {rows}"
+    return (
+        f"SELECT symbol, trade_date, {shown} FROM ({dated}) AS dated "
+        "GROUP BY symbol, trade_date ORDER BY symbol, trade_date"
+    )
 
 
 def fill_previous(
@@ -135,7 +163,3 @@ def _days(within: Sequence[str], days: Sequence[date]) -> str:
         f"JOIN (SELECT DISTINCT trade_date FROM found{expected}) AS days "
         "ON trade_date BETWEEN first AND last"
     )
-
-
-def _dates(offsets: dict[date, int], offset: int) -> list[str]:
-    return [literal(day) for day, found in sorted(offsets.items()) if found == offset]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 import polars as pl
 import pyarrow as pa
 
+from ingot.errors import QueryError
 from ingot.query.texts import texts
 
 if TYPE_CHECKING:
@@ -25,15 +28,32 @@ def to_polars(data: pa.Table, *, exact: bool) -> pl.DataFrame:
 
 
 def to_pandas(data: pa.Table, *, exact: bool) -> pd.DataFrame:
-    """Return rows as pandas; decimals as the nearest float64 unless `exact`."""
-    if exact:
-        return data.to_pandas()
+    """Return rows as pandas; decimals as the nearest float64 unless `exact`, dates datetime64."""
     for i, (field, column) in enumerate(zip(data.schema, data.columns, strict=True)):
-        if pa.types.is_decimal(field.type):
+        if pa.types.is_decimal(field.type) and not exact:
             # Arrow's own cast is off by a bit in a third of the values; Polars' is not.
             floats = pl.Series(column).cast(pl.Float64).to_arrow()
             data = data.set_column(i, field.name, floats)
-    return data.to_pandas()
+    return data.to_pandas(date_as_object=False)
+
+
+def in_zone(data: pa.Table, zone: str) -> pa.Table:
+    """Return rows whose instants are shown in a time zone.
+
+    Raises:
+        QueryError: There is no such zone.
+    """
+    if zone not in available_timezones():
+        near = get_close_matches(zone, available_timezones(), n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else "Write one such as America/New_York."
+        raise QueryError(f"There is no time zone {zone!r}. {hint}")
+    fields = [
+        f.with_type(pa.timestamp(f.type.unit, zone))
+        if pa.types.is_timestamp(f.type) and f.type.tz
+        else f
+        for f in data.schema
+    ]
+    return data.cast(pa.schema(fields))
 
 
 def pivot(

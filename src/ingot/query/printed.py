@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from ingot.escaping import escaped
 from ingot.query.values import column_texts, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
 _SHOWN: Final = 20
 """Rows of a longer answer that `brief` and `html` show."""
@@ -25,14 +25,32 @@ def printed(data: pa.Table) -> str:
 
 def brief(data: pa.Table) -> str:
     """Return the first and last rows as aligned text, and how many there are."""
-    if data.num_rows <= _SHOWN:
-        body = _aligned(data, _cells(data))
-    else:
-        head = _cells(data.slice(0, _SHOWN // 2))
-        tail = _cells(data.slice(data.num_rows - _SHOWN // 2))
-        gap = [_GAP] * data.num_columns
-        body = _aligned(data, [*head, gap, *tail])
-    return f"{body}{_size(data)}"
+    return f"{_ends(data, _SHOWN)}{_size(data)}"
+
+
+def preview(data: pa.Table, rows: int, width: int) -> tuple[str, tuple[str, ...]]:
+    """Return the first and last rows as aligned text, and the columns that have no room.
+
+    Args:
+        data: The rows.
+        rows: The most rows to show.
+        width: Characters of a line; a first column that is wider is kept.
+    """
+    ends = data if data.num_rows <= rows else pa.concat_tables(_head_and_tail(data, rows))
+    kept = fitting(ends, width)
+    return _ends(data.select(data.column_names[:kept]), rows), tuple(data.column_names[kept:])
+
+
+def _ends(data: pa.Table, rows: int) -> str:
+    if data.num_rows <= rows:
+        return printed(data)
+    head, tail = _head_and_tail(data, rows)
+    return _aligned(data, [*_cells(head), [_GAP] * data.num_columns, *_cells(tail)])
+
+
+def _head_and_tail(data: pa.Table, rows: int) -> tuple[pa.Table, pa.Table]:
+    tail = rows // 2
+    return data.slice(0, rows - tail), data.slice(data.num_rows - tail)
 
 
 def fitting(data: pa.Table, width: int) -> int:

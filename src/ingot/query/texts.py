@@ -1,8 +1,8 @@
 """Columns as text: the one place that says how a value looks in csv, json and printed tables.
 
 Decimals are written with all their digits, no exponent and no trailing zeros (`201.7`, `15`);
-dates as 2025-06-02; instants in UTC as 2025-06-02T13:30:00Z, with a fraction only where there is
-one; bytes as hexadecimal; intervals as ISO 8601 durations.
+dates as 2025-06-02; instants as 2025-06-02T13:30:00Z (in another zone with its offset), with a
+fraction only where there is one; bytes as hexadecimal; intervals as ISO 8601 durations.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _LAST_US: Final = 253_402_300_800_000_000
 """Bounds of what a calendar of four-digit years holds; outside are DuckDB's infinities."""
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
+_UTC: Final = frozenset({"UTC", "Etc/UTC"})
 _NS_PER: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
@@ -47,7 +48,7 @@ def _written(series: pl.Series, kind: pa.DataType) -> pl.Series:
     if pa.types.is_timestamp(kind):
         # Polars counts seconds in milliseconds.
         unit = "ms" if kind.unit == "s" else kind.unit
-        return _instants(series, unit, zone="Z" if kind.tz else "")
+        return _instants(series, unit, kind.tz)
     if pa.types.is_date(kind):
         return _dates(series)
     return series.cast(pl.String)
@@ -148,16 +149,18 @@ def _dates(series: pl.Series) -> pl.Series:
     return _with_infinity(safe.dt.to_string("%Y-%m-%d"), days, inside)
 
 
-def _instants(series: pl.Series, unit: str, *, zone: str) -> pl.Series:
+def _instants(series: pl.Series, unit: str, zone: str | None) -> pl.Series:
     counts = series.cast(pl.Int64)
     first, last = (bound * _NS_PER["us"] // _NS_PER[unit] for bound in (_FIRST_US, _LAST_US))
     inside = counts.is_between(max(first, _INT64_MIN + 1), min(last, _INT64_MAX) - 1)
     safe = pl.select(pl.when(inside).then(series)).to_series()
     if zone:
-        safe = safe.dt.convert_time_zone("UTC")
+        safe = safe.dt.convert_time_zone(zone)
     fraction = safe.dt.nanosecond().cast(pl.String).str.zfill(9).str.strip_chars_end("0")
     dot = pl.select(pl.when(fraction != "").then("." + fraction).otherwise(pl.lit("")))
-    written = safe.dt.to_string("%Y-%m-%dT%H:%M:%S") + dot.to_series() + zone
+    written = safe.dt.to_string("%Y-%m-%dT%H:%M:%S") + dot.to_series()
+    if zone:
+        written += "Z" if zone in _UTC else safe.dt.to_string("%:z")
     return _with_infinity(written, counts, inside)
 
 

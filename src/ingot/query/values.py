@@ -20,6 +20,7 @@ _LEAST, _GREATEST = 1e-4, 1e15
 """Numbers between are written without an exponent everywhere."""
 _PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _INFINITE: Final = frozenset({-(2**63), 2**63 - 1})
+_WRITTEN_ZONES: Final = frozenset({None, "UTC"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = _EPOCH.date().toordinal()
 
@@ -73,6 +74,8 @@ def _values(column: pa.ChunkedArray[Any]) -> list[Any]:
 def _writer(kind: pa.DataType) -> Callable[[Any], str] | None:
     """Return what writes one value of a type; None for a rare type."""
     if pa.types.is_timestamp(kind):
+        if kind.tz not in _WRITTEN_ZONES:
+            return None
         per_second, zone = _PER_SECOND[kind.unit], "Z" if kind.tz else ""
         return lambda value: _instant(value, per_second, zone)
     return _WRITERS.get("decimal128" if pa.types.is_decimal128(kind) else str(kind))

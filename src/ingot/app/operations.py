@@ -1,0 +1,258 @@
+"""What changes a lake or looks after it: load, refine, verify, repair, and how it stands."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ingot.app.request import LoadRequest
+from ingot.query.requests import as_date
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingot.app.parts import Parts
+    from ingot.app.replay import Replayed
+    from ingot.app.report import LoadReport
+    from ingot.query.answer import Answer
+    from ingot.query.requests import Day
+
+_FIRST: Final = date(1900, 1, 1)
+
+
+class Operations:
+    """The methods of a lake that load and operate it; each is safe to repeat."""
+
+    _parts: Parts
+
+    def ingest(
+        self,
+        source: str,
+        location: str | Path = "",
+        *,
+        datasets: Sequence[str] = (),
+        start: Day | None = None,
+        end: Day | None = None,
+        workers: int | None = None,
+    ) -> LoadReport:
+        """Land new and changed files of a source and load them to bronze.
+
+        >>> report = lake.ingest("massive", vendor)
+        >>> report.exit_code, report.rows
+        (0, 0)
+
+        Args:
+            source: Connector, e.g. massive.
+            location: Where its files are: a folder that mirrors the vendor's tree, or an address.
+            datasets: Only these; all by default.
+            start: First file date; the first that the source lists by default.
+            end: The day after the last file date; tomorrow by default.
+            workers: Files worked on at once; chosen by the machine by default.
+
+        Raises:
+            ConfigError: The connector, its location or a dataset is wrong.
+        """
+        from ingot.app.ingest import ingest
+
+        request = _load_request(source, location, datasets, start, end, workers)
+        return ingest(self._parts, request)
+
+    def build(
+        self, *, start: Day | None = None, end: Day | None = None, workers: int | None = None
+    ) -> LoadReport:
+        """Refine bronze into silver and gold: what is new, changed or stale.
+
+        >>> lake.build().exit_code
+        0
+
+        Args:
+            start: First trade date; the beginning by default.
+            end: The day after the last trade date; tomorrow by default.
+            workers: Days worked on at once; chosen by the machine by default.
+        """
+        from ingot.app.build import BuildRequest, build
+
+        first, last = self._span(_FIRST if start is None else start, end)
+        request = BuildRequest(first, last, workers=workers)
+        return build(self._parts, request)
+
+    def backfill(
+        self,
+        source: str,
+        location: str | Path = "",
+        *,
+        datasets: Sequence[str] = (),
+        start: Day | None = None,
+        end: Day | None = None,
+        workers: int | None = None,
+    ) -> LoadReport:
+        """Ingest, then build: all the way from a source's files to gold; arguments of `ingest`.
+
+        >>> lake.backfill("massive", vendor, start="2025-06-02", end="2025-06-04").exit_code
+        0
+
+        Raises:
+            ConfigError: The connector, its location or a dataset is wrong.
+        """
+        from ingot.app.backfill import backfill
+
+        request = _load_request(source, location, datasets, start, end, workers)
+        return backfill(self._parts, request)
+
+    def status(self) -> Answer:
+        """Return a row per table: size, freshness, stale and missing days.
+
+        >>> [row["rows"] for row in lake.status() if row["table"] == "silver.day_bars"]
+        [38]
+        """
+        from ingot.app.status import status
+
+        return status(self._parts)
+
+    def runs(self, *, limit: int = 50) -> Answer:
+        """Return the units of work that were done, latest first.
+
+        >>> len(lake.runs(limit=3))
+        3
+        """
+        from ingot.app.records import runs
+
+        return runs(self._parts, limit=limit)
+
+    def landings(
+        self,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        status: str | None = None,
+        limit: int = 1000,
+    ) -> Answer:
+        """Return the versions that landed.
+
+        >>> sorted(set(lake.landings()["status"]))
+        ['landed', 'loaded']
+
+        Args:
+            start: First file date; the beginning by default.
+            end: The day after the last file date; tomorrow by default.
+            status: landed, loaded, held, accepted, rejected or refused; all by default.
+            limit: The most rows.
+        """
+        from ingot.app.records import landings
+
+        first, last = self._span(start, end)
+        return landings(self._parts, start=first, end=last, status=status, limit=limit)
+
+    def repair(self, *, delete_orphans: bool = False) -> Answer:
+        """Verify the landing store, and rebuild from it what can be rebuilt.
+
+        >>> sum(lake.repair().arrow()["found"].to_pylist()[:1])
+        0
+
+        Args:
+            delete_orphans: Set files aside that no snapshot names, and delete those that were set
+                aside a day ago.
+        """
+        from ingot.app.repair import repair
+
+        return repair(self._parts, delete_orphans=delete_orphans).answer
+
+    def scrub(
+        self,
+        table: str | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        rate_mb_s: float | None = None,
+    ) -> Answer:
+        """Read every file of the lake and return those that are damaged or missing.
+
+        >>> len(lake.scrub("silver.day_bars"))
+        0
+
+        Args:
+            table: Only this table's files.
+            start: First trade date; the beginning by default.
+            end: The day after the last trade date; no end by default.
+            rate_mb_s: The most megabytes read in a second.
+        """
+        from ingot.app.scrub import ScrubRequest, scrub_lake
+
+        request = ScrubRequest(
+            table,
+            None if start is None else as_date("start", start),
+            None if end is None else as_date("end", end),
+            rate_mb_s=rate_mb_s,
+        )
+        return scrub_lake(self._parts, request).answer(self._parts)
+
+    def replay(self, manifest: str | Path, folder: str | Path) -> Replayed:
+        """Write an export again from the snapshots that it read, to an empty or new folder.
+
+        >>> made = lake.export(folder / "export", "AAPL")
+        >>> lake.replay(folder / "export", folder / "again").kept
+        'bytes'
+
+        Raises:
+            NotReplayableError: Something of it is gone; the message names it.
+        """
+        from ingot.app.replay import replay
+
+        return replay(self._parts, Path(manifest), Path(folder))
+
+    def exports(self) -> Answer:
+        """Return the exports that this lake has made and how many snapshots each pins.
+
+        >>> lake.exports().columns[:3]
+        ('id', 'exported_at', 'question')
+        """
+        from ingot.app.exports import exports
+
+        return exports(self._parts)
+
+    def release(self, export_id: str) -> str:
+        """Give an export's snapshots free, so that they may expire; say what was done.
+
+        >>> made = lake.export(folder / "export", "AAPL")
+        >>> lake.release(made.manifest.export_id).partition(" snapshots")[0][-11:]
+        'released: 1'
+        """
+        from ingot.app.exports import release
+
+        return release(self._parts, export_id)
+
+    def today(self) -> date:
+        """Return the present date, UTC.
+
+        >>> lake.today()
+        datetime.date(2025, 7, 1)
+        """
+        return self._parts.clock.now().date()
+
+    def _span(self, start: Day | None, end: Day | None) -> tuple[date, date]:
+        first = date.min if start is None else as_date("start", start)
+        last = self.today() + timedelta(days=1) if end is None else as_date("end", end)
+        return first, last
+
+
+def _load_request(  # noqa: PLR0917  # what `ingest` and `backfill` take
+    source: str,
+    location: str | Path,
+    datasets: Sequence[str],
+    start: Day | None,
+    end: Day | None,
+    workers: int | None,
+) -> LoadRequest:
+    from ingot.connectors.registry import connector
+
+    declared = connector(source).datasets
+    return LoadRequest(
+        source,
+        str(location),
+        tuple(datasets),
+        None if start is None else as_date("start", start),
+        None if end is None else as_date("end", end),
+        workers=workers,
+        reference=not any(declared[d].per_day for d in datasets or declared if d in declared),
+    )
