@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingot.app import machine
 from ingot.app.checks import after_build
-from ingot.app.plan import feeds_of, landed_datasets
+from ingot.app.plan import feeds_of, refined_datasets
 from ingot.app.refine import Executor
 from ingot.app.report import LoadReport
 from ingot.app.run import one_run
@@ -48,7 +48,7 @@ def build(parts: Parts, request: BuildRequest, *, progress: Progress = silent) -
 
 def _held(parts: Parts, request: BuildRequest) -> Iterator[DayResult]:
     """Yield the held versions of dated files, which the refined rows leave out."""
-    for source, dataset in landed_datasets(parts):
+    for source, dataset in refined_datasets(parts):
         if dataset.silver and all(s.unit != "whole" for s in steps_to(dataset.silver)):
             states = parts.ledger.states(source, dataset.name, request.start, request.end)
             for state in waiting(states):

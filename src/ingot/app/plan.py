@@ -59,7 +59,7 @@ def stale_units(parts: Parts, step: Step, feed: Feed, start: date, end: date) ->
             yield work
 
 
-def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+def refined_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (connector, dataset) that landed and is refined."""
     for source, name in parts.ledger.datasets():
         dataset = connector(source).datasets.get(name)
@@ -78,7 +78,7 @@ def feeds_of_answers(parts: Parts, step: Step) -> Iterator[Feed]:
 
 
 def _feeds_of_landed(parts: Parts, step: Step, *, per_day: bool) -> Iterator[Feed]:
-    for source, dataset in landed_datasets(parts):
+    for source, dataset in refined_datasets(parts):
         if dataset.silver == step.output and dataset.per_day is per_day:
             yield Feed(source, dataset.name, {dataset.bronze: dataset.name})
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.app.listed import as_table
-from ingot.app.plan import ONE_DAY, digest, landed_datasets
+from ingot.app.plan import ONE_DAY, digest, refined_datasets
 from ingot.app.step import UnitRows, Work
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope, Unit
@@ -66,7 +66,7 @@ class VersionInForce:
 
 def datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (connector, dataset) that landed and is not one file per trade date."""
-    return ((source, d) for source, d in landed_datasets(parts) if not d.per_day)
+    return ((source, d) for source, d in refined_datasets(parts) if not d.per_day)
 
 
 def versions_in_force(states: Iterable[LandingState]) -> tuple[VersionInForce, ...]:
