@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -147,7 +148,7 @@ def _refine(parts: Parts) -> None:
     profile = machine.choose(
         machine.look(parts.root), parts.settings, strategy="sequential", workers=None, days=1
     )
-    with Executor(parts, profile) as executor:
+    with closing(Executor(parts, profile)) as executor:
         for feed in feeds_of(parts, SESSIONS):
             for result in executor.refine(SESSIONS, feed, date.min, date.max):
                 if result.error is not None:
