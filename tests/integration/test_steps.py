@@ -137,7 +137,7 @@ def _forget() -> None:
 
 CODE = """
 from dataclasses import replace
-from ingot.app.step import Input, Step
+from ingot.steps import Input, Step
 from ingot.tables import gold
 TABLE = replace(gold.DAILY_BARS, name={name!r})
 STEP = Step(TABLE, (Input("days", gold.DAILY_BARS),), "day", sql=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def refine(parts: Parts, request: BuildRequest, *, progress: Progress = silent) 
         days=(request.end - request.start).days,
     )
     results: list[DayResult] = []
-    with Executor(parts, profile, progress=progress) as executor:
+    with closing(Executor(parts, profile, progress=progress)) as executor:
         for step in all_steps():
             if request.only in {None, step.output.name}:
                 for feed in feeds_of(parts, step):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ingot.app import machine
 from ingot.app.engine import open_engine
 from ingot.app.listed import listed
-from ingot.app.sessions_step import sessions_table
+from ingot.app.session_rows import sessions_table
 from ingot.model.checked import CheckResult
 from ingot.quality import rules
 from ingot.storage.reader import ScanRequest

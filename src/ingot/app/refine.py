@@ -23,8 +23,6 @@ from ingot.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
-    from types import TracebackType
-    from typing import Self
 
     import pyarrow as pa
 
@@ -50,16 +48,7 @@ class Executor:
         self._idle: list[Engine] = []
         self._lock = Lock()
 
-    def __enter__(self) -> Self:
-        """Return the executor itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close every engine."""
         for engine in self._idle:
             engine.close()

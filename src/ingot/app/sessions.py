@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ from ingot.app import fetch, machine
 from ingot.app.datasets import record
 from ingot.app.plan import feeds_of
 from ingot.app.refine import Executor
-from ingot.app.sessions_step import SESSIONS, SOURCE
+from ingot.app.session_rows import SESSIONS, SOURCE
 from ingot.app.sources import open_source
 from ingot.errors import SourceUnavailableError
 from ingot.model.landing import RemoteObject
@@ -83,7 +84,7 @@ def _refine(parts: Parts) -> None:
     profile = machine.choose(
         machine.look(parts.root), parts.settings, strategy="sequential", workers=None, days=1
     )
-    with Executor(parts, profile) as executor:
+    with closing(Executor(parts, profile)) as executor:
         for feed in feeds_of(parts, SESSIONS):
             for result in executor.refine(SESSIONS, feed, date.min, date.max):
                 if result.error is not None:

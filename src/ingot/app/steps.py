@@ -11,7 +11,7 @@ from ingot.app.chosen import ACTIONS_BY_MONTH, HOLDERS_BY_MONTH
 from ingot.app.day_files import DayFiles
 from ingot.app.plan import feeds_of_answers, feeds_of_files, feeds_of_markets
 from ingot.app.reference import Answers
-from ingot.app.sessions_step import SESSIONS, sessions_around
+from ingot.app.session_rows import SESSIONS, sessions_around
 from ingot.app.step import Input, Step
 from ingot.errors import ConfigError
 from ingot.tables import bronze, gold, silver

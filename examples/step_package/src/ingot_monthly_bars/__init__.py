@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from ingot.app.step import Input, Step
+from ingot.steps import Input, Step, Table, Transform
 from ingot.tables import gold
 from ingot.tables.contract import (
     Binding,
@@ -14,11 +14,9 @@ from ingot.tables.contract import (
     Price,
     Quantity,
     String,
-    Table,
     TimestampUs,
     year,
 )
-from ingot.transforms.transform import Transform
 
 MONTHLY_BARS = Table(
     name="gold.monthly_bars",

@@ -1,4 +1,4 @@
-"""The step of silver.sessions, made of the landed calendar, and the sessions that others read."""
+"""silver.sessions, made of the calendar that landed last, and its rows as relations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,9 @@ if TYPE_CHECKING:
     from ingot.model.landing import Landing
 
 SOURCE: Final = "sessions"
+"""The connector that calendars land from."""
 _AROUND: Final = timedelta(days=5)
 """Sessions this far from a trade date can hold a bar of its files."""
-
-
-def _latest(parts: Parts) -> Landing | None:
-    states = parts.ledger.states(SOURCE, parts.settings.calendar)
-    return max((s.landing for s in states), key=lambda landing: landing.ordinal, default=None)
 
 
 def sessions_table(calendar: Calendar, sessions: Iterable[Session]) -> pa.Table:
@@ -54,6 +50,11 @@ def sessions_around(parts: Parts, scope: Scope) -> ArrowRelation:
     calendar = parts.calendar
     near = (s for s in calendar.sessions if first <= s.start_ns < last)
     return ArrowRelation(sessions_table(calendar, near))
+
+
+def _latest(parts: Parts) -> Landing | None:
+    states = parts.ledger.states(SOURCE, parts.settings.calendar)
+    return max((s.landing for s in states), key=lambda landing: landing.ordinal, default=None)
 
 
 def _feeds(parts: Parts, step: Step) -> Iterator[Feed]:
