@@ -13,6 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 SERVICES := .venv-services
 BENCH := .venv-bench
+SITE := .venv-docs
 UV := .tools/bin/uv
 INSTALL := $(UV) pip install --quiet --require-hashes
 SYNC := $(UV) pip sync --quiet --require-hashes
@@ -80,8 +81,13 @@ wheel: .venv/.base  ## Build the wheel and load a small lake with it in an empty
 	@bash .ci/wheel build/wheel/bin
 
 .PHONY: docs
-docs: .venv/.base  ## Write docs/reference/ from the code
+docs: .venv/.base  ## Write docs/reference/ and the notebook from the code and the tutorial
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.notebook
+
+.PHONY: site
+site: $(SITE)/.installed  ## Build docs/ as a site into site/; a broken link is an error
+	@$(SITE)/bin/zensical build --strict --clean --config-file zensical.toml
 
 .PHONY: lock
 lock: $(UV)  ## Resolve requirements/*.txt again, with hashes
@@ -93,10 +99,11 @@ lock: $(UV)  ## Resolve requirements/*.txt again, with hashes
 		--output-file requirements/spark.txt
 	$(COMPILE) pyproject.toml --group build --group bench -c requirements/spark.txt \
 		--output-file requirements/bench.txt
+	$(COMPILE) --group docs --output-file requirements/docs.txt
 
 .PHONY: clean
 clean:  ## Remove environments, caches and the demo's lake
-	rm -rf .venv .venv-services .venv-bench .tools demo build dist
+	rm -rf .venv .venv-services .venv-bench .venv-docs .tools demo build dist site
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -138,4 +145,10 @@ $(BENCH)/.installed: $(UV) requirements/bench.txt pyproject.toml
 	@test -x $(BENCH)/bin/python || $(UV) venv --quiet --python "$(PYTHON)" $(BENCH)
 	@$(SYNC) --python $(BENCH)/bin/python requirements/bench.txt
 	@$(PROJECT) --python $(BENCH)/bin/python
+	@touch $@
+
+$(SITE)/.installed: $(UV) requirements/docs.txt
+	@echo "Installing what builds the site into $(SITE)"
+	@test -x $(SITE)/bin/python || $(UV) venv --quiet --python "$(PYTHON)" $(SITE)
+	@$(SYNC) --python $(SITE)/bin/python requirements/docs.txt
 	@touch $@

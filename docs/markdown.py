@@ -49,6 +49,15 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def between(page: Path) -> list[str]:
+    """Return the text before each fenced block of a page, and after the last one."""
+    source = page.read_text(encoding="utf-8")
+    spans = [match.span() for match in _FENCE.finditer(source)]
+    starts = [0, *(end for _, end in spans)]
+    ends = [*(start for start, _ in spans), len(source)]
+    return [source[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
 def prose(page: Path) -> str:
     """Return a page's text without its fenced blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))

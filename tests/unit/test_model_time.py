@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from ingot.errors import QueryError
 from ingot.model.time import (
     FOREVER,
+    NEW_YORK,
     AsOf,
     FixedClock,
     Interval,
@@ -19,6 +21,7 @@ from ingot.model.time import (
     as_of,
     from_ns,
     new_york,
+    new_york_date,
     to_ns,
 )
 
@@ -147,6 +150,19 @@ def test_nanoseconds_give_the_instant_back(instant: datetime) -> None:
 )
 def test_new_york_clocks_give_an_instant(day: date, hour: int, expected: str) -> None:
     assert new_york(day, hour).isoformat() == expected
+
+
+@given(st.integers(0, 4_102_444_800_000_000_000))
+def test_the_date_in_new_york_is_that_of_its_clocks(ns: int) -> None:
+    instant = datetime.fromtimestamp(ns // 1_000_000_000, ZoneInfo("America/New_York"))
+    assert new_york_date(ns) == instant.date()
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_the_date_in_new_york_is_right_where_clocks_change(hour: int) -> None:
+    for day in (date(2025, 3, 9), date(2025, 11, 2), date(1974, 1, 6)):
+        instant = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+        assert new_york_date(to_ns(instant)) == instant.astimezone(NEW_YORK).date()
 
 
 def test_an_interval_holds_its_start_and_not_its_end() -> None:

@@ -8,7 +8,7 @@ from datetime import date  # noqa: TC003 (a NamedTuple reads it at run time)
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ingot.model.time import NEW_YORK, from_ns
+from ingot.model.time import new_york_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,8 +89,8 @@ class Calendar:
         """
         days = {trade_date}
         for s in self.of_date(trade_date):
-            days.add(from_ns(s.start_ns).astimezone(NEW_YORK).date())
-            days.add(from_ns(s.end_ns - 1).astimezone(NEW_YORK).date())
+            days.add(new_york_date(s.start_ns))
+            days.add(new_york_date(s.end_ns - 1))
         return tuple(sorted(days))
 
     def fed_dates(self, file_date: date) -> tuple[date, ...]:

@@ -20,6 +20,9 @@ NEW_YORK: Final = ZoneInfo("America/New_York")
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """`known_to` of a version that is still in force."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = _EPOCH.toordinal()
+_NS_PER_HOUR: Final = 60 * NS_PER_MINUTE
+_NS_PER_DAY: Final = 24 * _NS_PER_HOUR
 _ONE_US: Final = timedelta(microseconds=1)
 _FORMS: Final = "write an ISO date (2025-06-10) or an instant with offset (2025-06-10T15:00Z)."
 
@@ -49,6 +52,21 @@ def new_york(day: date, hour: int = 0, minute: int = 0) -> datetime:
     '2025-06-02T13:30:00+00:00'
     """
     return datetime.combine(day, time(hour, minute), NEW_YORK).astimezone(UTC)
+
+
+def new_york_date(ns: int) -> date:
+    """Return the date that New York clocks show at `ns`.
+
+    New York is four or five hours behind UTC. Where both give one date no time zone is needed,
+    which matters to a calendar that asks for ten thousands of dates.
+
+    >>> new_york_date(1748922600000000000)  # 2025-06-03T03:50Z
+    datetime.date(2025, 6, 2)
+    """
+    earliest, latest = ((ns - hours * _NS_PER_HOUR) // _NS_PER_DAY for hours in (5, 4))
+    if earliest == latest:
+        return date.fromordinal(_EPOCH_DAY + earliest)
+    return from_ns(ns).astimezone(NEW_YORK).date()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,10 @@ class FolderSource(MassiveFiles):
         self._dataset(dataset)
         found: list[RemoteObject] = []
         try:
-            for month in months(start, end):
-                found += self._month(dataset, month)
+            for year, of_year in groupby(months(start, end), lambda month: month[:4]):
+                if os.path.lexists(self._root / dataset / year):
+                    for month in of_year:
+                        found += self._month(dataset, month)
         except OSError as exc:
             raise SourceUnavailableError(
                 f"The folder {exc.filename} cannot be read: {exc.strerror}. "
