@@ -65,7 +65,8 @@ def test_a_table_is_removed_from_the_expected_state_only(catalog: Catalog) -> No
     assert catalog.swap(BARS, None, "file:///a/1")
     assert not catalog.swap(BARS, "file:///a/0", None)
     assert catalog.swap(BARS, "file:///a/1", None)
-    assert catalog.get(BARS) is None
+    catalog.swap(BARS, None, None)
+    assert (catalog.get(BARS), dict(catalog.all())) == (None, {})
     assert catalog.swap(BARS, None, "file:///a/2")
 
 
