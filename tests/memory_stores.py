@@ -1,4 +1,4 @@
-"""A catalog and an object store in memory: the second ones that the contract suites run on."""
+"""A catalog and stores in memory: the second ones that the contract suites run on."""
 
 from __future__ import annotations
 
@@ -91,3 +91,19 @@ class MemoryObjects:
 
     def delete(self, name: str) -> None:
         self._objects.pop(name, None)
+
+
+class MemoryFiles:
+    """A `FileAccess` to the metadata of a lake that was read into memory; its data are absent."""
+
+    def __init__(self, root: Path) -> None:
+        """Read all metadata of the lake in `root`."""
+        self._bytes = {f"file://{path}": path.read_bytes() for path in root.rglob("metadata/*")}
+
+    def read(self, location: str) -> bytes:
+        if location not in self._bytes:
+            raise FileNotFoundError(2, "No such object", location)
+        return self._bytes[location]
+
+    def url(self, location: str) -> str:
+        return location.replace("file://", "memory://")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,10 @@ from ingot.tables.gold import DAILY_BARS
 from ingot.tables.silver import MINUTE_BARS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from pyiceberg.table import Table as IcebergTable
 
     from ingot.storage.tables import TableStore
     from ingot.tables.contract import Table
@@ -111,11 +114,18 @@ def planned_rows(store: TableStore, table: Table = MINUTE_BARS, **plan: Any) -> 
 
 def iceberg_rows(root: Path, table: Table = MINUTE_BARS) -> Counter[Row]:
     """Return the rows that PyIceberg itself reads, by its own catalog, planner and files."""
+    with pyiceberg_table(root, table) as found:
+        return _count([found.scan().to_arrow()])
+
+
+@contextmanager
+def pyiceberg_table(root: Path, table: Table = MINUTE_BARS) -> Iterator[IcebergTable]:
+    """Open a table as another program does, with PyIceberg's own catalog and file access."""
     catalog = SqlCatalog(
         "lake", uri=f"sqlite:///{root}/catalog.db", warehouse=f"file://{root}/warehouse"
     )
     try:
-        return _count([catalog.load_table(table.name).scan().to_arrow()])
+        yield catalog.load_table(table.name)
     finally:
         catalog.close()
 

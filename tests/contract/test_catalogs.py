@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ingot.storage.catalog import SqliteCatalog
+from ingot.storage.reader import Reader
 from ingot.storage.tables import TableStore
 from ingot.tables.catalog import ALL_TABLES
-from tests.memory_stores import MemoryCatalog
-from tests.storage_bars import MONDAY, TUESDAY, load, planned_rows, rows_of
+from tests.memory_stores import MemoryCatalog, MemoryFiles
+from tests.storage_bars import MINUTE_BARS, MONDAY, TUESDAY, load, planned_rows, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +65,8 @@ def test_a_table_is_removed_from_the_expected_state_only(catalog: Catalog) -> No
     assert catalog.swap(BARS, None, "file:///a/1")
     assert not catalog.swap(BARS, "file:///a/0", None)
     assert catalog.swap(BARS, "file:///a/1", None)
-    assert catalog.get(BARS) is None
+    catalog.swap(BARS, None, None)
+    assert (catalog.get(BARS), dict(catalog.all())) == (None, {})
     assert catalog.swap(BARS, None, "file:///a/2")
 
 
@@ -113,3 +116,18 @@ def test_writers_of_one_table_replan_on_any_catalog(catalog: Catalog, tmp_path: 
         assert all(made.result() is not None for made in loads)
         expected = rows_of(MONDAY, {"AAPL": 1}) + rows_of(TUESDAY, {"MSFT": 2})
         assert planned_rows(one) == expected
+
+
+def test_a_table_is_planned_without_a_file_of_this_machine(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    root = (tmp_path / "lake").resolve()
+    with TableStore.create(root, catalog=catalog) as store:
+        load(store, MONDAY, {"AAPL": 1})
+        load(store, TUESDAY, {"MSFT": 2})
+        expected = {f"memory://{file.path}": file.rows for file in store.plan(MINUTE_BARS).files}
+    files = MemoryFiles(root)
+    shutil.rmtree(root)
+    plan = Reader(catalog, files).plan(MINUTE_BARS)
+    assert {file.path: file.rows for file in plan.files} == expected
+    assert len(expected) == 2

@@ -11,6 +11,7 @@ SLOW = frozenset(
     {
         "duckdb",
         "exchange_calendars",
+        "httpx",
         "isal",
         "numpy",
         "pandas",
@@ -134,3 +135,12 @@ def test_a_new_lake_takes_no_iceberg_library(tmp_path: Path) -> None:
 )
 def test_finding_nothing_new_loads_no_engine(module: str) -> None:
     assert loaded_by(f"import {module}") & SLOW == set()
+
+
+def test_only_who_asks_a_vendor_loads_the_http_client() -> None:
+    code = (
+        "from ingot.connectors.yahoo import connector\n"
+        "source = connector.open_reference('AAPL', connector.settings())"
+    )
+    assert "httpx" not in loaded_by(code)
+    assert "httpx" in loaded_by("import ingot.connectors.rest.exchange")

@@ -37,6 +37,7 @@ from tests.storage_bars import (
     TUESDAY,
     load,
     planned_rows,
+    pyiceberg_table,
     rows_of,
     scope,
     stage,
@@ -46,6 +47,8 @@ from tests.storage_bars import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pyiceberg.table import Table as IcebergTable
 
 
 @pytest.fixture
@@ -154,20 +157,19 @@ def test_a_plan_over_delete_files_refuses_to_be_a_relation() -> None:
 
 
 def test_delete_files_of_another_engine_are_noticed(loaded: TableStore) -> None:
-    _add_delete_file(loaded, month=(2025 - 1970) * 12 + 5)
+    with pyiceberg_table(loaded._root) as table:
+        _add_delete_file(table, month=(2025 - 1970) * 12 + 5)
 
     assert loaded.plan(ScanRequest(MINUTE_BARS, start=MONDAY, end=TUESDAY)).has_deletes
     assert not loaded.plan(ScanRequest(MINUTE_BARS, start=date(2025, 7, 1))).has_deletes
 
 
-def _add_delete_file(store: TableStore, month: int) -> None:
+def _add_delete_file(table: IcebergTable, month: int) -> None:
     """Commit a manifest of position deletes, which PyIceberg has no writer for."""
 
     class DeleteWriter(ManifestWriterV2):
         def content(self) -> ManifestContent:
             return ManifestContent.DELETES
-
-    table = store._catalog.load_table(MINUTE_BARS.name)
 
     class AppendDeletes(_FastAppendFiles):
         def _manifests(self) -> list[ManifestFile]:

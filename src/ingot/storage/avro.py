@@ -16,7 +16,6 @@ from ingot.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Decode = Callable[[bytes, int], tuple[Any, int]]
 """Takes a buffer and an offset; returns a value and the offset after it."""
@@ -26,7 +25,7 @@ _SYNC_SIZE: Final = 16
 _MORE: Final = 0x80
 
 
-def read_avro(data: bytes, path: Path) -> Iterator[dict[int, Any]]:
+def read_avro(data: bytes, path: object) -> Iterator[dict[int, Any]]:
     """Yield the records of a container file, each as a dict by Iceberg field id.
 
     Args:

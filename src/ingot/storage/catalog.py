@@ -142,11 +142,11 @@ class SqliteCatalog:
         try:
             with closing(self._connect("rw")) as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                if expected is None:
+                if new is None:
+                    moved = connection.execute(_REMOVE, (*key, expected))
+                elif expected is None:
                     connection.execute(_ADD_NAMESPACE, (CATALOG_NAME, namespace))
                     moved = connection.execute(_ADD, (*key, new))
-                elif new is None:
-                    moved = connection.execute(_REMOVE, (*key, expected))
                 else:
                     moved = connection.execute(_MOVE, (new, expected, *key, expected))
                 connection.execute("COMMIT")

@@ -10,17 +10,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from ingot.errors import ConfigError
+from ingot.storage.seal import read_sealed
 
 WAREHOUSE: Final = "warehouse"
 _SCHEME: Final = "file://"
 
 
+class FileAccess(Protocol):
+    """How the files that metadata names by their locations are read."""
+
+    def read(self, location: str) -> bytes:
+        """Return the bytes of a metadata file or manifest, checked against its name.
+
+        Raises:
+            DamagedFileError: They are not the bytes that were written.
+            FileNotFoundError: It is missing: whoever read an outdated pointer reads again.
+        """
+        ...
+
+    def url(self, location: str) -> str:
+        """Return what an engine opens to read a data file: a path or a URL."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Locations:
-    """Maps the location `file://<recorded>/...` to the path `<root>/...` and back."""
+    """Reads the files of a lake on a local disk, wherever it was made.
+
+    Maps the location `file://<recorded>/...` to the path `<root>/...` and back.
+    """
 
     recorded: str
     """The folder in which the lake was made, absolute, without scheme or final slash."""
@@ -49,6 +70,14 @@ class Locations:
         if name.startswith(f"{self.recorded}/"):
             return self.root / name[len(self.recorded) + 1 :]
         return Path(name)
+
+    def url(self, location: str) -> str:
+        """Return the path of a file."""
+        return str(self.path(location))
+
+    def read(self, location: str) -> bytes:
+        """Return the bytes of a metadata file or manifest; see `FileAccess.read`."""
+        return read_sealed(self.path(location))
 
     def location(self, path: Path) -> str:
         """Return the name under which metadata refers to the file at `path`.

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ingot.errors import DamagedFileError
 from ingot.storage.avro import read_avro
 from ingot.storage.scoping import Bounds, day_decoder, int64, scope_columns
-from ingot.storage.seal import read_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ingot.storage.locations import Locations
+    from ingot.storage.locations import FileAccess
     from ingot.storage.metadata import TableState
     from ingot.tables.contract import Table
 
@@ -58,7 +57,7 @@ class FileEntry:
     location: str
     """The name under which metadata knows it."""
     path: str
-    """Where it lies on this machine."""
+    """What an engine opens to read it: a path or a URL."""
     rows: int
     size_bytes: int
     spec_id: int
@@ -81,8 +80,8 @@ class FileChange:
 class Manifests:
     """Reads manifest lists and manifests through a bounded cache; safe to use from any thread."""
 
-    def __init__(self, locations: Locations, *, max_entries: int = MAX_CACHED_ENTRIES) -> None:
-        self._locations = locations
+    def __init__(self, files: FileAccess, *, max_entries: int = MAX_CACHED_ENTRIES) -> None:
+        self._files = files
         self._max_entries = max_entries
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
@@ -126,8 +125,7 @@ class Manifests:
         return value
 
     def _records(self, location: str) -> list[dict[int, Any]]:
-        path = self._locations.path(location)
-        return list(read_avro(read_sealed(path), path))
+        return list(read_avro(self._files.read(location), self._files.url(location)))
 
     def _read_list(self, location: str) -> tuple[Manifest, ...]:
         return tuple(_manifest(record) for record in self._records(location))
@@ -143,7 +141,7 @@ class Manifests:
             found.append(
                 FileEntry(
                     location=file[_FILE_PATH],
-                    path=str(self._locations.path(file[_FILE_PATH])),
+                    path=self._files.url(file[_FILE_PATH]),
                     rows=file[_ROWS],
                     size_bytes=file[_SIZE],
                     spec_id=manifest.spec_id,

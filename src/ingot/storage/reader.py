@@ -15,14 +15,14 @@ from ingot.errors import DamagedFileError, QueryError
 from ingot.storage.manifests import Manifests
 from ingot.storage.metadata import TableState, parse_state
 from ingot.storage.scoping import partition_range, scope_columns
-from ingot.storage.seal import differs, hash_file, hash_in, read_sealed
+from ingot.storage.seal import differs, hash_file, hash_in
 from ingot.tables.relation import FileRelation, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from ingot.storage.catalog import Catalog
-    from ingot.storage.locations import Locations
+    from ingot.storage.locations import FileAccess
     from ingot.storage.manifests import FileEntry, Manifest
     from ingot.storage.metadata import Snapshot
     from ingot.storage.scoping import Bounds
@@ -193,10 +193,10 @@ class LiveFile:
 class Reader:
     """Reads table states and plans files, through caches of what never changes."""
 
-    def __init__(self, pointers: Catalog, locations: Locations) -> None:
+    def __init__(self, pointers: Catalog, files: FileAccess) -> None:
         self._pointers = pointers
-        self._locations = locations
-        self._manifests = Manifests(locations)
+        self._files = files
+        self._manifests = Manifests(files)
         self._lock = threading.Lock()
         self._states: OrderedDict[str, TableState] = OrderedDict()
 
@@ -229,8 +229,7 @@ class Reader:
             if found := self._states.get(location):
                 self._states.move_to_end(location)
                 return found
-        data = read_sealed(self._locations.path(location))
-        state = parse_state(table.name, data)
+        state = parse_state(table.name, self._files.read(location))
         with self._lock:
             self._states[location] = state
             while len(self._states) > _KEPT_STATES:

@@ -41,7 +41,7 @@ class Exchange:
         most_bytes: Largest body.
 
     Raises:
-        ConfigError: The proxy of the environment cannot be used.
+        ConfigError: A header cannot be sent, or the proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -49,6 +49,12 @@ class Exchange:
     ) -> None:
         self._origin = origin(base_url)
         self._most_bytes = most_bytes
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise ConfigError(
+                    f"The header {name} for {self._origin[1]} holds a character that HTTP does not "
+                    "allow. Look for a line break or an accent in the key of the settings."
+                )
         try:
             self._http = httpx.Client(
                 headers={**headers, "Accept-Encoding": "gzip"},
@@ -134,8 +140,6 @@ class Exchange:
 
 
 def _no_reply(error: Exception) -> NoReplyError:
-    if isinstance(error, httpx.LocalProtocolError):  # the library's text shows the header
-        return NoReplyError("a header or the address holds a character that HTTP does not allow")
     cause: BaseException = error
     while inner := cause.__cause__ or cause.__context__:  # the pool raises `from None`
         cause = inner
