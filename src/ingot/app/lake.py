@@ -6,7 +6,7 @@ import os
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ingot.app import coverage, describe, exports, identity, replay, retroactive, revisions
 from ingot.app.check import check
@@ -19,7 +19,7 @@ from ingot.query import listings
 from ingot.query.bars import BarsRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ingot.app.exports import Exported
     from ingot.app.parts import Parts
     from ingot.app.replay import Replayed
+    from ingot.app.report import LoadReport
     from ingot.config import Settings
     from ingot.query.answer import Answer
 
@@ -387,6 +388,42 @@ class Lake:
     def describe(self, table: str) -> Answer:
         """Return a table's columns with type, unit and meaning."""
         return describe.columns(self._parts, table)
+
+    def write_bars(
+        self,
+        frame: object,
+        *,
+        source: str = "mine",
+        interval: Literal["1m", "1d"] = "1d",
+        zone: str = "",
+        label: Literal["start", "end"] = "start",
+        symbol: str = "",
+        columns: Mapping[str, str] | None = None,
+    ) -> LoadReport:
+        """Load bars of your own and refine them; return what was loaded, day by day.
+
+        Each date of the frame replaces what the source had of that date, as a new version: answers
+        about the past do not change. A row that breaks a rule goes to ops.quarantine.
+
+        Args:
+            frame: A frame of Polars, pandas or Arrow with the columns symbol, time, open, high,
+                low, close, volume and maybe transactions; prices as traded, in US dollars.
+            source: The source that the rows are stored under.
+            interval: 1m or 1d.
+            zone: Zone of times without a UTC offset; such times are refused without it.
+            label: Whether the time of a minute bar is its start or its end.
+            symbol: Symbol of every row, where the frame has no column for it.
+            columns: Field -> column, for columns that are named otherwise.
+
+        Raises:
+            ConfigError: It is not a frame, or an argument is wrong.
+            SchemaDriftError: A column is missing.
+        """
+        from ingot.app.own import write_bars
+
+        named = ",".join(f"{field}={column}" for field, column in (columns or {}).items())
+        options = {"name": source, "interval": interval, "zone": zone, "label": label}
+        return write_bars(self._parts, frame, options | {"symbol": symbol, "map": named})
 
     def today(self) -> date:
         """Return the present date, UTC."""

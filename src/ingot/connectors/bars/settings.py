@@ -54,7 +54,7 @@ class BarsSettings(BaseModel):
     def _is_a_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value or "UTC")
-        except (ValueError, OSError) as exc:
+        except (KeyError, ValueError, OSError) as exc:
             raise ValueError(
                 "it is not an IANA time zone. Write one such as America/New_York"
             ) from exc

@@ -143,7 +143,7 @@ class BarsSource:
 
 def _no_time(name: str, settings: BarsSettings) -> str:
     column = settings.column_of("time")
-    wish = "Name the zone of its times with --zone, such as America/New_York, or write an offset."
+    wish = "Name the zone of its times (zone), such as America/New_York, or write an offset."
     if settings.zone or settings.interval == "1d":
         wish = "Write ISO dates or times, or name the column of the time with --map time=COLUMN."
     return f"No row of {name} has a time in its column {column} that can be read. {wish}"
