@@ -76,7 +76,7 @@ def test_a_file_of_bars_keeps_the_contract(tmp_path: Path, interval: str, text: 
     path = tmp_path / "bars.csv"
     path.write_text(text)
     settings = connector.settings(interval=interval, zone="America/New_York")
-    check_connector(
+    keys = check_connector(
         connector,
         f"csv:{path}",
         f"bars/{interval}",
@@ -86,6 +86,7 @@ def test_a_file_of_bars_keeps_the_contract(tmp_path: Path, interval: str, text: 
         settings=settings,
         lines=False,  # its first line says how it is read
     )
+    assert keys == (f"bars/{interval}/2025-06-02", f"bars/{interval}/2025-06-03")
 
 
 def test_minutes_of_a_csv_file_are_refined_and_read(

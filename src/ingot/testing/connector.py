@@ -47,7 +47,7 @@ def check_connector(
     settings: BaseModel | None = None,
     lines: bool = True,
     secrets: Sequence[str] = (),
-) -> None:
+) -> tuple[str, ...]:
     """Check that a connector keeps the contract for one dataset; raise at the first breach.
 
     Args:
@@ -60,6 +60,9 @@ def check_connector(
         settings: The connector's settings; its defaults if None.
         lines: True when an object is text: a header line, then a line for each row.
         secrets: Keys and passwords in the settings that no location, key or text may show.
+
+    Returns:
+        The keys that the source lists for the span.
 
     Raises:
         AssertionError: The contract is broken; the message says how.
@@ -84,6 +87,7 @@ def check_connector(
     )
     if lines:
         _check_lines(source, landing, path.read_bytes(), folder)
+    return tuple(remote.key for remote in remotes)
 
 
 def _ensure(holds: bool, breach: str) -> None:
