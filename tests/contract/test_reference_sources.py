@@ -13,7 +13,7 @@ import pytest
 
 from ingot.app.parts import init, open_parts
 from ingot.app.sources import open_source
-from ingot.connectors.base import FileConnector
+from ingot.connectors.base import FileConnector, ReferenceConnector
 from ingot.connectors.registry import connector, connector_names
 from ingot.errors import ConfigError
 from ingot.storage.records import versions_folder
@@ -70,6 +70,7 @@ REST = {
 def opened(name: str, folder: Path) -> Iterator[dict[str, FileSource]]:
     """Open a connector's reference data about one symbol A; by dataset."""
     found = connector(name)
+    assert isinstance(found, ReferenceConnector)
     if name == "yahoo":
         body = json.dumps({"chart": {"result": [CHART], "error": None}}).encode()
         with serving(lambda _: Answer(body)) as server:

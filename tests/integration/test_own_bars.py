@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -48,9 +48,9 @@ def opened(root: Path, day: int) -> Lake:
     return Lake(open_parts(root, environ=environ, clock=clock))
 
 
-def closes(lake: Lake, **changes: str) -> list[float]:
+def closes(lake: Lake, known_at: str | None = None) -> list[float]:
     """Return the closes of AAPL's day bars."""
-    answer = lake.bars("AAPL", start="2025-06-02", end="2025-06-04", **changes)
+    answer = lake.bars("AAPL", start="2025-06-02", end="2025-06-04", known_at=known_at)
     return [float(value) for value in answer.to_polars()["close"].to_list()]
 
 
@@ -75,7 +75,7 @@ def ingest(tmp_path: Path) -> Callable[..., int]:
 def test_a_file_of_bars_keeps_the_contract(tmp_path: Path, interval: str, text: str) -> None:
     path = tmp_path / "bars.csv"
     path.write_text(text)
-    settings = connector.settings(interval=interval, zone="America/New_York")
+    settings = connector.settings.model_validate({"interval": interval, "zone": "America/New_York"})
     keys = check_connector(
         connector,
         f"csv:{path}",
@@ -116,7 +116,8 @@ def test_a_label_at_the_end_moves_a_bar_to_its_start(
 
 @pytest.mark.parametrize("library", ["polars", "arrow", "pandas"])
 def test_a_frame_is_loaded_and_read(tmp_path: Path, library: str) -> None:
-    frame = {"polars": lambda: DAYS, "arrow": DAYS.to_arrow, "pandas": DAYS.to_pandas}[library]()
+    convert = {"polars": DAYS.clone, "arrow": DAYS.to_arrow, "pandas": DAYS.to_pandas}
+    frame: Any = convert[library]()  # type: ignore[operator]
     with opened(tmp_path / "lake", 1) as lake:
         report = lake.write_bars(frame, source="model_a")
         assert report.exit_code == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow.parquet as pq
 
@@ -90,7 +90,7 @@ def check_connector(
     return tuple(remote.key for remote in remotes)
 
 
-def _ensure(holds: bool, breach: str) -> None:
+def _ensure(holds: object, breach: str) -> None:
     if not holds:
         raise AssertionError(breach)
 
@@ -210,7 +210,7 @@ def _check_parse(
     for name in ("source", "dataset", "file_date", "landing_id"):
         found = set(cast[name].to_pylist())
         _ensure(found == {getattr(landing, name)}, f"{name} is not the landing's: {found}")
-    numbers = cast["row_number"].to_pylist()
+    numbers: list[Any] = cast["row_number"].to_pylist()
     _ensure(len(set(numbers)) == len(numbers) and min(numbers) >= 1, "row numbers are not unique")
     symbols = "ticker" if "ticker" in contract.names else "symbol"
     _ensure(parsed.symbols == len(set(cast[symbols].to_pylist())), "`Parsed.symbols` is wrong")
