@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.storage.catalog import SqliteCatalog
-from ingot.storage.reader import Reader
+from ingot.storage.reader import Reader, ScanRequest
 from ingot.storage.tables import TableStore
 from ingot.tables.catalog import ALL_TABLES
 from tests.memory_stores import MemoryCatalog, MemoryFiles
@@ -125,9 +125,12 @@ def test_a_table_is_planned_without_a_file_of_this_machine(
     with TableStore.create(root, catalog=catalog) as store:
         load(store, MONDAY, {"AAPL": 1})
         load(store, TUESDAY, {"MSFT": 2})
-        expected = {f"memory://{file.path}": file.rows for file in store.plan(MINUTE_BARS).files}
+        expected = {
+            f"memory://{file.path}": file.rows
+            for file in store.plan(ScanRequest(MINUTE_BARS)).files
+        }
     files = MemoryFiles(root)
     shutil.rmtree(root)
-    plan = Reader(catalog, files).plan(MINUTE_BARS)
+    plan = Reader(catalog, files).plan(ScanRequest(MINUTE_BARS))
     assert {file.path: file.rows for file in plan.files} == expected
     assert len(expected) == 2

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
 
+from ingot.app.parts import init, open_parts
+from ingot.app.sources import open_source
+from ingot.connectors.base import FileConnector, ReferenceConnector
 from ingot.connectors.registry import connector, connector_names
 from ingot.errors import ConfigError
 from ingot.storage.records import versions_folder
@@ -67,6 +70,7 @@ REST = {
 def opened(name: str, folder: Path) -> Iterator[dict[str, FileSource]]:
     """Open a connector's reference data about one symbol A; by dataset."""
     found = connector(name)
+    assert isinstance(found, ReferenceConnector)
     if name == "yahoo":
         body = json.dumps({"chart": {"result": [CHART], "error": None}}).encode()
         with serving(lambda _: Answer(body)) as server:
@@ -105,7 +109,7 @@ each = pytest.mark.parametrize(("name", "dataset"), CASES)
 
 
 def test_every_connector_but_the_calendar_is_tried() -> None:
-    assert set(connector_names()) - {"sessions"} == set(NAMES)
+    assert set(connector_names()) - {"bars", "sessions"} == set(NAMES)
 
 
 @each
@@ -193,7 +197,11 @@ def test_a_dataset_that_there_is_not_is_named(tmp_path: Path, name: str, dataset
 
 
 @pytest.mark.parametrize("name", ["csv", "lean", "yahoo"])
-def test_what_has_no_market_files_says_what_to_do(name: str) -> None:
-    found: Any = connector(name)
-    with pytest.raises(ConfigError, match=r"no market files.*ingot ingest"):
-        found.open("somewhere", found.settings())
+def test_what_has_no_market_files_says_what_to_do(tmp_path: Path, name: str) -> None:
+    assert not isinstance(connector(name), FileConnector)
+    init(tmp_path / "lake")
+    with (
+        closing(open_parts(tmp_path / "lake", environ={})) as parts,
+        pytest.raises(ConfigError, match=r"no market files.*ingot ingest"),
+    ):
+        open_source(parts, name, "somewhere")

@@ -23,7 +23,7 @@ from ingot.tables.silver import SESSIONS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.connectors.base import Connector, FileSource
+    from ingot.connectors.base import FileConnector, FileSource
 
 SPAN = (date(2025, 11, 24), date(2025, 12, 1))
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ LANDING = Landing(
 @pytest.fixture
 def source() -> FileSource:
     settings: BaseModel = SessionsSettings()
-    made: Connector = connector
+    made: FileConnector = connector
     return made.open("", settings)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingot.connectors.csv_file.daily import read_daily
-from ingot.connectors.csv_file.lines import CsvFile
+from ingot.connectors.csv_lines import CsvFile
 from ingot.connectors.reference.rows import Bad, Good
 from ingot.connectors.rest import bundle
 from ingot.connectors.rest.client import read_json

@@ -246,8 +246,3 @@ def test_a_small_stock_dividend_cannot_be_judged_and_is_taken(tmp_path: Path) ->
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no file at .*none\.csv"):
         connector.open_reference(str(tmp_path / "none.csv"), connector.settings())
-
-
-def test_a_csv_has_no_market_files() -> None:
-    with pytest.raises(ConfigError, match="ingest actions --source csv:FILE"):
-        connector.open("x", connector.settings())

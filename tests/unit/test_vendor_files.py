@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.connectors.csv_file.lines import CsvFile
+from ingot.connectors.csv_lines import CsvFile
 from ingot.connectors.lean.source import LeanConnector, LeanSettings
 from ingot.connectors.massive.files import FolderSource
 from ingot.connectors.massive.settings import MassiveSettings

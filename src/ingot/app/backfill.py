@@ -11,7 +11,7 @@ from ingot.app.build import BuildRequest, refine
 from ingot.app.ingest import chosen_datasets, ingest
 from ingot.app.listed import listed
 from ingot.app.run import one_run
-from ingot.app.sources import open_source
+from ingot.app.sources import open_requested
 from ingot.model.progress import silent
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def plan(parts: Parts, request: LoadRequest) -> Answer:
         ConfigError: The connector, its location or a dataset is wrong.
         EntitlementError, SourceUnavailableError: The listing cannot be had.
     """
-    source = open_source(parts, request.source, request.location, options=request.options)
+    source = open_requested(parts, request)
     rows = [_planned(parts, source, d, request) for d in chosen_datasets(source, request)]
     needed = sum(row[-1] for row in rows)
     free = machine.look(parts.root).disk_free_bytes

@@ -15,7 +15,7 @@ from ingot.app.engine import open_duckdb
 from ingot.app.report import DayResult, LoadReport, Result
 from ingot.app.run import one_run
 from ingot.app.sessions import ensure_sessions
-from ingot.app.sources import open_source, parser_of
+from ingot.app.sources import open_requested, parser_of
 from ingot.errors import (
     ConfigError,
     DamagedFileError,
@@ -85,13 +85,7 @@ def ingest(parts: Parts, request: LoadRequest, *, progress: Progress = silent) -
     parts.ledger.moment(parts.clock.now(), stated=parts.clock.stated)
     ensure_sessions(parts, progress=progress)
     record_missing(parts)
-    source = open_source(
-        parts,
-        request.source,
-        request.location,
-        reference=request.reference,
-        options=request.options,
-    )
+    source = open_requested(parts, request)
     datasets = chosen_datasets(source, request)
     listed = fetch.land_new(parts, source, request, datasets, progress=progress)
     results = list(listed.results)
@@ -124,10 +118,7 @@ def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, 
     Raises:
         ConfigError: The source has no such dataset.
     """
-    there = {
-        name: replace(d, options=request.options) if request.options else d
-        for name, d in source.datasets.items()
-    }
+    there = {n: replace(d, options=request.options) for n, d in source.datasets.items()}
     if not request.datasets:
         return tuple(there.values())
     unknown = [name for name in request.datasets if name not in source.datasets]
@@ -483,9 +474,10 @@ def _missing(
 ) -> list[DayResult]:
     """Return the trade dates that should be out by now and are neither listed nor landed.
 
-    Where the request leaves an end open, nothing is expected beyond what the source lists.
+    Where the request leaves an end open, nothing is expected beyond what the source lists. A
+    source without a publication rule misses nothing.
     """
-    if not dataset.per_day:
+    if not dataset.per_day or dataset.due_hours is None:
         return []
     now = parts.clock.now()
     there = {day for name, day in listed if name == dataset.name}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from ingot.app.request import LoadRequest
 from ingot.query.requests import as_date
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ingot.app.parts import Parts
     from ingot.app.replay import Replayed
@@ -57,6 +57,42 @@ class Operations:
 
         request = _load_request(source, location, datasets, start, end, workers)
         return ingest(self._parts, request)
+
+    def write_bars(
+        self,
+        frame: object,
+        *,
+        source: str = "mine",
+        interval: Literal["1m", "1d"] = "1d",
+        zone: str = "",
+        label: Literal["start", "end"] = "start",
+        symbol: str = "",
+        columns: Mapping[str, str] | None = None,
+    ) -> LoadReport:
+        """Load bars of your own and refine them; return what was loaded, day by day.
+
+        Each date of the frame replaces what the source had of that date, as a new version: answers
+        about the past do not change. A row that breaks a rule goes to ops.quarantine.
+
+        Args:
+            frame: A frame of Polars, pandas or Arrow with the columns symbol, time, open, high,
+                low, close, volume and maybe transactions; prices as traded, in US dollars.
+            source: The source that the rows are stored under.
+            interval: 1m or 1d.
+            zone: Zone of times without a UTC offset; such times are refused without it.
+            label: Whether the time of a minute bar is its start or its end.
+            symbol: Symbol of every row, where the frame has no column for it.
+            columns: Field -> column, for columns that are named otherwise.
+
+        Raises:
+            ConfigError: It is not a frame, or an argument is wrong.
+            SchemaDriftError: A column is missing.
+        """
+        from ingot.app.own import write_bars
+
+        named = ",".join(f"{field}={column}" for field, column in (columns or {}).items())
+        options = {"name": source, "interval": interval, "zone": zone, "label": label}
+        return write_bars(self._parts, frame, options | {"symbol": symbol, "map": named})
 
     def build(
         self, *, start: Day | None = None, end: Day | None = None, workers: int | None = None

@@ -11,6 +11,7 @@ from ingot.errors import ConfigError
 
 if TYPE_CHECKING:
     from ingot.app.parts import Parts
+    from ingot.app.request import LoadRequest
     from ingot.connectors.base import Connector, FileSource, Parser
     from ingot.tables.dataset import Dataset
 
@@ -36,6 +37,21 @@ def open_source(
     if not reference and isinstance(found, FileConnector):
         return found.open(location, settings)
     raise ConfigError(_lacks(found, location, reference=reference))
+
+
+def open_requested(parts: Parts, request: LoadRequest) -> FileSource:
+    """Return the source that a request names.
+
+    Raises:
+        ConfigError: As `open_source`.
+    """
+    return open_source(
+        parts,
+        request.source,
+        request.location,
+        reference=request.reference,
+        options=request.options,
+    )
 
 
 def parser_of(parts: Parts, source: str, dataset: Dataset) -> Parser:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 _WITHOUT_FILES: Final = frozenset({"csv", "lean", "sessions", "yahoo"})
 """Connectors of ours that have no market files, or a command of their own."""
-_TITLES: Final = {"massive": "Massive (formerly Polygon.io) flat files"}
+_TITLES: Final = {
+    "bars": "bars of your own (a CSV or Parquet file)",
+    "massive": "Massive (formerly Polygon.io) flat files",
+}
 """What ours are called in the list of commands, so that listing them loads none."""
 
 
@@ -51,7 +54,7 @@ class SourceGroup(TyperGroup):
         if cmd_name not in names:
             return ctx.fail(unknown("source", cmd_name, names))
         found = connector(cmd_name)
-        about = "" if cmd_name in _TITLES else f"\n\n{inspect.getdoc(found) or ''}"
+        about = "" if cmd_name == "massive" else f"\n\n{inspect.getdoc(found) or ''}"
         info = CommandInfo(
             cmd_name,
             cls=TyperCommand,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from ingot.model.vendor_files import DEFAULT_LIMITS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ingot.model.work import RefusedRow
     from ingot.tables.dataset import Dataset
 
-AS_OPTION: Final = {"ingot_option": True}
+AS_OPTION: Final[dict[str, Any]] = {"ingot_option": True}
 """As `json_schema_extra` of a field of a settings model: `ingot ingest NAME` has it as an option.
 
 What a command chose is recorded with the dataset: its objects are parsed the same way later.

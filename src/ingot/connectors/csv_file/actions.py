@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from ingot.connectors.csv_file.lines import CsvFile, Line
+    from ingot.connectors.csv_lines import CsvFile, Line
 
 NEEDED: Final = frozenset({"symbol", "ex_date", "kind"})
 KNOWN: Final = NEEDED | {"ratio_from", "ratio_to", "cash", "currency", "known_from"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from ingot.connectors.csv_file.lines import CsvFile, Line
+    from ingot.connectors.csv_lines import CsvFile, Line
 
 _CASH: Final = ("ex-dividend", "ex_dividend", "dividend", "dividends")
 _RATIO: Final = ("split_ratio", "split", "splits")

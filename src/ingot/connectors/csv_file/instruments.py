@@ -17,7 +17,7 @@ from ingot.connectors.reference.rows import Bad, Good, InstrumentRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingot.connectors.csv_file.lines import CsvFile, Line
+    from ingot.connectors.csv_lines import CsvFile, Line
 
 NEEDED: Final = frozenset({"id", "symbol", "valid_from"})
 KNOWN: Final = NEEDED | {"valid_to", "name", "exchange", "type", "known_from"}

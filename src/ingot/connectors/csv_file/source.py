@@ -12,7 +12,7 @@ from ingot.connectors.copying import Stamp, copy_file
 from ingot.connectors.csv_file.actions import read_actions
 from ingot.connectors.csv_file.daily import is_daily, read_daily
 from ingot.connectors.csv_file.instruments import read_instruments
-from ingot.connectors.csv_file.lines import CsvFile
+from ingot.connectors.csv_lines import CsvFile
 from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
 from ingot.connectors.reference.source import ReferenceSource
 from ingot.connectors.retry import Backoff

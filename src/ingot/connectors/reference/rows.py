@@ -72,7 +72,26 @@ class DayBarRow:
     splits_to: Decimal
 
 
-Row = ActionRow | InstrumentRow | DayBarRow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarRow:
+    """One row of bronze.minute_bars or bronze.day_bars."""
+
+    ticker: str
+    volume: Decimal
+    open: Decimal
+    close: Decimal
+    high: Decimal
+    low: Decimal
+    window_start: int
+    transactions: int
+
+    @property
+    def symbol(self) -> str:
+        """The ticker."""
+        return self.ticker
+
+
+Row = ActionRow | InstrumentRow | DayBarRow | BarRow
 
 
 @dataclass(frozen=True, slots=True)

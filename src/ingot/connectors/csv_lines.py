@@ -45,6 +45,7 @@ class CsvFile:
         self._reader = csv.reader(self._lines(), strict=True)
         try:
             self.header = self._header()
+            self.header_text = "".join(self._taken).rstrip("\r\n")
         except BaseException:
             self._text.close()
             raise

@@ -1,0 +1,61 @@
+"""The connector `bars`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ingot.connectors.bars.datasets import DATASETS, NAME
+from ingot.connectors.bars.settings import BarsSettings
+from ingot.connectors.bars.source import BarsSource
+from ingot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from ingot.connectors.base import FileSource, Parser
+    from ingot.tables.dataset import Dataset
+
+_KINDS: Final = ("csv", "parquet")
+
+
+class BarsConnector:
+    """Bars of your own: --source csv:FILE or parquet:FILE.
+
+    The file has the columns symbol, time, open, high, low, close, volume and maybe transactions
+    (0 if it has none), under these names or as --map says. Prices are as traded, in US dollars.
+    """
+
+    name = NAME
+    settings = BarsSettings
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """Minutes and days."""
+        return DATASETS
+
+    def open(self, location: str, settings: BaseModel) -> FileSource:
+        """Return the file at `location` as a source.
+
+        Raises:
+            ConfigError: The location is not csv:FILE or parquet:FILE, or there is no such file.
+        """
+        kind, _, place = location.partition(":")
+        if kind not in _KINDS or not place:
+            raise ConfigError(
+                f"The location of bars was {location!r}. Write csv:FILE or parquet:FILE."
+            )
+        path = Path(place).expanduser().absolute()
+        if not path.is_file():
+            raise ConfigError(f"There is no file at {str(path)!r}. Name a file: {kind}:FILE")
+        return BarsSource(path, BarsSettings.model_validate(settings, from_attributes=True))
+
+    def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
+        """Return what parses landed objects of a dataset."""
+        del dataset
+        return BarsSource(Path(), BarsSettings.model_validate(settings, from_attributes=True))
+
+
+connector: Final = BarsConnector()

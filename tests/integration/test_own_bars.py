@@ -1,0 +1,177 @@
+"""Bars of one's own: landed, versioned and refused like any vendor's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from ingot.app.lake import Lake
+from ingot.app.parts import init, open_parts
+from ingot.cli.main import run
+from ingot.connectors.bars.connector import connector
+from ingot.errors import ConfigError, SchemaDriftError
+from ingot.model.time import FixedClock
+from ingot.testing import check_connector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HEADER = "symbol,time,open,high,low,close,volume\n"
+# 09:30 in New York in June is 13:30 UTC: four hours behind.
+MINUTES = HEADER + (
+    "AAPL,2025-06-02 09:30,100,101,99,100.5,1000\n"
+    "AAPL,2025-06-02 09:31,100.5,101,100,100.75,900.5\n"
+    "AAPL,2025-06-03 09:30,101,102,100,101.5,7\n"
+)
+DAYS = pl.DataFrame(
+    {
+        "symbol": ["AAPL", "AAPL"],
+        "time": ["2025-06-02", "2025-06-03"],
+        "open": [100.0, 101.0],
+        "high": [103.0, 104.0],
+        "low": [99.0, 100.0],
+        "close": [102.25, 103.5],
+        "volume": [1000.0, 2000.5],
+    }
+)
+
+
+def opened(root: Path, day: int) -> Lake:
+    """Open the lake on a day of July 2025; make it if there is none."""
+    init(root)
+    clock = FixedClock(datetime(2025, 7, day, 16, tzinfo=UTC))
+    environ = {"INGOT_QUARANTINE_LIMIT_PCT": "60"}
+    return Lake(open_parts(root, environ=environ, clock=clock))
+
+
+def closes(lake: Lake, known_at: str | None = None) -> list[float]:
+    """Return the closes of AAPL's day bars."""
+    answer = lake.bars("AAPL", start="2025-06-02", end="2025-06-04", known_at=known_at)
+    return [float(value) for value in answer.to_polars()["close"].to_list()]
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Callable[..., int]:
+    """Return `ingot ingest bars` of a CSV text."""
+    root = str(tmp_path / "lake")
+    assert run(["--lake", root, "init"]) == 0
+
+    def load(text: str, *options: str) -> int:
+        path = tmp_path / "bars.csv"
+        path.write_text(text)
+        return run(["--lake", root, "ingest", "bars", "--source", f"csv:{path}", *options])
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [("1m", MINUTES), ("1d", HEADER + "A,2025-06-02,1,2,1,2,5\nB,2025-06-03,1,2,1,2,5\n")],
+)
+def test_a_file_of_bars_keeps_the_contract(tmp_path: Path, interval: str, text: str) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text(text)
+    settings = connector.settings.model_validate({"interval": interval, "zone": "America/New_York"})
+    keys = check_connector(
+        connector,
+        f"csv:{path}",
+        f"bars/{interval}",
+        start=datetime(2025, 6, 1, tzinfo=UTC).date(),
+        end=datetime(2025, 6, 5, tzinfo=UTC).date(),
+        folder=tmp_path,
+        settings=settings,
+        lines=False,  # its first line says how it is read
+    )
+    assert keys == (f"bars/{interval}/2025-06-02", f"bars/{interval}/2025-06-03")
+
+
+def test_minutes_of_a_csv_file_are_refined_and_read(
+    tmp_path: Path, ingest: Callable[..., int]
+) -> None:
+    assert ingest(MINUTES, "--interval", "1m", "--zone", "America/New_York") == 0
+    assert run(["--lake", str(tmp_path / "lake"), "build"]) == 0
+    with opened(tmp_path / "lake", 2) as lake:
+        found = lake.bars("AAPL", start="2025-06-02", end="2025-06-04", interval="1m").to_polars()
+    assert found["bar_start"].to_list() == [
+        datetime(2025, 6, 2, 13, 30, tzinfo=UTC),
+        datetime(2025, 6, 2, 13, 31, tzinfo=UTC),
+        datetime(2025, 6, 3, 13, 30, tzinfo=UTC),
+    ]
+    assert found["volume"].to_list() == [1000.0, 900.5, 7.0]
+    assert set(found["source"]) == {"mine"}
+
+
+def test_a_label_at_the_end_moves_a_bar_to_its_start(
+    tmp_path: Path, ingest: Callable[..., int]
+) -> None:
+    assert ingest(MINUTES, "--interval", "1m", "--zone", "America/New_York", "--label", "end") == 0
+    with opened(tmp_path / "lake", 2) as lake:
+        found = lake.sql("SELECT min(window_start) AS first FROM bronze.minute_bars").to_polars()
+    assert found["first"].to_list() == [1748870940 * 10**9]  # 2025-06-02T13:29:00Z
+
+
+@pytest.mark.parametrize("library", ["polars", "arrow", "pandas"])
+def test_a_frame_is_loaded_and_read(tmp_path: Path, library: str) -> None:
+    convert = {"polars": DAYS.clone, "arrow": DAYS.to_arrow, "pandas": DAYS.to_pandas}
+    frame: Any = convert[library]()  # type: ignore[operator]
+    with opened(tmp_path / "lake", 1) as lake:
+        report = lake.write_bars(frame, source="model_a")
+        assert report.exit_code == 0
+        assert closes(lake) == [102.25, 103.5]
+
+
+def test_a_corrected_frame_is_a_new_version_of_its_date_alone(tmp_path: Path) -> None:
+    with opened(tmp_path / "lake", 1) as lake:
+        lake.write_bars(DAYS)
+    corrected = DAYS.with_columns(close=pl.Series([102.25, 103.75]))
+    with opened(tmp_path / "lake", 10) as lake:
+        lake.write_bars(corrected)
+        assert closes(lake) == [102.25, 103.75]
+        assert closes(lake, known_at="2025-07-05") == [102.25, 103.5]
+        versions = lake.sql("SELECT file_date, ordinal FROM ops.landings WHERE source = 'mine'")
+        assert sorted(versions.to_polars().rows()) == [
+            (datetime(2025, 6, 2).date(), 1),  # noqa: DTZ001 (a date)
+            (datetime(2025, 6, 3).date(), 1),  # noqa: DTZ001
+            (datetime(2025, 6, 3).date(), 2),  # noqa: DTZ001
+        ]
+
+
+def test_a_row_that_breaks_a_rule_is_refused_with_its_text(tmp_path: Path) -> None:
+    bad = pl.DataFrame(
+        {
+            "symbol": ["AAPL", "AAPL", "AAPL", "MSFT", "MSFT"],
+            "time": ["2025-06-02"] * 5,
+            "open": [100.0, 100.0, 100.0, 100.0, 100.0],
+            "high": [103.0] * 5,
+            "low": [99.0] * 5,
+            "close": [102.25, float("nan"), 102.25, 102.25, 102.25],
+            "volume": [1.0, 2.0, -3.0, 4.0, 4.0],
+        }
+    )
+    with opened(tmp_path / "lake", 1) as lake:
+        lake.write_bars(bad)
+        rows = lake.sql("SELECT row_number, rule, raw FROM ops.quarantine").to_polars().rows()
+    assert sorted(rows) == [
+        (2, "close", "AAPL,2025-06-02,100.0,103.0,99.0,nan,2.0"),
+        (3, "volume_is_not_negative", "AAPL,2025-06-02,100.0,103.0,99.0,102.25,-3.0"),
+        (5, "duplicate_key", "MSFT,2025-06-02,100.0,103.0,99.0,102.25,4.0"),
+    ]
+
+
+def test_wrong_input_says_what_to_do(tmp_path: Path) -> None:
+    naive = DAYS.with_columns(time=pl.lit(datetime(2025, 6, 2, 9, 30)))  # noqa: DTZ001 (naive)
+    with opened(tmp_path / "lake", 1) as lake:
+        with pytest.raises(ConfigError, match="not an IANA time zone"):
+            lake.write_bars(DAYS, zone="New York")
+        with pytest.raises(ConfigError, match="Name the zone of its times"):
+            lake.write_bars(naive, interval="1m")
+        with pytest.raises(ConfigError, match="is not FIELD=COLUMN"):
+            lake.write_bars(DAYS, columns={"price": "p"})
+        with pytest.raises(ConfigError, match="Pass a frame of Polars, pandas or Arrow"):
+            lake.write_bars([1, 2])
+        with pytest.raises(SchemaDriftError, match="missing columns: close"):
+            lake.write_bars(DAYS.drop("close"))
