@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import ingot
@@ -121,6 +122,14 @@ def test_an_answer_is_iterated_indexed_and_cut_into_batches(lake: Lake) -> None:
     assert sum(len(batch) for batch in batches) == len(answer)
     with pytest.raises(ingot.QueryError, match=r"no column 'clsoe'\. Did you mean close\?"):
         answer["clsoe"]
+
+
+def test_a_stream_holds_the_bars_of_an_answer(lake: Lake) -> None:
+    how: dict[str, Any] = {"interval": "1h", "session": "regular", "known_at": "2025-06-20"}
+    batches = list(lake.stream(["AAPL", "SPY"], **how))
+    assert pa.Table.from_batches(batches).equals(lake.bars("AAPL", "SPY", **how).arrow())
+    with pytest.raises(ingot.QueryError, match="Bars are streamed by month"):
+        next(lake.stream("AAPL", interval="1w"))
 
 
 def test_a_notebook_shows_known_at_and_the_notices(lake: Lake) -> None:
