@@ -125,7 +125,7 @@ def test_an_answer_is_iterated_indexed_and_cut_into_batches(lake: Lake) -> None:
 
 
 def test_a_stream_holds_the_bars_of_an_answer(lake: Lake) -> None:
-    how: dict[str, Any] = {"interval": "1h", "session": "regular", "known_at": "2025-06-20"}
+    how: dict[str, Any] = {"interval": "1h", "session": "regular", "known_at": at(1)}
     batches = list(lake.stream(["AAPL", "SPY"], **how))
     assert pa.Table.from_batches(batches).equals(lake.bars("AAPL", "SPY", **how).arrow())
     with pytest.raises(ingot.QueryError, match="Bars are streamed by month"):
