@@ -280,6 +280,15 @@ def test_a_clock_is_answered_with_the_current_date(lake: Lake, words: str, messa
         lake.sql(words)
 
 
+def test_sessions_begin_in_1990_with_the_shortened_days_of_then(lake: Lake) -> None:
+    # NYSE: the day after Thanksgiving closed at 14:00 until 1992 and at 13:00 since 1993.
+    assert min(lake.sessions(end="1990-02-01")["trade_date"]) == date(1990, 1, 2)
+    for day, closes in ((date(1992, 11, 27), "14:00"), (date(1993, 11, 26), "13:00")):
+        found = lake.sessions(start=day, end=day + timedelta(days=1)).in_zone("America/New_York")
+        ends = dict(zip(found["session"], found["session_end"].dt.strftime("%H:%M"), strict=True))
+        assert ends["regular"] == closes
+
+
 def test_options_are_found_where_they_are(lake: Lake) -> None:
     (said,) = [n for n in lake.bars("O:AAPL250620C00200000").notices if "options" in n]
     assert "bronze.day_bars" in said
