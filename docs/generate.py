@@ -20,10 +20,13 @@ from ingot import config, errors
 from ingot.app.lake import Lake, open_lake
 from ingot.app.steps import steps_to
 from ingot.cli.main import app
+from ingot.connectors.massive import lines
+from ingot.quality import rules
 from ingot.query.answer import Answer
 from ingot.query.requests import Adjustment, BarsOptions
 from ingot.tables.catalog import ALL_TABLES
 from ingot.tables.contract import Binding
+from ingot.transforms import quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,6 +65,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "commands.md": commands_page(),
         "python.md": python_page(),
+        "rules.md": rules_page(),
         "errors.md": errors_page(),
     }
 
@@ -134,6 +138,41 @@ def table_section(table: Table) -> str:
         checks = ((code(c.rule), c.doc, code(c.sql)) for c in table.checks)
         parts.append(grid(("rule", "a row that breaks it goes to quarantine", "SQL"), checks))
     return "\n\n".join(parts)
+
+
+def rules_page() -> str:
+    """Return the page of every rule by which a row is refused, or that a check runs."""
+    lead = (
+        "A row that breaks a rule goes to `ops.quarantine` with the rule's name, its line and its "
+        "text; the other rows are loaded. `ingot check` runs further rules over rows that are "
+        "loaded, and keeps what it finds in `ops.checks`."
+    )
+    header, *found = re.findall(r"^\| (\w+) \| (.+) \|$", lines.__doc__ or "", re.MULTILINE)
+    of_lines = [(code(rule), text) for rule, text in found]
+    of_rows = [(code(rule), doc) for rule, doc in quarantine.ROW_RULES.items()]
+    of_tables = [
+        (code(check.rule), f"{check.doc} ({table.name})")
+        for table in ALL_TABLES
+        for check in table.checks
+    ]
+    of_checks = (
+        (code(r.id), code(r.table.name), r.dimension, r.severity, sentence(r.doc))
+        for r in rules.RULES
+    )
+    refused = ("rule", "what a row must keep")
+    about_lines = (
+        "## Lines of a file\n\nA line of Massive's files is refused by the first of these. Other "
+        "sources refuse a line by the name of the field that cannot be read."
+    )
+    parts = [
+        about_lines,
+        grid(header, of_lines),
+        "## Rows\n\nRows of bronze are refused when they are refined.",
+        grid(refused, [*of_rows, *of_tables]),
+        "## Checks",
+        grid(("rule", "table", "dimension", "severity", "what is found"), of_checks),
+    ]
+    return page("Rules", lead, parts)
 
 
 def settings_page() -> str:

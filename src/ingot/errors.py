@@ -73,7 +73,7 @@ class LakeNotFoundError(ConfigError):
 
 
 class QueryError(FixRequestError):
-    """A question cannot be answered as asked."""
+    """A query cannot be answered as asked."""
 
 
 class ClockSkewError(FixRequestError):

@@ -4,6 +4,7 @@ import pytest
 
 from docs import generate
 from ingot import config
+from ingot.quality import rules
 from ingot.tables.catalog import ALL_TABLES
 
 PAGES = generate.pages()
@@ -26,6 +27,13 @@ def test_every_table_and_column_is_in_the_reference() -> None:
         assert table.doc in section
         for column in table.columns:
             assert f"| `{column.name}` | `{column.type.sql}`" in section
+
+
+def test_every_rule_is_in_the_reference() -> None:
+    named = {check.rule for table in ALL_TABLES for check in table.checks}
+    named |= {rule.id for rule in rules.RULES} | {"start_is_on_file_date", "duplicate_conflict"}
+    assert [rule for rule in sorted(named) if f"| `{rule}` |" not in PAGES["rules.md"]] == []
+    assert "| `blank_line` |" in PAGES["rules.md"]
 
 
 def test_every_setting_is_in_the_reference() -> None:

@@ -336,7 +336,7 @@ def test_bytes_are_not_written_to_a_terminal(
         ),
         (["sql", "select * from silver.minutebars"], r"Did you mean silver\.minute_bars\?"),
         (["sql", "select hihg from silver.day_bars"], r"Did you mean high\?"),
-        (["sql", "drop table silver.day_bars"], "A question is one SELECT"),
+        (["sql", "drop table silver.day_bars"], "A query is one SELECT"),
         (["sql", "select 1; select 2"], "one SELECT, but the text holds 2"),
         (["sql", "select * from ops.runs", "--known-at", "2025-06-10"], "not bound to known time"),
         (["describe", "silver.minutes"], r"Did you mean silver\.minute_bars\?"),

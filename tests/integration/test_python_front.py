@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import ingot
@@ -121,6 +122,14 @@ def test_an_answer_is_iterated_indexed_and_cut_into_batches(lake: Lake) -> None:
     assert sum(len(batch) for batch in batches) == len(answer)
     with pytest.raises(ingot.QueryError, match=r"no column 'clsoe'\. Did you mean close\?"):
         answer["clsoe"]
+
+
+def test_a_stream_holds_the_bars_of_an_answer(lake: Lake) -> None:
+    how: dict[str, Any] = {"interval": "1h", "session": "regular", "known_at": at(1)}
+    batches = list(lake.stream(["AAPL", "SPY"], **how))
+    assert pa.Table.from_batches(batches).equals(lake.bars("AAPL", "SPY", **how).arrow())
+    with pytest.raises(ingot.QueryError, match="Bars are streamed by month"):
+        next(lake.stream("AAPL", interval="1w"))
 
 
 def test_a_notebook_shows_known_at_and_the_notices(lake: Lake) -> None:
@@ -269,6 +278,15 @@ def test_tables_are_described_and_summarized_in_sql(lake: Lake) -> None:
 def test_a_clock_is_answered_with_the_current_date(lake: Lake, words: str, message: str) -> None:
     with pytest.raises(ingot.QueryError, match=message):
         lake.sql(words)
+
+
+def test_sessions_begin_in_1990_with_the_shortened_days_of_then(lake: Lake) -> None:
+    # NYSE: the day after Thanksgiving closed at 14:00 until 1992 and at 13:00 since 1993.
+    assert min(lake.sessions(end="1990-02-01")["trade_date"]) == date(1990, 1, 2)
+    for day, closes in ((date(1992, 11, 27), "14:00"), (date(1993, 11, 26), "13:00")):
+        found = lake.sessions(start=day, end=day + timedelta(days=1)).in_zone("America/New_York")
+        ends = dict(zip(found["session"], found["session_end"].dt.strftime("%H:%M"), strict=True))
+        assert ends["regular"] == closes
 
 
 def test_options_are_found_where_they_are(lake: Lake) -> None:

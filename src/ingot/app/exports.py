@@ -83,17 +83,17 @@ class Exported:
 
 
 def export(parts: Parts, order: ExportOrder, ask: Callable[[Reader], Answer]) -> Exported:
-    """Answer a question on a lake that stands still, and write the answer with its manifest.
+    """Answer a query on a lake that stands still, and write the answer with its manifest.
 
     The snapshots that were read are pinned until the export is released.
 
     Args:
         parts: The lake.
         order: Where to, and in which format.
-        ask: Asks the reader that it is given one question.
+        ask: Asks the reader that it is given one query.
 
     Raises:
-        QueryError: The answer is not settled, has no bars, the folder is in use, or the question
+        QueryError: The answer is not settled, has no bars, the folder is in use, or the query
             is wrong.
         SnapshotGoneError: A snapshot expired while it was read.
         StorageFullError, ConfigError, StorageUnavailableError: The folder cannot be written.
@@ -301,7 +301,7 @@ def _register(parts: Parts, made: Manifest, folder: Path) -> None:
 
 
 def _told(made: Manifest) -> str:
-    """Return the question on one line."""
+    """Return the query on one line."""
     asked = made.question["asked"]
     if isinstance(asked, str):
         return " ".join(asked.split())[:200]

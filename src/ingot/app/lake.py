@@ -10,7 +10,7 @@ import re
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ingot.app.operations import Operations
 from ingot.app.parts import open_parts
@@ -29,9 +29,11 @@ from ingot.query.requests import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self, Unpack
+
+    import pyarrow as pa
 
     from ingot.app.coverage import Coverage
     from ingot.app.exports import Exported
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from ingot.app.query import Reader
     from ingot.config import Settings
     from ingot.query.answer import Answer
+    from ingot.query.bars import BarsRequest
     from ingot.query.requests import (
         BarsOptions,
         Basis,
@@ -131,6 +134,24 @@ class Lake(Operations):
 
         return explained(self._reader, self._reader.bars(request, known_at), known_at)
 
+    def stream(
+        self, *symbols: str | Sequence[str], **options: Unpack[ExportOptions]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield bars of any long span as Arrow batches; memory holds one month of them.
+
+        Rows are in the order of months, then as in `bars`, whose options it takes. All are as
+        known at one moment.
+
+        >>> sum(len(batch) for batch in lake.stream("AAPL", interval="1h", session="regular"))
+        14
+
+        Raises:
+            QueryError: A bar of the request depends on those of other months.
+        """
+        from ingot.app.stream import stream
+
+        return stream(self._parts, self._reader, *self._request("stream", symbols, {**options}))
+
     def sql(
         self,
         query: str,
@@ -211,9 +232,8 @@ class Lake(Operations):
     ) -> Answer:
         """Return how two sides differ, a row per finding, with the likely cause and evidence.
 
-        >>> found = lake.reconcile("silver.day_bars", "silver.day_bars@known_at=2025-06-05")
-        >>> found["cause"].unique().to_list()
-        ['republished']
+        >>> lake.reconcile("silver.day_bars", "gold.daily_bars").columns[:2]
+        ('kind', 'cause')
 
         Args:
             a: A table (`silver.day_bars@massive`, `silver.minute_bars@known_at=2025-06-10`) or a
@@ -419,22 +439,22 @@ class Lake(Operations):
         from ingot.app import exports
 
         order = exports.ExportOrder(Path(folder), format, allow_unsettled)
-        return exports.export(self._parts, order, self._asked(symbols, query, {**options}))
-
-    def _asked(
-        self, symbols: Sequence[str | Sequence[str]], query: str | None, options: dict[str, Any]
-    ) -> Callable[[Reader], Answer]:
-        """Return what asks a reader for bars or for the rows of a query."""
         if query is None:
-            require_options("export", options, EXPORT_OPTIONS)
-            span = self._span(options.pop("start", None), options.pop("end", None))
-            known_at = options.pop("known_at", None)
-            request = bars_request(symbols, span, **options)
-            return lambda reader: reader.bars(request, known_at)
+            request, moment = self._request("export", symbols, {**options})
+            return exports.export(self._parts, order, lambda reader: reader.bars(request, moment))
         require_options("export of a query", options, SQL_OPTIONS)
+        moment = options.pop("known_at", None)
+        words = _sql_words(**cast("dict[str, Any]", options))
+        return exports.export(self._parts, order, lambda reader: reader.sql(query, moment, **words))
+
+    def _request(
+        self, query: str, symbols: Sequence[str | Sequence[str]], options: dict[str, Any]
+    ) -> tuple[BarsRequest, Moment]:
+        """Return the request for bars, and its moment, that options of a query make."""
+        require_options(query, options, EXPORT_OPTIONS)
+        span = self._span(options.pop("start", None), options.pop("end", None))
         known_at = options.pop("known_at", None)
-        words = _sql_words(**options)
-        return lambda reader: reader.sql(query, known_at, **words)
+        return bars_request(symbols, span, **options), known_at
 
     def tables(self) -> Answer:
         """Return the lake's tables with rows, size and what one row is.
@@ -499,7 +519,6 @@ def _sql_words(
 
 def _facts(lake: Lake) -> tuple[str, ...]:
     """Return what a person wants to know of a lake at a glance."""
-    found = lake.tables().arrow().to_pylist()
-    held = [f"{row['table']} {row['rows']:,} rows" for row in found if row["rows"]]
-    silver = tuple(text for text in held if text.startswith("silver."))
-    return (*(silver or ("empty",)), f"today {lake.today()}")
+    held = [f"{row['table']} {row['rows']:,} rows" for row in lake.tables() if row["rows"]]
+    silver = [text for text in held if text.startswith("silver.")]
+    return (*(silver or ["empty"]), f"today {lake.today()}")

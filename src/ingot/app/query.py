@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ingot.tables.view import Condition
 
 _BARS: Final = (silver.MINUTE_BARS, silver.DAY_BARS, gold.DAILY_BARS)
-"""Tables of bars as traded, which a question can put on a basis."""
+"""Tables of bars as traded, which a query can put on a basis."""
 _NAMED: Final = 5
 _SMALL_BYTES: Final = 8 * 1024 * 1024
 _STATED: Final = {
@@ -62,7 +62,7 @@ _MIB: Final = 1024 * 1024
 
 
 class Reader:
-    """Answers questions over one lake; safe to use from several threads."""
+    """Answers queries over one lake; safe to use from several threads."""
 
     def __init__(self, parts: Parts, log: ReadLog | None = None) -> None:
         """Read `parts`; with a log on one thread, so that the order of rows never differs."""
@@ -102,7 +102,7 @@ class Reader:
         )
 
     def close(self) -> None:
-        """End the question process and forget every answer."""
+        """End the query process and forget every answer."""
         self.__dict__.pop("perspectives", None)
         for name in ("_sandbox", "_reads"):
             opened = self.__dict__.pop(name, None)
@@ -296,7 +296,7 @@ class Reader:
     def _cached(
         self, names: Sequence[str], moment: AsOf, question: Hashable, answer: Callable[[], pa.Table]
     ) -> pa.Table:
-        """Return what is kept for the question on exactly these table states, or answer it."""
+        """Return what is kept for the query on exactly these table states, or answer it."""
         pointers = {n: self._views.pointer(n) for n in names}
         key = Key.of(pointers, moment, question)
         now = self._parts.clock.now()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ingot.model.landing import Landing
     from ingot.model.progress import Progress
 
-_FIRST: Final = date(2003, 1, 1)
-"""The oldest vendor history in Ingot begins in 2003."""
+_FIRST: Final = date(1990, 1, 1)
+"""The calendar library knows the shortened days of New York from then on."""
 _AHEAD: Final = timedelta(days=400)
 _ENOUGH: Final = timedelta(days=30)
 _NAMED_DATES: Final = 10
@@ -48,7 +48,8 @@ def _is_current(parts: Parts, calendar: Calendar, today: date) -> bool:
     """Return True if the sessions follow the rulebook of the settings and reach far enough."""
     from ingot.connectors.sessions import SessionsSettings, calendar_digest, load_rulebook
 
-    if not calendar.trade_dates or calendar.trade_dates[-1] < today + _ENOUGH:
+    days = calendar.trade_dates
+    if not days or days[0] > _FIRST + _ENOUGH or days[-1] < today + _ENOUGH:
         return False
     settings = parts.settings.vendor(SOURCE, SessionsSettings)
     return calendar.digest == calendar_digest(calendar.name, load_rulebook(settings.rulebook))
@@ -72,7 +73,8 @@ def _tell_changes(old: Calendar, new: Calendar, progress: Progress) -> None:
 
     if not old.sessions:
         return
-    changed = [day for day in diff(old, new) if day <= old.trade_dates[-1]]
+    first, last = old.trade_dates[0], old.trade_dates[-1]
+    changed = [day for day in diff(old, new) if first <= day <= last]
     if changed:
         named = ", ".join(day.isoformat() for day in changed[:_NAMED_DATES])
         more = f" and {len(changed) - _NAMED_DATES} more" if len(changed) > _NAMED_DATES else ""

@@ -73,8 +73,8 @@ class Destination:
 
     @classmethod
     def of(cls, form: Format | None, out: Path | None) -> Self:
-        """Return where rows go; without `--format` the ending of `--out` says how."""
-        return cls(form, out)
+        """Return where the summary of a load goes; it replaces the one of the load before."""
+        return cls(form, out, overwrite=True)
 
     @property
     def format(self) -> Format:

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 PURPOSES: Final = {
     "Load": ("init", "simulate", "ingest", "build", "backfill"),
-    "Ask": (
+    "Query": (
         *("bars", "sql", "symbols", "resolve", "universe"),
         *("sessions", "history", "revisions", "tables", "describe"),
     ),
-    "Judge": ("check", "reconcile"),
+    "Check": ("check", "reconcile"),
     "Export": ("export", "replay", "exports"),
     "Operate": (
         *("status", "coverage", "runs", "landings", "quarantine", "profile"),

@@ -196,13 +196,13 @@ class Settings(BaseModel):
         default=2048, ge=1, description="Bytes that an answer may have, MiB."
     )
     query_timeout_s: float = Field(
-        default=300.0, gt=0, description="Time that a question may take, seconds."
+        default=300.0, gt=0, description="Time that a query may take, seconds."
     )
     query_memory_mb: int | None = Field(
         default=None,
         ge=16,
         examples=[1000],
-        description="Memory that questions may use; by default a share of the machine's, MiB.",
+        description="Memory that queries may use; by default a share of the machine's, MiB.",
     )
     cache_mb: int = Field(
         default=64, ge=0, description="Memory for plans and small answers; 0 keeps none, MiB."

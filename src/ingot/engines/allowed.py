@@ -1,4 +1,4 @@
-"""What a question may call: functions whose value depends on their arguments alone.
+"""What a query may call: functions whose value depends on their arguments alone.
 
 Left out on purpose: whatever reads files, settings, variables, the environment, the catalog, the
 clock or a random source; whatever runs SQL or a function named by text; whatever sleeps, raises or

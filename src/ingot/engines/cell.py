@@ -1,4 +1,4 @@
-"""The process in which questions run: it may write no file, and its memory has a hard end.
+"""The process in which queries run: it may write no file, and its memory has a hard end.
 
 Started by `ingot.engines.sandbox` with an empty environment; talks in frames on its standard
 streams. A text that crashes the parser or the engine ends this process and nothing else.
@@ -27,7 +27,7 @@ _HEADROOM_MIB: Final = 768
 
 
 def main() -> None:
-    """Serve questions from standard input until it ends."""
+    """Serve queries from standard input until it ends."""
     requests, replies = _streams()
     _, payload = receive(requests)
     opened = json.loads(payload)

@@ -1,4 +1,4 @@
-"""What one question may use, and what is said when it wants more."""
+"""What one query may use, and what is said when it wants more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one question."""
+    """The bounds of one query."""
 
     memory_mb: int
     threads: int
@@ -46,17 +46,17 @@ class Size:
 
 
 def out_of_memory(limits: Limits) -> QueryError:
-    """Return the error of a question that needs more memory than it may use."""
+    """Return the error of a query that needs more memory than it may use."""
     return QueryError(
-        f"The question needs more than {limits.memory_mb} MB of memory (setting "
+        f"The query needs more than {limits.memory_mb} MB of memory (setting "
         "query_memory_mb). Ask for less, or raise the setting."
     )
 
 
 def out_of_time(limits: Limits) -> QueryError:
-    """Return the error of a question that takes longer than it may."""
+    """Return the error of a query that takes longer than it may."""
     return QueryError(
-        f"The question took longer than {limits.timeout_s:g} s (setting query_timeout_s). "
+        f"The query took longer than {limits.timeout_s:g} s (setting query_timeout_s). "
         "Ask for less, or raise the setting."
     )
 

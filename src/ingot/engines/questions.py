@@ -1,4 +1,4 @@
-"""Questions on a DuckDB instance of their own: locked, bounded, each in its own database.
+"""Queries on a DuckDB instance of their own: locked, bounded, each in its own database.
 
 This is the inside of the sandbox; it runs in a process of its own (`ingot.engines.sandbox`).
 """
@@ -39,7 +39,7 @@ _MISSING_COLUMN: Final = re.compile(r'(?:column|field) (?:named )?"([^"]+)"', re
 
 
 class Questions:
-    """Answers screened SQL over bound views, one question at a time."""
+    """Answers screened SQL over bound views, one query at a time."""
 
     def __init__(self, warehouse: Path, limits: Limits) -> None:
         """Open the instance; `warehouse` is the only folder that it may ever read."""
@@ -50,7 +50,7 @@ class Questions:
             self._connection.execute(f"SET GLOBAL {setting} = {value}")
 
     def tables_of(self, sql: str) -> frozenset[str]:
-        """Return the tables that the question names.
+        """Return the tables that the query names.
 
         Raises:
             QueryError: It is not one allowed SELECT.
@@ -61,7 +61,7 @@ class Questions:
         """Yield the answer's schema, then its batches as the engine makes them.
 
         Raises:
-            QueryError: The question is not allowed, wrong, or beyond a limit.
+            QueryError: The query is not allowed, wrong, or beyond a limit.
         """
         if missing := self.tables_of(query.sql) - views.keys():
             raise QueryError(f"The tables {', '.join(sorted(missing))} were not bound.")
@@ -104,10 +104,10 @@ class Questions:
         if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or _is_memory(text):
             return out_of_memory(self._limits)
         if isinstance(error, duckdb.BinderException):
-            return QueryError(f"The question is wrong. {text}{_hint(text, views)}")
+            return QueryError(f"The query is wrong. {text}{_hint(text, views)}")
         if isinstance(error, duckdb.PermissionException):
-            return QueryError("The question reaches outside the lake's tables, which none may.")
-        refused = QueryError(f"The question could not be answered. {text}")
+            return QueryError("The query reaches outside the lake's tables, which none may.")
+        refused = QueryError(f"The query could not be answered. {text}")
         if isinstance(error, duckdb.ConversionException):  # its text quotes what the caller wrote
             return refused
         relations = [view.relation for view in views.values()]

@@ -1,6 +1,6 @@
-"""User questions, screened and bounded, each answered in a process that can do nothing else.
+"""User queries, screened and bounded, each answered in a process that can do nothing else.
 
-A question is SQL that somebody typed. Its text is screened (`screen`), it sees only views that are
+A query is SQL that somebody typed. Its text is screened (`screen`), it sees only views that are
 bound to a moment (`questions`), and it runs in a process (`cell`) with an empty environment that
 cannot write a file and whose memory ends; when time is up, that process is ended from outside.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ingot.tables.view import View
 
 _GRACE_S: Final = 2.0
-"""Time beyond the limit in which the process may still end a question by itself."""
+"""Time beyond the limit in which the process may still end a query by itself."""
 _START_S: Final = 30.0
 """Time for a process to start, and to screen one text."""
 _CODE: Final = "import sys; sys.path[:] = {path!r}; from ingot.engines.cell import main; main()"
@@ -57,16 +57,16 @@ class Sandbox:
         max_answer_mb: int = 2048,
         parallel: int = 2,
     ) -> None:
-        """Remember the limits; a process starts with the first question.
+        """Remember the limits; a process starts with the first query.
 
         Args:
             warehouse: Folder of the lake's data files; nothing outside it can be read.
-            memory_mb: Memory of one question (setting query_memory_mb).
-            threads: Threads of one question.
-            timeout_s: Longest time of one question (setting query_timeout_s).
+            memory_mb: Memory of one query (setting query_memory_mb).
+            threads: Threads of one query.
+            timeout_s: Longest time of one query (setting query_timeout_s).
             max_rows: Most rows of one answer (setting query_max_rows).
             max_answer_mb: Most bytes of one answer, MiB (setting query_max_answer_mb).
-            parallel: Questions that run at once; others wait for their turn.
+            parallel: Queries that run at once; others wait for their turn.
         """
         self._limits = Limits(memory_mb, threads, timeout_s, max_rows, max_answer_mb)
         self._warehouse = warehouse.absolute()
@@ -76,7 +76,7 @@ class Sandbox:
         self._screened = lru_cache(maxsize=256)(self._screen)
 
     def tables_of(self, sql: str) -> frozenset[str]:
-        """Return the names of the tables that the question reads.
+        """Return the names of the tables that the query reads.
 
         Raises:
             QueryError: The text is not one SELECT made of allowed parts; says which part.
@@ -100,7 +100,7 @@ class Sandbox:
             today: What `current_date` is.
 
         Raises:
-            QueryError: The question is not allowed, wrong, or beyond a limit; the message names
+            QueryError: The query is not allowed, wrong, or beyond a limit; the message names
                 the limit's setting, or the nearest right table or column.
             DamagedFileError: A data file cannot be read.
         """
@@ -110,7 +110,7 @@ class Sandbox:
             return cell.ask(message, rows)
 
     def close(self) -> None:
-        """End the processes; a question asked later starts a new one."""
+        """End the processes; a query asked later starts a new one."""
         with self._guard:
             cells, self._free = self._free, []
         for cell in cells:
@@ -164,7 +164,7 @@ class Sandbox:
 
 
 def _started(warehouse: Path, limits: Limits) -> _Cell:
-    """Start a process and wait until it is ready, which is no part of a question's time."""
+    """Start a process and wait until it is ready, which is no part of a query's time."""
     cell = _Cell(warehouse, limits)
     try:
         with cell.ended_after(_START_S, limits):
@@ -173,7 +173,7 @@ def _started(warehouse: Path, limits: Limits) -> _Cell:
         cell.end()
         if isinstance(exc, QueryError):
             raise QueryError(
-                f"The process that answers questions did not start within {_START_S:g} s. "
+                f"The process that answers queries did not start within {_START_S:g} s. "
                 f"Is {sys.executable} a whole Python with this package, and is memory left?"
             ) from exc
         raise
@@ -276,7 +276,7 @@ class _Cell:
         if self._late:
             return out_of_time(limits)
         return QueryError(
-            f"The question ended the process that answered it: it is nested too deeply, or needs "
+            f"The query ended the process that answered it: it is nested too deeply, or needs "
             f"far more memory than the {limits.memory_mb} MB of the setting query_memory_mb. "
             "Ask for less."
         )
@@ -298,5 +298,5 @@ def _as_text(sql: str) -> str:
     try:
         sql.encode()
     except UnicodeEncodeError as exc:
-        raise QueryError("The question holds half a surrogate pair, which is no text.") from exc
+        raise QueryError("The query holds half a surrogate pair, which is no text.") from exc
     return sql

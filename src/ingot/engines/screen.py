@@ -1,4 +1,4 @@
-"""Screens the text of a question: one SELECT over named tables, made of allowed parts only.
+"""Screens the text of a query: one SELECT over named tables, made of allowed parts only.
 
 DuckDB's own parser turns the text into a tree; every node of the tree must be of a kind listed
 here, so that grammar which DuckDB gains later is refused until somebody adds it. The text itself
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Node = dict[str, Any]
 
 MAX_TEXT: Final = 100_000
-"""Longest question, in characters."""
+"""Longest query, in characters."""
 MAX_COUNT: Final = 10_000_000
 """Largest literal that a function which makes rows or elements takes."""
 MAX_WIDTH: Final = 10_000
@@ -91,7 +91,7 @@ _PLAIN_FORMAT: Final = re.compile(r"(?!.*[0-9]{3})(?!.*\*)(?!.*\{[^{}]*\{).*\Z",
 
 
 def known_names() -> dict[str, Table]:
-    """Return every name that a question may use, with the table whose rows it shows."""
+    """Return every name that a query may use, with the table whose rows it shows."""
     names = {table.name: table for table in (*all_tables(), *VIEWS)}
     histories = {t.name + HISTORY: t for t in all_tables() if t.binding in _WITH_HISTORY}
     return {**names, **histories}
@@ -129,7 +129,7 @@ def screen(
 
     Args:
         connection: Any DuckDB connection; only its parser is used.
-        sql: The question as its author wrote it.
+        sql: The query as its author wrote it.
         reserved: What `relation_names` returns: no common table and no alias may have such a name.
 
     Raises:
@@ -140,25 +140,23 @@ def screen(
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
     if len(sql) > MAX_TEXT:
-        raise QueryError(
-            f"The question has {len(sql):,} characters; at most {MAX_TEXT:,} are read."
-        )
+        raise QueryError(f"The query has {len(sql):,} characters; at most {MAX_TEXT:,} are read.")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1:
             raise QueryError(
-                f"A question is one SELECT, but the text holds {len(statements)} statements."
+                f"A query is one SELECT, but the text holds {len(statements)} statements."
             )
         (text,) = connection.execute(
             "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true)", [sql]
         ).fetchall()[0]
         tree: Node = json.loads(text)
     except duckdb.Error as exc:
-        raise QueryError(f"The question cannot be read. {exc}") from exc
+        raise QueryError(f"The query cannot be read. {exc}") from exc
     except RecursionError as exc:
-        raise QueryError("The question is nested too deeply to be read.") from exc
+        raise QueryError("The query is nested too deeply to be read.") from exc
     except UnicodeEncodeError as exc:
-        raise QueryError("The question holds half a surrogate pair, which is no text.") from exc
+        raise QueryError("The query holds half a surrogate pair, which is no text.") from exc
     if tree["error"]:
         raise QueryError(_refused_statement(tree))
     (statement,) = tree["statements"]
@@ -168,8 +166,8 @@ def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
 
 def _refused_statement(tree: Node) -> str:
     if tree.get("error_type") == "not implemented":
-        return "A question is one SELECT; it reads, and nothing else. Write SELECT ... FROM ..."
-    return f"The question cannot be read. {tree.get('error_message', '')}"
+        return "A query is one SELECT; it reads, and nothing else. Write SELECT ... FROM ..."
+    return f"The query cannot be read. {tree.get('error_message', '')}"
 
 
 class _Screen:
@@ -182,7 +180,7 @@ class _Screen:
         try:
             self._visit(root, frozenset())
         except RecursionError as exc:
-            raise QueryError("The question is nested too deeply to be read.") from exc
+            raise QueryError("The query is nested too deeply to be read.") from exc
 
     @property
     def tables(self) -> frozenset[str]:
@@ -206,7 +204,7 @@ class _Screen:
         elif kind in _TABLES or _describes(node):
             self._table(node, names)
         elif kind is not None and kind not in _MODIFIERS:
-            raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a question.")
+            raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a query.")
         for key, value in node.items():
             if key not in {"cte_map", "literal", "qualified_name"}:
                 inner = names
@@ -252,7 +250,7 @@ class _Screen:
     def _base_table(self, node: Node, names: frozenset[str]) -> None:
         path = [str(part) for part in node["qualified_name"]["path"]]
         if node.get("at_clause"):
-            raise QueryError("AT (...) cannot be used in a question; ask with known_at.")
+            raise QueryError("AT (...) cannot be used in a query; ask with known_at.")
         if len(path) == 1 and path[0].isascii() and path[0].lower() in names:
             return
         name = ".".join(path).lower()
@@ -268,7 +266,7 @@ class _Screen:
         name = _name_of(call)
         if name not in TABLE_FUNCTIONS:
             raise QueryError(
-                f"The table function {name} cannot be used in a question, which reads the lake's "
+                f"The table function {name} cannot be used in a query, which reads the lake's "
                 f"tables only.{nearest(name, list(self._known))}"
             )
 
@@ -286,7 +284,7 @@ def _describes(node: Node) -> bool:
 def _check_expression(node: Node) -> None:
     kind = node["class"]
     if kind not in _EXPRESSIONS:
-        raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a question.")
+        raise QueryError(f"{_WORDS.get(kind, kind)} cannot be used in a query.")
     if check := _CHECKS.get(kind):
         check(node)
 
@@ -304,7 +302,7 @@ def _check_function(node: Node) -> None:
     name = _name_of(node)
     if name not in FUNCTIONS:
         raise QueryError(
-            f"The function {name} cannot be used in a question: only functions of their arguments "
+            f"The function {name} cannot be used in a query: only functions of their arguments "
             f"alone can.{_instead(name)}"
         )
     arguments = [argument["expression"] for argument in node.get("arguments", ())]

@@ -56,7 +56,7 @@ def predicate_to_spark(sql: str) -> str:
 
 
 def is_ordered(sql: str) -> bool:
-    """Say whether a question says in which order its rows come.
+    """Say whether a query says in which order its rows come.
 
     A text that only DuckDB can read counts as ordered: its order is then the engine's.
 

@@ -53,7 +53,7 @@ def decoded(value: Any, kinds: Mapping[str, type]) -> Any:  # noqa: ANN401  # th
     try:
         return _decoded(value, kinds)
     except (ValueError, TypeError, OverflowError, RecursionError) as exc:
-        raise QueryError(f"The question of the manifest cannot be read: {exc}.") from exc
+        raise QueryError(f"The query of the manifest cannot be read: {exc}.") from exc
 
 
 def typed(value: Any, kind: Any, what: str) -> Any:  # noqa: ANN401  # any value, any annotation

@@ -1,4 +1,4 @@
-"""Binds tables to a moment: what each name in a question shows when asked as known at T."""
+"""Binds tables to a moment: what each name in a query shows when asked as known at T."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def table_of(name: str) -> tuple[Table, bool]:
-    """Return the contract that a question's name stands for, and whether it asks for the history.
+    """Return the contract that a query's name stands for, and whether it asks for the history.
 
     >>> table_of("silver.minute_bars_history")[1]
     True

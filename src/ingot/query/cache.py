@@ -1,7 +1,7 @@
 """An LRU of plans and small answers that can never be stale.
 
 A key holds everything that an answer depends on: the exact state of each table (its pointer), the
-moment, and the question. An answer to "now" is kept under the word `current` with the span of
+moment, and the query. An answer to "now" is kept under the word `current` with the span of
 time in which no version becomes known, and is not given outside of it.
 """
 
@@ -32,20 +32,20 @@ class Key:
     pointers: tuple[tuple[str, str], ...]
     moment: str
     """`current`, or the instant of known_at."""
-    question: Hashable
+    query: Hashable
 
     @classmethod
-    def of(cls, pointers: Mapping[str, str], as_of: AsOf, question: Hashable) -> Key:
-        """Return the key of a question.
+    def of(cls, pointers: Mapping[str, str], as_of: AsOf, query: Hashable) -> Key:
+        """Return the key of a query.
 
         Args:
             pointers: For each table that is read, what names its exact state; where landings
                 bind it, what names the state of the ledger as well.
             as_of: The moment asked for.
-            question: The text or the request, with whatever settings shape the answer.
+            query: The text or the request, with whatever settings shape the answer.
         """
         moment = CURRENT if as_of.is_now else as_of.known_at.isoformat()
-        return cls(tuple(sorted(pointers.items())), moment, question)
+        return cls(tuple(sorted(pointers.items())), moment, query)
 
 
 @dataclass(frozen=True, slots=True)

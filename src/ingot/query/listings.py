@@ -1,4 +1,4 @@
-"""SQL of the smaller questions: which symbols, which sessions, which versions of a day's bars."""
+"""SQL of the smaller queries: which symbols, which sessions, which versions of a day's bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL of silver.revisions, and of the question what a vendor changed and who used the old value."""
+"""SQL of silver.revisions, and of the query what a vendor changed and who used the old value."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def universe_sql(
     bar_sources: Sequence[str],
     instrument_sources: Sequence[str],
 ) -> str:
-    """Return the question that lists the symbols with a bar on a trade date, by symbol.
+    """Return the query that lists the symbols with a bar on a trade date, by symbol.
 
     It reads silver.day_bars, gold.daily_bars where the first has no bar of the symbol, and
     silver.instruments; `rule` is one condition over COLUMNS, already screened, that rows must keep.

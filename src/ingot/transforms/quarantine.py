@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 DUPLICATE_CONFLICT: Final = "duplicate_conflict"
 START_IS_ON_FILE_DATE: Final = "start_is_on_file_date"
+ROW_RULES: Final = {
+    START_IS_ON_FILE_DATE: "The bar starts on the New York date that its file is of.",
+    DUPLICATE_CONFLICT: "No other row of the file has the same key and other values; the row with "
+    "the most transactions, then volume, then the last one is kept.",
+}
+"""Rules of silver beside the checks of its tables, and what they ask of a row."""
 _AROUND_DAYS: Final = 10
 _ONE_DAY: Final = timedelta(days=1)
 _VALUES: Final = "open, high, low, close, volume, transactions"
