@@ -178,6 +178,12 @@ class _Assembly:
         self, spec_id: int, manifests: Iterable[ManifestFile], added: Iterable[StagedFile]
     ) -> ManifestFile:
         specs = self._metadata.specs()
+        # Read first: a writer that is left without an entry hides why.
+        entries = [
+            entry
+            for manifest in manifests
+            for entry in manifest.fetch_manifest_entry(self._table.io, discard_deleted=True)
+        ]
         with write_manifest(
             format_version=self._metadata.format_version,
             spec=specs[spec_id],
@@ -186,15 +192,14 @@ class _Assembly:
             snapshot_id=self._snapshot_id,
             avro_compression=self._compression,  # type: ignore[arg-type]  # as Iceberg spells it
         ) as writer:
-            for manifest in manifests:
-                for entry in manifest.fetch_manifest_entry(self._table.io, discard_deleted=True):
-                    if entry.data_file.file_path in self._change.remove:
-                        self._summary.remove_file(
-                            entry.data_file, self._metadata.schema(), specs[spec_id]
-                        )
-                        writer.delete(entry)
-                    else:
-                        writer.existing(entry)
+            for entry in entries:
+                if entry.data_file.file_path in self._change.remove:
+                    self._summary.remove_file(
+                        entry.data_file, self._metadata.schema(), specs[spec_id]
+                    )
+                    writer.delete(entry)
+                else:
+                    writer.existing(entry)
             for file in added:
                 writer.add(self._entry(file))
         manifest = writer.to_manifest_file()
