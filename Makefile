@@ -99,7 +99,7 @@ lock: $(UV)  ## Resolve requirements/*.txt again, with hashes
 		--output-file requirements/spark.txt
 	$(COMPILE) pyproject.toml --group build --group bench -c requirements/spark.txt \
 		--output-file requirements/bench.txt
-	$(COMPILE) --group docs --output-file requirements/docs.txt
+	$(COMPILE) --group docs -c requirements/dev.txt --output-file requirements/docs.txt
 
 .PHONY: clean
 clean:  ## Remove environments, caches and the demo's lake

@@ -72,7 +72,10 @@ def _rows(day: date) -> pa.Table:
         "known_from": start,
         "known_to": datetime(9999, 12, 31, tzinfo=UTC),
     }
-    return pa.table([pa.array([values.get(f.name, 1)], f.type) for f in schema], schema=schema)
+    return pa.table(
+        [pa.array([values.get(f.name, None if f.nullable else 1)], f.type) for f in schema],
+        schema=schema,
+    )
 
 
 if __name__ == "__main__":

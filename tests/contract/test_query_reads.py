@@ -85,8 +85,8 @@ def reads() -> Iterator[Reads]:
         yield reads
 
 
-BY_DUCKDB_THEN_BY_POLARS: list[dict[str, Any]] = [{"symbols": ("A",)}] * 4
-"""Polars is loaded for the fourth read of a process."""
+BY_DUCKDB_THEN_BY_POLARS: list[dict[str, Any]] = [{"symbols": ("A",)}] * 2
+"""Polars is loaded for the second read."""
 
 
 def narrowed(files: tuple[str, ...], known_at: datetime, **words: Any) -> tuple[View, Any]:

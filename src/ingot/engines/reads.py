@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS: Final = 65_536
 _NARROW: Final = frozenset({"symbol", "bar_start_ns"})
 """Columns whose conditions let Polars skip most of a file."""
-_FIRST_READS: Final = 3
+_FIRST_READS: Final = 1
 """Reads that take less time with the engine that is open than loading another one takes."""
 
 
@@ -91,8 +91,8 @@ class Reads:
         """Return a view's rows, these columns in this order.
 
         Polars reads the few row groups that narrow conditions leave; DuckDB reads the rest, all
-        files whose columns no longer have the names of the snapshot, and the first such reads of
-        a process, which loading Polars would only delay. Both give equal rows.
+        files whose columns no longer have the names of the snapshot, and the first such read, which
+        loading Polars would only delay. Both give equal rows.
 
         Raises:
             QueryError: It is beyond a limit; the message names the setting.
