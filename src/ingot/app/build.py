@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ingot.app import machine
 from ingot.app.checks import after_build
-from ingot.app.plan import feeds_of, refined_datasets
+from ingot.app.datasets import refined_datasets
+from ingot.app.plan import feeds_of
 from ingot.app.refine import Executor
 from ingot.app.report import LoadReport
 from ingot.app.run import one_run

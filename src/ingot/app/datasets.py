@@ -30,6 +30,16 @@ def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
             yield source, found
 
 
+def refined_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (source, dataset) that landed and is refined."""
+    return ((source, d) for source, d in landed_datasets(parts) if d.silver is not None)
+
+
+def reference_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (source, dataset) that landed as whole answers and is refined."""
+    return ((source, d) for source, d in refined_datasets(parts) if not d.per_day)
+
+
 def dataset_of(parts: Parts, source: str, name: str) -> Dataset | None:
     """Return a dataset; None where neither the lake nor a connector knows its tables."""
     facts = _recorded(parts)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ingot.app.plan import ONE_DAY, digest
 from ingot.app.step import UnitRows, Work
+from ingot.app.units import ONE_DAY, digest
 from ingot.model import known
 from ingot.model.work import Scope, Unit
 from ingot.storage.reader import ScanRequest

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from ingot.app.chains import NEAR
 from ingot.app.chosen import ACTIONS_BY_MONTH, HOLDERS_BY_MONTH
-from ingot.app.plan import ONE_DAY, digest, latest_of_feed, months
+from ingot.app.plan import latest_of_feed, months
 from ingot.app.step import UnitRows, Work
+from ingot.app.units import ONE_DAY, digest
 from ingot.app.windows import Windows
 from ingot.errors import QueryError
 from ingot.model.work import Scope, Unit

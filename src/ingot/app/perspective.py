@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ingot.app.closings import Closings
+from ingot.app.datasets import reference_datasets
 from ingot.app.holders import Holders
 from ingot.app.known import KnownRows
 from ingot.app.listed import as_table
@@ -150,9 +151,8 @@ class Perspectives:
     def _require_actions(self, basis: str) -> None:
         if self._parts.tables.plan(ScanRequest(silver.CORPORATE_ACTIONS)).rows:
             return
-        from ingot.app import reference
 
-        landed = {dataset.name for _, dataset in reference.datasets(self._parts)}
+        landed = {dataset.name for _, dataset in reference_datasets(self._parts)}
         todo = (
             "they are landed and not refined; run: ingot build"
             if "actions" in landed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
-from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ingot.app.datasets import landed_datasets
+from ingot.app.datasets import refined_datasets
 from ingot.app.step import Feed, UnitRows, Work
+from ingot.app.units import ONE_DAY, digest
 from ingot.model.landing import Outcome
 from ingot.model.work import Scope, Unit
 from ingot.storage.reader import ScanRequest
@@ -22,29 +22,8 @@ if TYPE_CHECKING:
 
     from ingot.app.parts import Parts
     from ingot.app.step import Context, Input, Step
-    from ingot.model.landing import Landing
     from ingot.tables.contract import Table
-    from ingot.tables.dataset import Dataset
     from ingot.tables.relation import Relation
-
-ONE_DAY: Final = timedelta(days=1)
-
-
-def bronze_unit(table: Table, landing: Landing) -> Unit:
-    """Return the unit that loads one version of one file."""
-    scope = Scope(
-        landing.source,
-        landing.dataset,
-        landing.file_date,
-        landing.file_date + ONE_DAY,
-        landing.landing_id,
-    )
-    return Unit(table.name, scope, f"{landing.landing_id & (2**64 - 1):016x}")
-
-
-def digest(*parts: object) -> str:
-    """Return 16 hex digits that name these parts."""
-    return sha256("|".join(str(p) for p in parts).encode()).hexdigest()[:16]
 
 
 def feeds_of(parts: Parts, step: Step) -> tuple[Feed, ...]:
@@ -57,11 +36,6 @@ def stale_units(parts: Parts, step: Step, feed: Feed, start: date, end: date) ->
     for work in (step.plan or units_of_inputs)(parts, step, feed, start, end):
         if parts.ledger.is_done(work.unit) is None:
             yield work
-
-
-def refined_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
-    """Yield each (source, dataset) that landed and is refined."""
-    return ((source, d) for source, d in landed_datasets(parts) if d.silver is not None)
 
 
 def feeds_of_files(parts: Parts, step: Step) -> Iterator[Feed]:

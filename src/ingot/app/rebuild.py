@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from ingot.app.bronze import load_again
 from ingot.app.build import BuildRequest, build
-from ingot.app.ingest import load_again
 from ingot.app.report import LoadReport
 from ingot.app.run import one_run, project
 from ingot.app.scrub import table_findings

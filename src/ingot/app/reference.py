@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.app.listed import as_table
-from ingot.app.plan import ONE_DAY, digest, refined_datasets
 from ingot.app.step import UnitRows, Work
+from ingot.app.units import ONE_DAY, digest
 from ingot.model.time import FOREVER, new_york, to_ns
 from ingot.model.work import Scope, Unit
 from ingot.storage.reader import ScanRequest
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ingot.app.step import Context, Feed, Step
     from ingot.model.landing import Landing, LandingState
     from ingot.tables.contract import ColumnType
-    from ingot.tables.dataset import Dataset
     from ingot.tables.relation import Relation
     from ingot.transforms.transform import Transform
 
@@ -62,11 +61,6 @@ class VersionInForce:
     until: datetime
     is_first: bool
     """First of its key, and in force from when it was first seen."""
-
-
-def datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
-    """Yield each (connector, dataset) that landed and is not one file per trade date."""
-    return ((source, d) for source, d in refined_datasets(parts) if not d.per_day)
 
 
 def versions_in_force(states: Iterable[LandingState]) -> tuple[VersionInForce, ...]:

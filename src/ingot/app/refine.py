@@ -12,7 +12,7 @@ from ingot.app.batch import ROUNDS, Batch, Finished
 from ingot.app.engine import open_engine
 from ingot.app.plan import stale_units
 from ingot.app.report import DayResult, Result
-from ingot.app.step import PACKAGE, TRANSFORM
+from ingot.app.units import PACKAGE, TRANSFORM
 from ingot.engines.base import CanTrail
 from ingot.errors import IngotError
 from ingot.model.landing import Outcome

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ingot.app import reference
+from ingot.app.datasets import reference_datasets
 from ingot.app.listed import listed
 from ingot.app.query import reader_of
-from ingot.app.step import TRANSFORM
+from ingot.app.units import TRANSFORM
 from ingot.model.landing import KnownBasis
 from ingot.tables import bronze, silver
 from ingot.tables.view import HISTORY, Condition
@@ -86,7 +86,7 @@ def _landings(parts: Parts) -> Iterator[tuple[Any, ...]]:
 def _earlier_rows(parts: Parts) -> Iterator[tuple[Any, ...]]:
     """Yield what is told of rows that were known before the first version that has them."""
     reader = reader_of(parts)
-    for source, dataset in reference.datasets(parts):
+    for source, dataset in reference_datasets(parts):
         states = parts.ledger.states(source, dataset.name)
         first = min((s.landing.first_seen for s in states), default=None)
         if dataset.silver is None or first is None:

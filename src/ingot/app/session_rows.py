@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from ingot.app.plan import digest
 from ingot.app.step import Feed, Step, UnitRows, Work
+from ingot.app.units import digest
 from ingot.errors import ContractBrokenError
 from ingot.model.time import new_york, to_ns
 from ingot.model.work import Scope, Unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from ingot.tables.relation import Relation
     from ingot.tables.trailing import TrailingBars
     from ingot.transforms.transform import Transform
-
-TRANSFORM: Final = "transform"
-"""Under this name a done record keeps the digest of the transform that made its rows."""
-PACKAGE: Final = "package"
-"""Under this name it keeps the package that declares the table, if Ingot itself does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ingot.app.step import PACKAGE
+from ingot.app.units import PACKAGE
 from ingot.errors import QueryError
 from ingot.tables.catalog import all_tables
 

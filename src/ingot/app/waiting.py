@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingot.app import plan
+from ingot.app import units
 from ingot.app.report import DayResult, Result, held
 from ingot.errors import LookAtDataError
 from ingot.model.landing import Outcome
@@ -25,7 +25,7 @@ def waiting(states: Iterable[LandingState]) -> list[LandingState]:
 
 def result(parts: Parts, dataset: Dataset, state: LandingState) -> DayResult:
     """Return a waiting version as it stays in every report until it is decided on."""
-    done = parts.ledger.is_done(plan.bronze_unit(dataset.bronze, state.landing))
+    done = parts.ledger.is_done(units.bronze_unit(dataset.bronze, state.landing))
     reason = done.reason if done else ""
     is_held = state.outcome is Outcome.HELD
     return DayResult(
