@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingot.app import fetch
 from ingot.app.bronze import load, missing
+from ingot.app.datasets import record_missing
 from ingot.app.report import LoadReport
 from ingot.app.run import one_run
 from ingot.app.sessions import ensure_sessions
