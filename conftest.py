@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.world import World, at
+from tests.support.world import World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ingot import Lake
 
 
-_FRONT = ("ingot.app.lake", "ingot.app.operations", "ingot.query.answer")
+_FRONT = ("ingot.app.lake", "ingot.app.operations", "ingot.query.result.answer")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks.clock import timed
-from ingot.app.simulate import SimulationRequest, simulate
+from ingot.app.operate.simulate import SimulationRequest, simulate
 from ingot.connectors.sessions import build_calendar
 
 MINUTES = "us_stocks_sip/minute_aggs_v1"

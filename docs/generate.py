@@ -18,20 +18,20 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ingot import config, errors
 from ingot.app.lake import Lake, open_lake
-from ingot.app.steps import steps_to
+from ingot.app.refine.steps import steps_to
 from ingot.cli.main import app
-from ingot.connectors.massive import lines
-from ingot.quality import rules
-from ingot.query.answer import Answer
-from ingot.query.requests import Adjustment, BarsOptions
-from ingot.tables.catalog import ALL_TABLES
+from ingot.connectors.massive.flatfiles import row_rules
+from ingot.quality.checks import rules
+from ingot.query.requests.request import Adjustment, BarsOptions
+from ingot.query.result.answer import Answer
 from ingot.tables.contract import Binding
+from ingot.tables.registry import ALL_TABLES
 from ingot.transforms import quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ingot.app.step import Step
+    from ingot.app.refine.step import Step
     from ingot.tables.contract import Table
 
     Command = TyperCommand | TyperGroup
@@ -147,7 +147,7 @@ def rules_page() -> str:
         "text; the other rows are loaded. `ingot check` runs further rules over rows that are "
         "loaded, and keeps what it finds in `ops.checks`."
     )
-    header, *found = re.findall(r"^\| (\w+) \| (.+) \|$", lines.__doc__ or "", re.MULTILINE)
+    header, *found = re.findall(r"^\| (\w+) \| (.+) \|$", row_rules.__doc__ or "", re.MULTILINE)
     of_lines = [(code(rule), text) for rule, text in found]
     of_rows = [(code(rule), doc) for rule, doc in quarantine.ROW_RULES.items()]
     of_tables = [

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchmarks.clock import repeated, timed
 from benchmarks.market import DAYS, MINUTES
-from ingot.app.ingest import ingest
-from ingot.app.parts import init, open_parts
-from ingot.app.request import LoadRequest
+from ingot.app.context.lake_context import init, open_parts
+from ingot.app.context.load_request import LoadRequest
+from ingot.app.pipeline.ingest import ingest
 
 
 def main() -> None:

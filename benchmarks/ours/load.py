@@ -13,13 +13,13 @@ from pathlib import Path
 from benchmarks.clock import tell, timed
 from benchmarks.market import DAYS, MINUTES, Market
 from benchmarks.ours.steps import Steps
-from ingot.app.ingest import ingest
-from ingot.app.parts import init, open_parts
-from ingot.app.request import LoadRequest
-from ingot.connectors.massive import doubles
+from ingot.app.context.lake_context import init, open_parts
+from ingot.app.context.load_request import LoadRequest
+from ingot.app.pipeline.ingest import ingest
+from ingot.connectors.massive.flatfiles import fast_decimals
 from ingot.tables import bronze
 
-_IMPORTED = doubles
+_IMPORTED = fast_decimals
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.clock import repeated, timed
-from ingot.model.work import Scope
-from ingot.storage.reader import ScanRequest
-from ingot.storage.tables import Replacement, TableStore
+from ingot.model.unit import Scope
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.iceberg.table_store import Replacement, TableStore
 from ingot.tables import silver
 from ingot.tables.arrow import arrow_schema
 

@@ -13,14 +13,15 @@ from pathlib import Path
 from benchmarks.clock import tell, timed
 from benchmarks.market import MINUTES
 from benchmarks.ours.steps import Steps
-from ingot.app import machine
-from ingot.app.build import BuildRequest, build
-from ingot.app.parts import open_parts
-from ingot.engines import duckdb, trailing
-from ingot.storage import commit, producers, sql_catalog, writer
+from ingot.app.context import resources
+from ingot.app.context.lake_context import open_parts
+from ingot.app.pipeline.build import BuildRequest, build
+from ingot.engines.transform import duckdb, trailing_window
+from ingot.storage.iceberg.catalog import lake_catalog
+from ingot.storage.iceberg.write import changes, commit, parquet_writer
 from ingot.tables import silver
 
-_IMPORTED = (duckdb, trailing, commit, producers, sql_catalog, writer)
+_IMPORTED = (duckdb, trailing_window, commit, changes, lake_catalog, parquet_writer)
 
 
 def main() -> None:
@@ -34,8 +35,8 @@ def main() -> None:
     steps.tell(report)
     stored = parts.tables.stats(silver.MINUTE_BARS)
     seconds, cpu = steps.seconds[f"{MINUTES} to silver.minute_bars"]
-    profile = machine.choose(
-        machine.look(lake), parts.settings, strategy=strategy, workers=None, days=len(report.days)
+    profile = resources.choose(
+        resources.look(lake), parts.settings, strategy=strategy, workers=None, days=len(report.days)
     )
     tell(
         "silver",

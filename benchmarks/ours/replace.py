@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.clock import tell, timed
 from benchmarks.market import DAYS, MINUTES
 from benchmarks.ours.steps import Steps
-from ingot.app.build import BuildRequest, build
-from ingot.app.ingest import ingest
-from ingot.app.parts import open_parts
-from ingot.app.request import LoadRequest
+from ingot.app.context.lake_context import open_parts
+from ingot.app.context.load_request import LoadRequest
+from ingot.app.pipeline.build import BuildRequest, build
+from ingot.app.pipeline.ingest import ingest
 from ingot.tables import bronze, silver
 
 if TYPE_CHECKING:
-    from ingot.app.parts import Parts
+    from ingot.app.context.lake_context import Parts
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from benchmarks.clock import cpu_s, tell
 from ingot.model.progress import StepEnded, StepStarted
 
 if TYPE_CHECKING:
-    from ingot.app.report import LoadReport
+    from ingot.app.context.report import LoadReport
     from ingot.model.progress import ProgressEvent
 
 

@@ -10,9 +10,9 @@ TYPE_CHECKING = False  # the command listens to signals before it imports what t
 if TYPE_CHECKING:
     from typing import Any
 
+    from ingot.app.context.report import LoadReport
     from ingot.app.lake import Lake
     from ingot.app.lake import open_lake as open
-    from ingot.app.report import LoadReport
     from ingot.config import Settings
     from ingot.errors import (
         ConfigError,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         ReadBackError,
         TryLaterError,
     )
-    from ingot.query.answer import Answer
-    from ingot.query.requests import Adjustment
+    from ingot.query.requests.request import Adjustment
+    from ingot.query.result.answer import Answer
 
 __all__ = [
     "Adjustment",
@@ -46,10 +46,10 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Adjustment": ("ingot.query.requests", "Adjustment"),
-    "Answer": ("ingot.query.answer", "Answer"),
+    "Adjustment": ("ingot.query.requests.request", "Adjustment"),
+    "Answer": ("ingot.query.result.answer", "Answer"),
     "Lake": ("ingot.app.lake", "Lake"),
-    "LoadReport": ("ingot.app.report", "LoadReport"),
+    "LoadReport": ("ingot.app.context.report", "LoadReport"),
     "Settings": ("ingot.config", "Settings"),
     "open": ("ingot.app.lake", "open_lake"),
     **{name: ("ingot.errors", name) for name in __all__ if name.endswith("Error")},

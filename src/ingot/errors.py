@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from ingot.model.work import RefusedRow
+    from ingot.model.unit import RefusedRow
 
 INTERRUPTED_EXIT_CODE: Final = 130
 _PRECEDENCE: Final = (5, 2, 3, 4)

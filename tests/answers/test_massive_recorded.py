@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.connectors.massive.datasets import DATASETS
-from ingot.connectors.massive.parse import parse_file
+from ingot.connectors.massive.flatfiles.parse import parse_file
 from ingot.errors import QuarantineLimitError
 from ingot.model.landing import KnownBasis, Landing
 

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from ingot.errors import QueryError
-from ingot.quality.alone import alone
-from ingot.quality.compare import Context, compare
+from ingot.quality.reconcile.compare import Context, compare
+from ingot.quality.reconcile.self_check import alone
 from ingot.tables.view import Condition
-from tests.quality_faults import differs, found_between, opened, reads, table_of
+from tests.support.quality_faults import differs, found_between, opened, reads, table_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 
 from ingot.engines.limits import Limits
-from ingot.engines.reads import Reads
+from ingot.engines.trusted_queries import Reads
 from ingot.errors import QueryError
 from ingot.model.calendar import Session
 from ingot.model.time import AsOf, Interval
-from ingot.query.answer import sources_in, to_wide
-from ingot.query.bars import BarsRequest, Sources, plan_bars
-from ingot.query.bind import bind
+from ingot.query.requests.as_known import bind
+from ingot.query.requests.bars import BarsRequest, Sources, plan_bars
+from ingot.query.result.answer import sources_in, to_wide
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.gold import DAILY_BARS
-from ingot.tables.relation import ArrowRelation
+from ingot.tables.input import ArrowRelation
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
 
 if TYPE_CHECKING:

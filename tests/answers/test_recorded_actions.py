@@ -14,9 +14,9 @@ import pytest
 
 from ingot.connectors.csv_file import connector as csv_file
 from ingot.connectors.lean import connector as lean
-from ingot.connectors.massive import connector as massive
+from ingot.connectors.massive.connector import connector as massive
 from ingot.errors import LookAtDataError
-from tests.reference_rows import load
+from tests.support.reference_rows import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingot.errors import QueryError
-from ingot.query.adjust import SPLIT, Action, Closes, adjust, factor_on
-from ingot.query.identity import Segment
-from ingot.query.requests import Adjustment
-from tests.recorded_bars import Bar, publish_bars, read_lean, rows_in
-from tests.small_market import Desk, midnight
-from tests.world import MINUTES, at
+from ingot.query.requests.adjustment import SPLIT, Action, Closes, adjust, factor_on
+from ingot.query.requests.request import Adjustment
+from ingot.query.requests.symbology import Segment
+from tests.support.recorded_bars import Bar, publish_bars, read_lean, rows_in
+from tests.support.small_market import Desk, midnight
+from tests.support.world import MINUTES, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

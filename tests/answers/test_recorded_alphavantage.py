@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recorded_bars import (
+from tests.support.recorded_bars import (
     MINUTE,
     Bar,
     bars_in,
@@ -21,12 +21,12 @@ from tests.recorded_bars import (
     rows_in,
     session_of,
 )
-from tests.world import MINUTES, World, at
+from tests.support.world import MINUTES, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.query.answer import Answer
+    from ingot.query.result.answer import Answer
 
 WEEK = (date(2019, 2, 11), date(2019, 2, 16))
 HALF_DAY = date(2020, 11, 27)

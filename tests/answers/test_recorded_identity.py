@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recorded_bars import rows_in
-from tests.small_market import Desk, day_bar
-from tests.world import at
+from tests.support.recorded_bars import rows_in
+from tests.support.small_market import Desk, day_bar
+from tests.support.world import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recorded_bars import (
+from tests.support.recorded_bars import (
     MINUTE,
     NEW_YORK,
     Bar,
@@ -24,7 +24,7 @@ from tests.recorded_bars import (
     session_of,
     trailing_15_minutes,
 )
-from tests.world import MINUTES, World, at
+from tests.support.world import MINUTES, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

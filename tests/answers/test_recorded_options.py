@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recorded_bars import Bar, lean_bars, publish_bars, rows_in
-from tests.world import World, at
+from tests.support.recorded_bars import Bar, lean_bars, publish_bars, rows_in
+from tests.support.world import World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

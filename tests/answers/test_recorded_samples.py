@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app import records
-from ingot.app.report import Result
+from ingot.app.context.report import Result
+from ingot.app.operate import records
 from ingot.errors import QuarantineLimitError
-from tests.recorded_bars import publish, rows_in
-from tests.world import DAYS, MINUTES, World, at
+from tests.support.recorded_bars import publish, rows_in
+from tests.support.world import DAYS, MINUTES, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ingot.app.context.report import LoadReport
     from ingot.app.lake import Lake
-    from ingot.app.report import LoadReport
 
 OPTION_MINUTES = "us_options_opra/minute_aggs_v1"
 OPTION_DAYS = "us_options_opra/day_aggs_v1"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app.sessions import ensure_sessions
-from tests.recorded_bars import EPOCH, rows_in
-from tests.world import World, at
+from ingot.app.refine.ensure_sessions import ensure_sessions
+from tests.support.recorded_bars import EPOCH, rows_in
+from tests.support.world import World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

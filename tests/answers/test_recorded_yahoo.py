@@ -12,7 +12,7 @@ import pytest
 
 from ingot.connectors.yahoo import connector
 from ingot.model.time import FixedClock
-from tests.reference_rows import Answer, load, patient, serving
+from tests.support.reference_rows import Answer, load, patient, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

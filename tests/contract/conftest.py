@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.engines.duckdb import DuckDBEngine
-from ingot.engines.spark import SparkEngine
+from ingot.engines.transform.duckdb import DuckDBEngine
+from ingot.engines.transform.spark import SparkEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingot.engines.base import Engine
+    from ingot.engines.transform.base import Engine
 
 # pyspark leaves the sockets of its own answers to the garbage collector.
 SPARK = (

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.storage.catalog import SqliteCatalog
-from ingot.storage.reader import Reader, ScanRequest
-from ingot.storage.tables import TableStore
-from ingot.tables.catalog import ALL_TABLES
-from tests.memory_stores import MemoryCatalog, MemoryFiles
-from tests.storage_bars import MINUTE_BARS, MONDAY, TUESDAY, load, planned_rows, rows_of
+from ingot.storage.iceberg.catalog.sqlite import SqliteCatalog
+from ingot.storage.iceberg.read.scan_planner import Reader, ScanRequest
+from ingot.storage.iceberg.table_store import TableStore
+from ingot.tables.registry import ALL_TABLES
+from tests.support.memory_stores import MemoryCatalog, MemoryFiles
+from tests.support.storage_bars import MINUTE_BARS, MONDAY, TUESDAY, load, planned_rows, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingot.storage.catalog import Catalog
+    from ingot.storage.iceberg.catalog.sqlite import Catalog
 
 BARS, SPLITS = "silver.minute_bars", "silver.corporate_actions"
 

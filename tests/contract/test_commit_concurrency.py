@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingot.errors import CommitConflictError, ContractBrokenError
-from ingot.storage.reader import ScanRequest
-from ingot.storage.tables import TableStore
-from tests.storage_bars import (
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.iceberg.table_store import TableStore
+from tests.support.storage_bars import (
     MASSIVE,
     MINUTE_BARS,
     MONDAY,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingot.storage.sql_catalog import CommitCatalog
+    from ingot.storage.iceberg.catalog.lake_catalog import CommitCatalog
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ from datetime import date
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from ingot.storage.tables import TableStore
-from tests.storage_bars import load
+from tests.support.storage_bars import load
 with TableStore(Path(sys.argv[1])) as store:
     print("ready", flush=True)
     sys.stdin.readline()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.errors import StorageFullError
-from ingot.storage.tables import TableStore
-from tests.storage_bars import (
+from ingot.storage.iceberg.table_store import TableStore
+from tests.support.storage_bars import (
     MASSIVE,
     MINUTE_BARS,
     MONDAY,

@@ -16,10 +16,10 @@ import pytest
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 
 from ingot.errors import CommitConflictError, CommitStateUnknownError, StorageUnavailableError
-from ingot.storage.reader import ScanRequest
-from ingot.storage.tables import Replacement, TableStore
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.iceberg.table_store import Replacement, TableStore
 from ingot.tables.contract import Column, String
-from tests.storage_bars import (
+from tests.support.storage_bars import (
     MINUTE_BARS,
     MONDAY,
     TUESDAY,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingot.storage.sql_catalog import CommitCatalog
+    from ingot.storage.iceberg.catalog.lake_catalog import CommitCatalog
 
 CONFLICT = CommitFailedException("409: the table has been updated by another process")
 UNKNOWN = CommitStateUnknownException("503: no reply from the catalog")

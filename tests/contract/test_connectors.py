@@ -10,7 +10,7 @@ import pytest
 from ingot.connectors.registry import connector
 from ingot.simulator.simulate import simulate
 from ingot.testing import check_connector
-from tests.world import DAYS, MINUTES
+from tests.support.world import DAYS, MINUTES
 
 if TYPE_CHECKING:
     from pathlib import Path

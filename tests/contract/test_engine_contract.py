@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.errors import ContractBrokenError, CorruptFileError, DamagedFileError, QueryError
-from ingot.tables.relation import ArrowRelation, FileRelation
-from tests.transform_markets import of_rows, rows_of
+from ingot.tables.input import ArrowRelation, FileRelation
+from tests.support.transform_markets import of_rows, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.engines.base import Engine
+    from ingot.engines.transform.base import Engine
 
 
 def prices(folder: Path, rows: list[tuple[str, Decimal]]) -> str:

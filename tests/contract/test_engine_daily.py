@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingot.model.time import FOREVER
-from ingot.model.work import Scope
+from ingot.model.unit import Scope
 from ingot.tables import gold, silver
 from ingot.tables.arrow import arrow_schema
-from ingot.tables.relation import ArrowRelation
+from ingot.tables.input import ArrowRelation
 from ingot.transforms.gold import daily_bars_sql
 from ingot.transforms.performance import performance_sql
 from ingot.transforms.silver import minute_bars_sql
-from tests.transform_markets import (
+from tests.support.transform_markets import (
     MINUTES,
     MONDAY,
     Bar,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ingot.engines.base import Engine
-    from ingot.tables.relation import Relation
+    from ingot.engines.transform.base import Engine
+    from ingot.tables.input import Relation
 
 
 def daily(

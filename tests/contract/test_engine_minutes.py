@@ -19,7 +19,7 @@ from ingot.transforms.silver import (
     minute_bars_quarantine_sql,
     minute_bars_sql,
 )
-from tests.transform_markets import (
+from tests.support.transform_markets import (
     DAYS,
     MINUTES,
     MONDAY,
@@ -40,9 +40,9 @@ from tests.transform_markets import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingot.engines.base import Engine
-    from ingot.tables.relation import ArrowRelation, Relation
-    from ingot.transforms.history import State
+    from ingot.engines.transform.base import Engine
+    from ingot.tables.input import ArrowRelation, Relation
+    from ingot.transforms.version_history import State
 
 TUESDAY = MONDAY + timedelta(days=1)
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from ingot.model.time import FOREVER
-from ingot.model.work import Scope
+from ingot.model.unit import Scope
 from ingot.tables import bronze
 from ingot.tables.arrow import arrow_schema
-from ingot.tables.relation import ArrowRelation
+from ingot.tables.input import ArrowRelation
 from ingot.transforms.reference import (
     CORPORATE_ACTIONS,
     INSTRUMENTS,
@@ -25,9 +25,9 @@ from ingot.transforms.reference import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ingot.engines.base import Engine
+    from ingot.engines.transform.base import Engine
     from ingot.tables.contract import Table
-    from ingot.tables.relation import Relation
+    from ingot.tables.input import Relation
     from ingot.transforms.transform import Transform
 
 INSTANT: Any = pa.timestamp("us", tz="UTC")

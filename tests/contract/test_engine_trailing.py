@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingot.engines.base import CanTrail
-from ingot.engines.duckdb import DuckDBEngine
-from ingot.engines.trailing import with_trailing
+from ingot.engines.transform.base import CanTrail
+from ingot.engines.transform.duckdb import DuckDBEngine
+from ingot.engines.transform.trailing_window import with_trailing
 from ingot.errors import ContractBrokenError
 from ingot.tables import silver
 from ingot.tables.arrow import arrow_schema, narrow_schema
 from ingot.transforms.silver import minute_bars_sql
-from ingot.transforms.trailing import minute_bars_trailing
-from tests.transform_markets import (
+from ingot.transforms.trailing_split import minute_bars_trailing
+from tests.support.transform_markets import (
     CONSTANTS,
     MINUTES,
     Bar,
@@ -36,7 +36,7 @@ from tests.transform_markets import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingot.engines.base import Engine
+    from ingot.engines.transform.base import Engine
     from ingot.tables.trailing import TrailingBars
 
 MINUTE_NS = 60 * 10**9

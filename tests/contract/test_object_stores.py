@@ -11,17 +11,17 @@ import pytest
 
 from ingot.errors import DamagedFileError
 from ingot.model.landing import KnownBasis, Landing
-from ingot.storage.exports import ExportStore
-from ingot.storage.files import Scratch
-from ingot.storage.landing import LandingStore
-from ingot.storage.objects import LocalObjects
-from tests.memory_stores import MemoryObjects
+from ingot.storage.fs.durable import Scratch
+from ingot.storage.fs.object_store import LocalObjects
+from ingot.storage.landing.export_records import ExportStore
+from ingot.storage.landing.store import LandingStore
+from tests.support.memory_stores import MemoryObjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingot.storage.objects import ObjectStore
+    from ingot.storage.fs.object_store import ObjectStore
 
 ODD = ("a%20b/c", "what?", "ü/Ж", "a b", "it's", "[1]*", "...")
 

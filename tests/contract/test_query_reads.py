@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.engines.limits import Limits
-from ingot.engines.reads import Reads, _narrow
+from ingot.engines.trusted_queries import Reads, _narrow
 from ingot.errors import DamagedFileError, QueryError
 from ingot.model.time import AsOf, Interval
-from ingot.query.bars import BarsRequest, Sources, plan_bars
-from ingot.query.bind import bind
+from ingot.query.requests.as_known import bind
+from ingot.query.requests.bars import BarsRequest, Sources, plan_bars
 from ingot.tables.arrow import arrow_schema
-from ingot.tables.relation import FileRelation, columns_of
+from ingot.tables.input import FileRelation, columns_of
 from ingot.tables.silver import MINUTE_BARS
 
 if TYPE_CHECKING:

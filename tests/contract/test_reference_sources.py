@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from ingot.app.parts import init, open_parts
-from ingot.app.sources import open_source
+from ingot.app.context.lake_context import init, open_parts
+from ingot.app.load.sources import open_source
 from ingot.connectors.base import FileConnector, ReferenceConnector
 from ingot.connectors.registry import connector, connector_names
 from ingot.errors import ConfigError
-from ingot.storage.records import versions_folder
+from ingot.storage.landing.records import versions_folder
 from ingot.tables import bronze, silver
-from tests.reference_rows import END, START, Answer, land, load, serving
+from tests.support.reference_rows import END, START, Answer, land, load, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

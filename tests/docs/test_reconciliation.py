@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from docs import markdown
-from ingot.quality.causes import Cause, Kind
+from ingot.quality.reconcile.causes import Cause, Kind
 
 PAGE = markdown.ROOT / "docs" / "concepts" / "reconciliation.md"
 

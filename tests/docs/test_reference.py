@@ -4,8 +4,8 @@ import pytest
 
 from docs import generate
 from ingot import config
-from ingot.quality import rules
-from ingot.tables.catalog import ALL_TABLES
+from ingot.quality.checks import rules
+from ingot.tables.registry import ALL_TABLES
 
 PAGES = generate.pages()
 

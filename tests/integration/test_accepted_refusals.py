@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from polars.testing import assert_frame_equal
 
-from ingot.app.records import decide
+from ingot.app.operate.records import decide
 from ingot.errors import QueryError
-from tests.world import MINUTES, MONDAY, World, at
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.cli.main import run
-from tests.world import DAYS, MINUTES
+from tests.support.world import DAYS, MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

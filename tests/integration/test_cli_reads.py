@@ -23,8 +23,8 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.cli.overview import PURPOSES
-from ingot.tables.catalog import ALL_TABLES
-from tests.world import DAYS, MONDAY, World, at
+from ingot.tables.registry import ALL_TABLES
+from tests.support.world import DAYS, MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app import ingest, status
+from ingot.app.context.lake_context import open_parts
 from ingot.app.lake import Lake
-from ingot.app.parts import open_parts
+from ingot.app.operate import status
+from ingot.app.pipeline import ingest
 from ingot.cli.main import run
 from ingot.errors import ClockSkewError
 from ingot.model.time import FixedClock
-from tests.children import small_world
-from tests.world import DAYS, MONDAY, World
+from tests.support.children import small_world
+from tests.support.world import DAYS, MONDAY, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.app.parts import Parts
+    from ingot.app.context.lake_context import Parts
 
 FUTURE = datetime.now(UTC) + timedelta(days=6 * 365)
 

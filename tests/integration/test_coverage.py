@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from ingot.app.coverage import coverage
+from ingot.app.trust.coverage import coverage
 from ingot.cli.main import run
 from ingot.simulator.truth import FOLDER, read_defects
-from tests.world import DAYS, MINUTES, World
+from tests.support.world import DAYS, MINUTES, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.app.coverage import Coverage
+    from ingot.app.trust.coverage import Coverage
 
 TUESDAY, WEDNESDAY, HALF_DAY = (date(2025, 7, day) for day in (1, 2, 3))
 HOLIDAY, MONDAY, LAST = (date(2025, 7, day) for day in (4, 7, 8))

@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+from ingot.app.context.lake_context import open_parts
 from ingot.app.lake import Lake
-from ingot.app.parts import open_parts
 from ingot.cli.main import run
 from ingot.model.time import FixedClock
-from tests.reference_rows import Answer, serving
-from tests.small_market import ACTIONS
+from tests.support.reference_rows import Answer, serving
+from tests.support.small_market import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

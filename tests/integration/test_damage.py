@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app import fetch
-from ingot.app.report import Result
-from ingot.app.run import begin
-from ingot.app.sources import open_source
+from ingot.app.context.report import Result
+from ingot.app.context.run_lifecycle import begin
+from ingot.app.load import land
+from ingot.app.load.sources import open_source
 from ingot.cli.main import run
 from ingot.errors import DamagedFileError
-from ingot.storage.reader import ScanRequest
-from ingot.storage.recovery import catalog_damage
-from ingot.storage.scrub import Kind
+from ingot.storage.iceberg.maintenance.metadata_recovery import catalog_damage
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.integrity.scrub import Kind
 from ingot.tables import bronze, silver
-from ingot.tables.relation import table_of
-from tests import damage
-from tests.children import publish, small_world
-from tests.damage import NOW, copied, files_of, flip, heal, scrubbed
-from tests.world import MINUTES, MONDAY, World, at
+from ingot.tables.input import table_of
+from tests.support import damage
+from tests.support.children import publish, small_world
+from tests.support.damage import NOW, copied, files_of, flip, heal, scrubbed
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -368,7 +368,7 @@ def test_an_object_damaged_before_loading_is_not_refused_and_loads_when_it_is_he
     parts = world.parts(at(1))
     source = open_source(parts, "massive", str(world.tree))
     begin(parts)
-    fetch.land_new(parts, source, world.request(), tuple(source.datasets.values()))
+    land.land_new(parts, source, world.request(), tuple(source.datasets.values()))
     objects = [parts.ledger.object_path(v.sha256) for v in parts.ledger.store.all_versions()]
     parts.close()
     kept = {path: path.read_bytes() for path in objects if path.read_bytes()[:2] == b"\x1f\x8b"}

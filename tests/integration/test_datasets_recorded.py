@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.world import DAYS, MINUTES, MONDAY, World, at, held
+from tests.support.world import DAYS, MINUTES, MONDAY, World, at, held
 
 if TYPE_CHECKING:
     from pathlib import Path

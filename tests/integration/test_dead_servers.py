@@ -17,15 +17,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from ingot.connectors.massive import connector as massive
-from ingot.connectors.pace import Pace
-from ingot.connectors.rest.client import RestClient, RestOptions
-from ingot.connectors.rest.quota import Gate, Quota
-from ingot.connectors.retry import Backoff
+from ingot.connectors.massive.connector import connector as massive
+from ingot.connectors.transport.backoff import Backoff
+from ingot.connectors.transport.http.client import RestClient, RestOptions
+from ingot.connectors.transport.http.rate_limit import Gate, Quota
+from ingot.connectors.transport.pace import Pace
 from ingot.connectors.yahoo import connector as yahoo
 from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.landing import RemoteObject
-from tests.reference_rows import Answer, patient, serving
+from tests.support.reference_rows import Answer, patient, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

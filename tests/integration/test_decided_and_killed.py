@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app.records import decide
+from ingot.app.operate.records import decide
 from ingot.errors import QueryError
-from tests.children import Counting
-from tests.world import MINUTES, MONDAY, World, at
+from tests.support.children import Counting
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

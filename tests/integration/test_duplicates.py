@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from ingot.simulator.truth import stage_path
-from tests.world import MINUTES, MONDAY, World, at
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

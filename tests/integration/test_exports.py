@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from ingot.app.exports import FORMS
+from ingot.app.exports.make import FORMS
 from ingot.cli import exports, read
 from ingot.cli.main import run
 from ingot.errors import NotReplayableError, QueryError
 from ingot.export import manifest
-from ingot.storage import maintenance
+from ingot.storage.iceberg.maintenance import orphans
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
-from tests.recorded_bars import read_lean
-from tests.world import MINUTES, World, at
+from tests.support.recorded_bars import read_lean
+from tests.support.world import MINUTES, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,7 +92,7 @@ def expire(world: World, when: datetime) -> None:
         going = parts.tables.expirable(table, keep_last=1, before=FAR)
         parts.ledger.record_expired(table.name, going)
         parts.tables.expire(table, going)
-        maintenance.set_aside(parts.tables.upkeep(table), min_age_s=0)
+        orphans.set_aside(parts.tables.upkeep(table), min_age_s=0)
     parts.close()
 
 

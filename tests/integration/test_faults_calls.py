@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.children import TUESDAY, publish, small_world
-from tests.faults import FULL, READ_ONLY, FaultServer, Outcome, compiled, drawn
-from tests.world import DAYS, MINUTES, MONDAY, at
+from tests.support.children import TUESDAY, publish, small_world
+from tests.support.faults import FULL, READ_ONLY, FaultServer, Outcome, compiled, drawn
+from tests.support.world import DAYS, MINUTES, MONDAY, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

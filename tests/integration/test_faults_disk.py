@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.errors import CommitStateUnknownError, IngotError, StorageFullError
-from tests.children import Counting, publish, small_world
-from tests.world import World, at
+from tests.support.children import Counting, publish, small_world
+from tests.support.world import World, at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.storage.boundary import Boundary
+    from ingot.storage.fs.fault_points import Boundary
 
 STEPS = (
     "file.",

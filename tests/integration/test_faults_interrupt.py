@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.children import TUESDAY, Counting, publish, small_world
-from tests.world import MONDAY, World, at
+from tests.support.children import TUESDAY, Counting, publish, small_world
+from tests.support.world import MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import pytest
 from polars.testing import assert_frame_equal
 
-from ingot.app import backfill
-from ingot.app.report import Result
+from ingot.app.context.report import Result
+from ingot.app.pipeline import backfill
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
 from ingot.model.progress import StepAdvanced
-from tests.children import TUESDAY, small_world
-from tests.world import MINUTES, MONDAY, World, at
+from tests.support.children import TUESDAY, small_world
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ingot.app.report import LoadReport
+    from ingot.app.context.report import LoadReport
     from ingot.model.progress import ProgressEvent
 
 

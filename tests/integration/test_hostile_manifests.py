@@ -16,7 +16,7 @@ import pytest
 from ingot.cli.main import run
 from ingot.errors import CorruptFileError, IngotError, QueryError
 from ingot.export import manifest
-from tests.world import World, at
+from tests.support.world import World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

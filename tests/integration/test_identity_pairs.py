@@ -17,17 +17,17 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.errors import QueryError
-from ingot.query.requests import Adjustment
-from tests.recorded_bars import Bar, rows_in
-from tests.small_market import Desk, day_bar
-from tests.world import MINUTES
+from ingot.query.requests.request import Adjustment
+from tests.support.recorded_bars import Bar, rows_in
+from tests.support.small_market import Desk, day_bar
+from tests.support.world import MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ingot.app.lake import Lake
-    from ingot.query.answer import Answer
+    from ingot.query.result.answer import Answer
 
 ONE_DAY = timedelta(days=1)
 NOW = datetime(2024, 7, 1, 16, tzinfo=UTC)

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app.sessions import ensure_sessions
-from ingot.storage import maintenance
+from ingot.app.refine.ensure_sessions import ensure_sessions
+from ingot.storage.iceberg.maintenance import orphans
 from ingot.tables import ops, silver
-from ingot.tables.catalog import ALL_TABLES
-from tests.children import KILLED, Counting, end_of, load, publish, small_world, start
-from tests.storage_bars import iceberg_rows
-from tests.world import World, at, rows_of
+from ingot.tables.registry import ALL_TABLES
+from tests.support.children import KILLED, Counting, end_of, load, publish, small_world, start
+from tests.support.storage_bars import iceberg_rows
+from tests.support.world import World, at, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ingot.storage.boundary import Boundary
+    from ingot.storage.fs.fault_points import Boundary
 
 NO_LAKE, EMPTY, LOADED = "no lake", "empty lake", "loaded lake"
 STAGE = {NO_LAKE: 1, EMPTY: 1, LOADED: 2}
@@ -128,7 +128,7 @@ def _remove_orphans(world: World) -> None:
     """Remove every file that no snapshot names, however young."""
     parts = world.parts(at(20))
     for table in ALL_TABLES:
-        maintenance.set_aside(parts.tables.upkeep(table), min_age_s=-3600)
+        orphans.set_aside(parts.tables.upkeep(table), min_age_s=-3600)
     parts.close()
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingot.errors import QueryError
-from tests.small_market import Desk, closes
-from tests.world import DAYS
+from tests.support.small_market import Desk, closes
+from tests.support.world import DAYS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.cli.main import run
-from ingot.engines.duckdb import DuckDBEngine
-from ingot.engines.sandbox import Sandbox
-from ingot.storage.reader import ScanRequest
-from ingot.storage.tables import TableStore
+from ingot.engines.sandbox.client import Sandbox
+from ingot.engines.transform.duckdb import DuckDBEngine
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.iceberg.table_store import TableStore
 from ingot.tables.silver import MINUTE_BARS
 from ingot.tables.view import View
-from tests.storage_bars import MONDAY, TUESDAY, load
+from tests.support.storage_bars import MONDAY, TUESDAY, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.errors import QueryError
-from ingot.model.known import Publication
+from ingot.model.known_time import Publication
 from ingot.model.landing import Decision, Landing, Outcome, RemoteObject
-from ingot.model.work import Done, Scope, Unit
-from ingot.storage.ledger import Ledger
+from ingot.model.unit import Done, Scope, Unit
+from ingot.storage.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.errors import CommitConflictError, ContractBrokenError
-from ingot.storage import maintenance
-from ingot.storage.commit import Proposal
-from ingot.storage.files import Scratch
-from ingot.storage.reader import ScanRequest
-from ingot.storage.tables import TableStore
-from tests.storage_bars import (
+from ingot.storage.fs.durable import Scratch
+from ingot.storage.iceberg.maintenance import orphans
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.iceberg.table_store import TableStore
+from ingot.storage.iceberg.write.commit import Proposal
+from tests.support.storage_bars import (
     MINUTE_BARS,
     MONDAY,
     TUESDAY,
@@ -42,7 +42,7 @@ SUSPENDED = """
 import sys
 from pathlib import Path
 from ingot.storage.tables import TableStore
-from tests.storage_bars import MINUTE_BARS, TUESDAY, scope, stage
+from tests.support.storage_bars import MINUTE_BARS, TUESDAY, scope, stage
 
 with TableStore.open(Path(sys.argv[1])) as store:
     work = stage(store, scope(TUESDAY), {"AAPL": 2})
@@ -67,7 +67,7 @@ def test_files_of_a_load_that_is_suspended_for_a_day_are_no_orphans(root: Path) 
         staged = Path(child.stdout.readline().strip())
         child.send_signal(signal.SIGSTOP)
         with TableStore.open(root) as store:
-            assert maintenance.set_aside(store.upkeep(MINUTE_BARS), now_s=time() + 3 * DAY_S) == ()
+            assert orphans.set_aside(store.upkeep(MINUTE_BARS), now_s=time() + 3 * DAY_S) == ()
         assert staged.exists()
         child.send_signal(signal.SIGCONT)
         child.communicate("\n")
@@ -113,11 +113,11 @@ def test_orphans_are_set_aside_first_and_deleted_a_day_later(root: Path) -> None
         os.utime(left.path, (0, 0))
         now = time()
 
-        assert maintenance.set_aside(store.upkeep(MINUTE_BARS), now_s=now) == (left.path,)
+        assert orphans.set_aside(store.upkeep(MINUTE_BARS), now_s=now) == (left.path,)
         assert not left.path.exists()
         assert store.orphans(MINUTE_BARS, now_s=now) == ()
-        assert maintenance.delete_set_aside(store.upkeep(MINUTE_BARS), now_s=now + DAY_S - 60) == ()
-        (aside,) = maintenance.delete_set_aside(store.upkeep(MINUTE_BARS), now_s=now + DAY_S)
+        assert orphans.delete_set_aside(store.upkeep(MINUTE_BARS), now_s=now + DAY_S - 60) == ()
+        (aside,) = orphans.delete_set_aside(store.upkeep(MINUTE_BARS), now_s=now + DAY_S)
 
         assert aside.name == left.path.name
         assert list(root.rglob(left.path.name)) == []
@@ -132,7 +132,7 @@ def test_a_file_that_was_set_aside_and_is_named_by_a_snapshot_is_put_back(root: 
         aside.parent.mkdir(parents=True)
         shutil.move(file.path, aside)
 
-        assert maintenance.delete_set_aside(store.upkeep(MINUTE_BARS)) == ()
+        assert orphans.delete_set_aside(store.upkeep(MINUTE_BARS)) == ()
         assert planned_rows(store) == rows_of(MONDAY, {"AAPL": 1})
 
 

@@ -17,13 +17,13 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.errors import CommitConflictError, DamagedFileError, StorageFullError
-from ingot.storage import tables
-from ingot.storage.catalog import SqliteCatalog
-from ingot.storage.reader import ScanRequest
-from ingot.storage.tables import TableStore
+from ingot.storage.iceberg import table_store
+from ingot.storage.iceberg.catalog.sqlite import SqliteCatalog
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
+from ingot.storage.iceberg.table_store import TableStore
 from ingot.tables.silver import MINUTE_BARS
-from tests.storage_bars import load
-from tests.world import MINUTES, MONDAY, World, at
+from tests.support.storage_bars import load
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +135,7 @@ def test_ops_tables_that_cannot_be_written_end_a_load_with_4_and_the_next_writes
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = World(tmp_path, symbols=20, end=world.end, datasets=(MINUTES,), vendor=world.tree)
-    real = tables.TableStore.write
+    real = table_store.TableStore.write
 
     def full(self: TableStore, table: object, *rest: object) -> object:
         if getattr(table, "namespace", "") == "ops":
@@ -143,7 +143,7 @@ def test_ops_tables_that_cannot_be_written_end_a_load_with_4_and_the_next_writes
         return real(self, table, *rest)  # type: ignore[arg-type]  # as it was called
 
     with monkeypatch.context() as patched:
-        patched.setattr(tables.TableStore, "write", full)
+        patched.setattr(table_store.TableStore, "write", full)
         report = later.ingest(at(1))
     assert report.exit_code == 4
     assert [type(error) for error in report.errors] == [StorageFullError]
@@ -163,7 +163,7 @@ def test_a_conflict_of_the_ops_tables_is_not_passed_over(
     def lost(*_: object, **__: object) -> None:
         raise CommitConflictError("ops.runs", attempts=5, reason="others")
 
-    monkeypatch.setattr("ingot.app.run.project", lost)
+    monkeypatch.setattr("ingot.app.context.run_lifecycle.project", lost)
     assert later.ingest(at(1)).exit_code == 4
 
 

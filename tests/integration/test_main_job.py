@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from polars.testing import assert_frame_equal
 
-from ingot.app.ingest import ingest
-from ingot.app.parts import open_parts
-from ingot.app.records import decide
-from ingot.app.report import Result
-from tests.world import DAYS, MINUTES, MONDAY, SATURDAY, World, at, held
+from ingot.app.context.lake_context import open_parts
+from ingot.app.context.report import Result
+from ingot.app.operate.records import decide
+from ingot.app.pipeline.ingest import ingest
+from tests.support.world import DAYS, MINUTES, MONDAY, SATURDAY, World, at, held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,16 +13,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ingot.app.report import Result
+from ingot.app.context.report import Result
 from ingot.simulator.truth import stage_path
-from tests.recorded_bars import rows_in
-from tests.world import MINUTES, MONDAY, World, at, held
+from tests.support.recorded_bars import rows_in
+from tests.support.world import MINUTES, MONDAY, World, at, held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ingot.app.context.report import LoadReport
     from ingot.app.lake import Lake
-    from ingot.app.report import LoadReport
 
 OF_ROWS = (
     "duplicate_rows_equal",

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.app import build
-from ingot.app.parts import open_parts
+from ingot.app.context.lake_context import open_parts
+from ingot.app.pipeline import build
 from ingot.cli.main import run
 from ingot.errors import ConfigError, QueryError
 from ingot.model.calendar import REGULAR
 from ingot.model.time import FixedClock
-from tests.children import small_world
-from tests.world import DAYS, MONDAY, World, at
+from tests.support.children import small_world
+from tests.support.world import DAYS, MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

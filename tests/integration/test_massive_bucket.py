@@ -16,9 +16,9 @@ import boto3
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from ingot.connectors.massive.connector import connector
 from ingot.connectors.massive.settings import MassiveSettings
-from ingot.connectors.massive.vendor import connector
-from ingot.connectors.retry import Backoff
+from ingot.connectors.transport.backoff import Backoff
 from ingot.errors import (
     ConfigError,
     EntitlementError,

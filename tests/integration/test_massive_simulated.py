@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from ingot.connectors.massive.connector import connector
 from ingot.connectors.massive.settings import MassiveSettings
-from ingot.connectors.massive.vendor import connector
 from ingot.errors import CorruptFileError, LookAtDataError, SchemaDriftError
 from ingot.model.landing import KnownBasis, Landing
 from ingot.simulator.simulate import simulate

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.query.requests import Adjustment
-from tests.recorded_bars import rows_in
-from tests.small_market import Desk, closes, weekdays
+from ingot.query.requests.request import Adjustment
+from tests.support.recorded_bars import rows_in
+from tests.support.small_market import Desk, closes, weekdays
 
 if TYPE_CHECKING:
     from pathlib import Path

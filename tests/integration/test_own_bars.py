@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from ingot.app.context.lake_context import init, open_parts
 from ingot.app.lake import Lake
-from ingot.app.parts import init, open_parts
 from ingot.cli.main import run
 from ingot.connectors.bars.connector import connector
 from ingot.errors import ConfigError, SchemaDriftError

@@ -1,6 +1,7 @@
 """Every two of ten things that happen to a company, in every way to read its bars.
 
-Answers are compared with `tests.pair_market`, which knows who traded what and nothing of the lake.
+Answers are compared with `tests.support.pair_market`, which knows who traded what and nothing of
+the lake.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from tests.pair_market import (
+from tests.support.pair_market import (
     CASH,
     CHANGED,
     END,
@@ -34,7 +35,7 @@ from tests.pair_market import (
     scale,
     scenarios,
 )
-from tests.recorded_bars import one_of
+from tests.support.recorded_bars import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingot.app.lake import Lake
-    from ingot.query.answer import Answer
+    from ingot.query.result.answer import Answer
 
 pytestmark = pytest.mark.services  # half a minute to load, minutes to query
 HALF_AND_LATE = ("late", "half")

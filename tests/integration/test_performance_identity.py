@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingot.cli.main import run
-from tests.small_market import Desk, day_bar, weekdays
+from tests.support.small_market import Desk, day_bar, weekdays
 
 if TYPE_CHECKING:
-    from tests.recorded_bars import Bar
+    from tests.support.recorded_bars import Bar
 
 DATES = weekdays(date(2014, 4, 1), 11)
 END = DATES[-1] + timedelta(days=1)

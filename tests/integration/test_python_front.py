@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import ingot
-from tests.world import MONDAY, World, at
+from tests.support.world import MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ingot.cli.main import run
-from tests.world import DAYS, MINUTES, World, at
+from tests.support.world import DAYS, MINUTES, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ import pytest
 
 from ingot.cli.main import run
 from ingot.errors import QueryError
-from ingot.query.requests import Adjustment
-from tests.small_market import Desk, day_bar, midnight, weekdays
-from tests.world import MINUTES, World, at
+from ingot.query.requests.request import Adjustment
+from tests.support.small_market import Desk, day_bar, midnight, weekdays
+from tests.support.world import MINUTES, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

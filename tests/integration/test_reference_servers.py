@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from ingot.connectors.massive import connector as massive
-from ingot.connectors.rest.client import RestClient, RestOptions
+from ingot.connectors.massive.connector import connector as massive
+from ingot.connectors.transport.http.client import RestClient, RestOptions
 from ingot.connectors.yahoo import connector as yahoo
 from ingot.errors import (
     ConfigError,
@@ -25,7 +25,7 @@ from ingot.errors import (
     SourceUnavailableError,
 )
 from ingot.model.time import FixedClock
-from tests.reference_rows import END, START, Answer, load, patient, serving
+from tests.support.reference_rows import END, START, Answer, load, patient, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from ingot.connectors.massive import connector
+from ingot.connectors.massive.connector import connector
 from ingot.simulator.simulate import simulate
-from tests.reference_rows import Loaded, load
+from tests.support.reference_rows import Loaded, load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from ingot.cli.main import run
 from ingot.errors import QueryError
 from ingot.tables.gold import PERFORMANCE
-from tests.world import BAR, DAYS, MINUTES, World, at
+from tests.support.world import BAR, DAYS, MINUTES, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

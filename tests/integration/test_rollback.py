@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from ingot.app.repair import repair
-from ingot.app.report import Result
+from ingot.app.context.report import Result
+from ingot.app.operate.repair import repair
 from ingot.tables import bronze, gold, ops, silver
-from ingot.tables.catalog import ALL_TABLES
-from tests.children import TUESDAY, publish, small_world
-from tests.world import DAYS, MONDAY, World, at
+from ingot.tables.registry import ALL_TABLES
+from tests.support.children import TUESDAY, publish, small_world
+from tests.support.world import DAYS, MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table as IcebergTable
 
-    from ingot.app.report import LoadReport
+    from ingot.app.context.report import LoadReport
     from ingot.tables.contract import Table
 
 NOW = at(9)

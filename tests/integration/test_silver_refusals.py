@@ -14,12 +14,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ingot.app.check import check
-from ingot.app.coverage import coverage
-from ingot.app.records import decide
-from ingot.app.status import status
+from ingot.app.operate.records import decide
+from ingot.app.operate.status import status
+from ingot.app.trust.check import check
+from ingot.app.trust.coverage import coverage
 from ingot.model.landing import Outcome
-from tests.world import MINUTES, MONDAY, World, at
+from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

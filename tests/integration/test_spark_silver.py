@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingot.quality.fingerprint import equal_floats, float_columns
-from ingot.storage.reader import ScanRequest
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.gold import PERFORMANCE
-from tests.world import MONDAY, World, at
+from tests.support.world import MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

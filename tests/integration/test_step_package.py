@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from docs import markdown
-from tests.world import MINUTES, World, at
+from tests.support.world import MINUTES, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path

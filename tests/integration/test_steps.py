@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ingot.app import backfill, build
-from ingot.app.step import Input, Step
-from ingot.app.steps import STEPS, all_steps, lineage, steps_to
+from ingot.app.pipeline import backfill, build
+from ingot.app.refine.step import Input, Step
+from ingot.app.refine.steps import STEPS, all_steps, lineage, steps_to
 from ingot.errors import ConfigError
-from ingot.storage.reader import ScanRequest
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables import bronze, gold, ops, silver
-from ingot.tables.catalog import installed_steps
+from ingot.tables.registry import installed_steps
 from ingot.transforms.gold import DAILY_BARS
 from ingot.transforms.silver import MINUTE_BARS
-from tests.world import MINUTES, World, at
+from tests.support.world import MINUTES, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingot.app.parts import Parts
+    from ingot.app.context.lake_context import Parts
 
 
 def test_every_derived_table_has_a_step_and_no_loaded_one() -> None:

@@ -13,17 +13,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.storage import lookup
-from ingot.storage.boundary import calm
-from tests.children import Counting, Overtaken, build, end_of, load, publish, small_world, start
-from tests.world import MONDAY, at
+from ingot.storage.fs.fault_points import calm
+from ingot.storage.ledger import queries
+from tests.support.children import (
+    Counting,
+    Overtaken,
+    build,
+    end_of,
+    load,
+    publish,
+    small_world,
+    start,
+)
+from tests.support.world import MONDAY, at
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-    from ingot.app.report import LoadReport
-    from tests.world import World
+    from ingot.app.context.report import LoadReport
+    from tests.support.world import World
 
 ENDS_WELL = {0, 4}
 """Done, or: another process was faster, run it again."""
@@ -92,7 +101,7 @@ def identical_loads(world: World, count: int, *, stage: int = 1, **how: object) 
     with parts.ledger as ledger:
         units = [
             (record.done.unit.table, record.done.unit.name)
-            for record in ledger.state.read(lambda db: lookup.runs(db, 0, 2**62))
+            for record in ledger.state.read(lambda db: queries.runs(db, 0, 2**62))
         ]
     parts.close()
     assert [unit for unit, times in Counter(units).items() if times > 1] == []

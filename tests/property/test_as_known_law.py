@@ -28,9 +28,9 @@ import pytest
 
 from ingot.quality.fingerprint import fingerprint
 from ingot.tables import gold, silver
-from tests.recorded_bars import NEW_YORK
-from tests.small_market import Desk, day_bar, weekdays
-from tests.world import rows_of
+from tests.support.recorded_bars import NEW_YORK
+from tests.support.small_market import Desk, day_bar, weekdays
+from tests.support.world import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ingot.app.context.report import LoadReport
     from ingot.app.lake import Lake
-    from ingot.app.report import LoadReport
     from ingot.tables.contract import Table
 
 pytestmark = pytest.mark.services  # a minute: three loads, each asked hundreds of times

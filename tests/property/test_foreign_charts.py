@@ -15,9 +15,9 @@ import pytest
 from ingot.connectors.csv_file.daily import read_daily
 from ingot.connectors.csv_lines import CsvFile
 from ingot.connectors.reference.rows import Bad, Good
-from ingot.connectors.rest import bundle
-from ingot.connectors.rest.client import read_json
-from ingot.connectors.rest.redact import Redactor
+from ingot.connectors.transport.http import response_bundle
+from ingot.connectors.transport.http.client import read_json
+from ingot.connectors.transport.http.redaction import Redactor
 from ingot.connectors.yahoo.chart import read_chart
 from ingot.connectors.yahoo.landed import landed_actions, landed_bars
 from ingot.connectors.yahoo.rows import read_actions, read_bars
@@ -100,7 +100,7 @@ def rows(content: bytes) -> list[Good | Bad]:
         (landed_bars(chart, START, END), read_bars),
         (landed_actions(chart), read_actions),
     ):
-        again = bundle.read(bundle.write(queries, Redactor()), "A.L")
+        again = response_bundle.read(response_bundle.write(queries, Redactor()), "A.L")
         with suppress(IngotError):
             found += read(again)
     return found

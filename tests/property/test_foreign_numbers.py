@@ -13,18 +13,18 @@ import pytest
 
 from ingot.errors import IngotError
 from ingot.model.number import number, rounded
-from ingot.quality import cells
-from ingot.quality.alone import alone
-from ingot.quality.compare import Context, compare, of_file
-from ingot.quality.readers import read
-from ingot.quality.refusals import refused_findings
-from ingot.quality.sides import described, parse
-from tests.quality_faults import reads
+from ingot.quality.reconcile import cells
+from ingot.quality.reconcile.compare import Context, compare, of_file
+from ingot.quality.reconcile.file_inputs import read
+from ingot.quality.reconcile.inputs import described, parse
+from ingot.quality.reconcile.refusals import refused_findings
+from ingot.quality.reconcile.self_check import alone
+from tests.support.quality_faults import reads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.quality.compare import Input
+    from ingot.quality.reconcile.compare import Input
 
 # What a file's cell may be, and no number of DECIMAL(18,6); then numbers; then what is not there.
 BAD = ("-inf", "inf", "1e308", "-1e308", "1e12", "abc", "1_5", "0x10", "1e9999", "\uff19")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from ingot.connectors.massive import connector as massive
+from ingot.connectors.massive.connector import connector as massive
 from ingot.connectors.yahoo import connector as yahoo
 from ingot.errors import IngotError
 from ingot.model.time import FixedClock
-from tests.reference_rows import Answer, load, patient, serving
+from tests.support.reference_rows import Answer, load, patient, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ingot.model.known import Publication
+from ingot.model.known_time import Publication
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome, RemoteObject
-from ingot.model.work import Done, Scope, Unit
-from ingot.storage.landing import LandingStore
-from ingot.storage.ledger import Ledger
-from ingot.storage.state import StateCache
+from ingot.model.unit import Done, Scope, Unit
+from ingot.storage.landing.store import LandingStore
+from ingot.storage.ledger.ledger import Ledger
+from ingot.storage.ledger.state_db import StateCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingot.connectors.massive import block as block_module
-from ingot.connectors.massive.block import BlockRefusedError, read_block
 from ingot.connectors.massive.datasets import COLUMNS
-from ingot.connectors.massive.doubles import may_be_doubles
+from ingot.connectors.massive.flatfiles import block as block_module
+from ingot.connectors.massive.flatfiles.block import BlockRefusedError, read_block
+from ingot.connectors.massive.flatfiles.fast_decimals import may_be_doubles
 from ingot.model.time import Interval
 
 if TYPE_CHECKING:

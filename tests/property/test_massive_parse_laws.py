@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingot.connectors.massive import block as block_module
-from ingot.connectors.massive.block import BlockRefusedError, read_block
 from ingot.connectors.massive.datasets import COLUMNS
-from ingot.connectors.massive.inflate import Inflated
-from ingot.connectors.massive.lines import Fault, examine
-from ingot.connectors.massive.parse import parse_file, span_of
-from ingot.connectors.massive.salvage import read_piece, salvage
+from ingot.connectors.massive.flatfiles import block as block_module
+from ingot.connectors.massive.flatfiles.block import BlockRefusedError, read_block
+from ingot.connectors.massive.flatfiles.decompress import Inflated
+from ingot.connectors.massive.flatfiles.parse import parse_file, span_of
+from ingot.connectors.massive.flatfiles.row_recovery import read_piece, salvage
+from ingot.connectors.massive.flatfiles.row_rules import Fault, examine
 from ingot.model.landing import KnownBasis, Landing
 from ingot.tables.bronze import MINUTE_BARS
 

@@ -11,16 +11,16 @@ import polars as pl
 import pytest
 
 from ingot.errors import QueryError
-from ingot.quality.compare import Context, compare
-from ingot.quality.drift import Tolerance
-from ingot.quality.sides import described, parse
-from tests.quality_faults import PRICES, reads, side_of
+from ingot.quality.reconcile.compare import Context, compare
+from ingot.quality.reconcile.inputs import described, parse
+from ingot.quality.reconcile.schema_drift import Tolerance
+from tests.support.quality_faults import PRICES, reads, side_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ingot.engines.reads import Reads
-    from ingot.quality.compare import Input
+    from ingot.engines.trusted_queries import Reads
+    from ingot.quality.reconcile.compare import Input
 
 SIX = pl.Decimal(18, 6)
 MILLIONTH = Decimal("0.000001")

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ingot.quality.compare import Context, compare
-from ingot.quality.sides import Side
-from tests.quality_faults import (
+from ingot.quality.reconcile.compare import Context, compare
+from ingot.quality.reconcile.inputs import Side
+from tests.support.quality_faults import (
     PRICES,
     VALUES,
     Expected,

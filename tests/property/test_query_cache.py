@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingot.model.time import AsOf
-from ingot.query.cache import CURRENT, Cache, Key
+from ingot.query.plan_cache import CURRENT, Cache, Key
 
 T = datetime(2025, 6, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

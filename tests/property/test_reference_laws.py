@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from ingot.connectors.lean.bundle import Line
 from ingot.connectors.lean.factors import read_actions
 from ingot.connectors.reference.rows import ActionRow, Good
-from ingot.connectors.rest import bundle
-from ingot.connectors.rest.bundle import Query
-from ingot.connectors.rest.redact import Redactor
+from ingot.connectors.transport.http import response_bundle
+from ingot.connectors.transport.http.redaction import Redactor
+from ingot.connectors.transport.http.response_bundle import Query
 
 RATIOS = [(2, 1), (3, 2), (7, 1), (4, 1), (1, 10), (1, 8), (20, 1), (5, 4)]
 Step = tuple[int, tuple[int, int] | None, int, int]
@@ -99,5 +99,5 @@ def test_a_bundle_gives_any_rows_back(rows: list[dict[str, Any]]) -> None:
         def text(self, text: str) -> str:
             return text
 
-    content = bundle.write([Query("q", tuple(rows))], Blind())
-    assert bundle.read(content, "key") == [Query("q", tuple(rows))]
+    content = response_bundle.write([Query("q", tuple(rows))], Blind())
+    assert response_bundle.read(content, "key") == [Query("q", tuple(rows))]

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingot.engines.allowed import SPECIAL_NAMES, TODAY
 from ingot.engines.params import packed
-from ingot.engines.sandbox import Sandbox
-from ingot.engines.screen import relation_names, screen
+from ingot.engines.sandbox.client import Sandbox
+from ingot.engines.sandbox.function_allowlist import SPECIAL_NAMES, TODAY
+from ingot.engines.sandbox.validator import relation_names, screen
 from ingot.errors import QueryError
-from ingot.tables.relation import FileRelation
+from ingot.tables.input import FileRelation
 from ingot.tables.view import Condition, View
-from tests.sandbox_attempts import attempts
+from tests.support.sandbox_attempts import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingot.simulator import noise
-from ingot.simulator.bars import Bars
-from ingot.simulator.day import minute_bars
-from ingot.simulator.market import Market
-from ingot.simulator.massive import row_text, text_chunks
-from ingot.simulator.prices import on_tick, ticks_down, ticks_up
+from ingot.simulator.market import hashing
+from ingot.simulator.market.bars import Bars
+from ingot.simulator.market.market import Market
+from ingot.simulator.market.minute_bars import minute_bars
+from ingot.simulator.market.prices import on_tick, ticks_down, ticks_up
 from ingot.simulator.simulate import simulate
+from ingot.simulator.vendor.flatfile import row_text, text_chunks
 
 NEW_YORK = ZoneInfo("America/New_York")
 STOCKS, OPTIONS = "us_stocks_sip", "us_options_opra"
@@ -223,16 +223,16 @@ def test_moving_by_ticks_stays_on_ticks(dollars: float, count: int) -> None:
 
 @given(x=st.floats(-8, 8))
 def test_our_exponential_is_the_exponential(x: float) -> None:
-    found = float(noise.exp(np.array([x]))[0])
+    found = float(hashing.exp(np.array([x]))[0])
     assert found == pytest.approx(float(np.exp(x)), rel=1e-12)
 
 
 def test_hashes_are_even_and_do_not_follow_each_other() -> None:
-    found = noise.words(noise.key("test"), np.arange(200)[:, None], np.arange(500)[None, :])
+    found = hashing.words(hashing.key("test"), np.arange(200)[:, None], np.arange(500)[None, :])
     assert len(np.unique(found)) == found.size
-    first, second = noise.lane(found, 0).ravel(), noise.lane(found, 1).ravel()
+    first, second = hashing.lane(found, 0).ravel(), hashing.lane(found, 1).ravel()
     assert first.mean() == pytest.approx(0.5, abs=0.005)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.01
     assert abs(np.corrcoef(first[1:], first[:-1])[0, 1]) < 0.01
-    curve = noise.bell(found).ravel()
+    curve = hashing.bell(found).ravel()
     assert (curve.mean(), curve.std()) == pytest.approx((0.0, 1.0), abs=0.01)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingot.storage.tables import TableStore
-from tests.storage_bars import (
+from ingot.storage.iceberg.table_store import TableStore
+from tests.support.storage_bars import (
     DAILY_BARS,
     MINUTE_BARS,
     MONDAY,
@@ -28,7 +28,7 @@ from tests.storage_bars import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingot.model.work import Scope
+    from ingot.model.unit import Scope
     from ingot.tables.contract import Table
 
 SOURCES = ("massive", "yahoo")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingot.engines.duckdb import DuckDBEngine
+from ingot.engines.transform.duckdb import DuckDBEngine
 from ingot.transforms.silver import minute_bars_quarantine_sql, minute_bars_sql
-from tests.transform_markets import (
+from tests.support.transform_markets import (
     CONSTANTS,
     MINUTES,
     MONDAY,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingot.tables.relation import Relation
+    from ingot.tables.input import Relation
 
 BOUNDS = sessions(MONDAY - timedelta(days=3), MONDAY, MONDAY + timedelta(days=1))
 START_NS = at("15:50")

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from ingot.engines.duckdb import DuckDBEngine
+from ingot.engines.transform.duckdb import DuckDBEngine
 from ingot.model.time import FOREVER
-from ingot.model.work import Scope
-from ingot.tables.relation import ArrowRelation
+from ingot.model.unit import Scope
+from ingot.tables.input import ArrowRelation
 from ingot.transforms.performance import (
     BASES,
     LONGEST_PAUSE,
     LOOKBACK_SESSIONS,
     performance_sql,
 )
-from tests.transform_markets import (
+from tests.support.transform_markets import (
     acting_rows,
     calendar_rows,
     closes_schema,
@@ -35,7 +35,7 @@ from tests.transform_markets import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ingot.tables.relation import Relation
+    from ingot.tables.input import Relation
 
 FIRST = date(2024, 9, 2)
 SESSIONS = 150

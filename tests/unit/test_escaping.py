@@ -14,14 +14,14 @@ from rich.console import Console
 
 from ingot import errors
 from ingot.cli import progress
-from ingot.cli.choices import Format
-from ingot.cli.destination import Destination, notice
 from ingot.cli.main import run
+from ingot.cli.options import Format
+from ingot.cli.output import Destination, notice
 from ingot.errors import CorruptFileError, IngotError, NotReplayableError, SchemaDriftError
 from ingot.escaping import escaped, escaped_lines
 from ingot.model.progress import Notice, StepAdvanced, StepStarted
-from ingot.query.answer import Answer
-from ingot.query.printed import brief, html, printed
+from ingot.query.result.answer import Answer
+from ingot.query.result.text_table import brief, html, printed
 
 if TYPE_CHECKING:
     from pathlib import Path

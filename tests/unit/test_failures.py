@@ -21,11 +21,11 @@ from ingot.errors import (
     StorageUnavailableError,
 )
 from ingot.failures import failure_of, reading
-from ingot.storage.border import bordered
-from ingot.storage.exports import ExportStore
-from ingot.storage.landing import LandingStore
-from ingot.storage.ledger import Ledger
-from ingot.storage.tables import TableStore
+from ingot.storage.fs.os_errors import bordered
+from ingot.storage.iceberg.table_store import TableStore
+from ingot.storage.landing.export_records import ExportStore
+from ingot.storage.landing.store import LandingStore
+from ingot.storage.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

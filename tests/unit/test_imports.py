@@ -123,14 +123,14 @@ def test_a_new_lake_takes_no_iceberg_library(tmp_path: Path) -> None:
         "ingot.config",
         "ingot.errors",
         "ingot.model.calendar",
-        "ingot.model.known",
-        "ingot.storage.files",
-        "ingot.storage.landing",
-        "ingot.storage.ledger",
-        "ingot.storage.state",
+        "ingot.model.known_time",
+        "ingot.storage.fs.durable",
+        "ingot.storage.landing.store",
+        "ingot.storage.ledger.ledger",
+        "ingot.storage.ledger.state_db",
         "ingot.connectors.registry",
         "ingot.connectors.massive",
-        "ingot.tables.catalog",
+        "ingot.tables.registry",
     ],
 )
 def test_finding_nothing_new_loads_no_engine(module: str) -> None:
@@ -143,4 +143,4 @@ def test_only_who_asks_a_vendor_loads_the_http_client() -> None:
         "source = connector.open_reference('AAPL', connector.settings())"
     )
     assert "httpx" not in loaded_by(code)
-    assert "httpx" in loaded_by("import ingot.connectors.rest.exchange")
+    assert "httpx" in loaded_by("import ingot.connectors.transport.http.exchange")

@@ -13,11 +13,11 @@ from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform, parse_transform
 
-from ingot.app.parts import init
-from ingot.storage.catalog import SqliteCatalog
-from ingot.storage.new_tables import first_metadata
-from ingot.storage.schema import iceberg_schema
-from ingot.tables.catalog import ALL_TABLES
+from ingot.app.context.lake_context import init
+from ingot.storage.iceberg.catalog.new_tables import first_metadata
+from ingot.storage.iceberg.catalog.sqlite import SqliteCatalog
+from ingot.storage.iceberg.layout.schema import iceberg_schema
+from ingot.tables.registry import ALL_TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path

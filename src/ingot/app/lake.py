@@ -12,13 +12,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ingot.app.context.lake_context import open_parts
 from ingot.app.operations import Operations
-from ingot.app.parts import open_parts
 from ingot.errors import QueryError
 from ingot.model.time import as_of
-from ingot.query import listings
-from ingot.query.adjust import FORMULAS, RAW
-from ingot.query.requests import (
+from ingot.query.requests import listings
+from ingot.query.requests.adjustment import FORMULAS, RAW
+from ingot.query.requests.request import (
     EXPORT_OPTIONS,
     SQL_OPTIONS,
     Adjustment,
@@ -35,14 +35,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ingot.app.coverage import Coverage
-    from ingot.app.exports import Exported
-    from ingot.app.parts import Parts
-    from ingot.app.query import Reader
+    from ingot.app.context.lake_context import Parts
+    from ingot.app.exports.make import Exported
+    from ingot.app.read.reader import Reader
+    from ingot.app.trust.coverage import Coverage
     from ingot.config import Settings
-    from ingot.query.answer import Answer
-    from ingot.query.bars import BarsRequest
-    from ingot.query.requests import (
+    from ingot.query.requests.bars import BarsRequest
+    from ingot.query.requests.request import (
         BarsOptions,
         Basis,
         Day,
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         Params,
         SessionName,
     )
+    from ingot.query.result.answer import Answer
 
 _SHOW_TABLES: Final = re.compile(r"\s*show\s+(all\s+)?tables\s*;?\s*", re.IGNORECASE)
 
@@ -90,7 +90,7 @@ class Lake(Operations):
 
     @cached_property
     def _reader(self) -> Reader:
-        from ingot.app.query import reader_of
+        from ingot.app.read.reader import reader_of
 
         return reader_of(self._parts)
 
@@ -130,7 +130,7 @@ class Lake(Operations):
         request = bars_request(
             symbols, span, interval=interval, session=session, basis=basis, **options
         )
-        from ingot.app.absent import explained
+        from ingot.app.read.absent_symbols import explained
 
         return explained(self._reader, self._reader.bars(request, known_at), known_at)
 
@@ -148,7 +148,7 @@ class Lake(Operations):
         Raises:
             QueryError: A bar of the request depends on those of other months.
         """
-        from ingot.app.stream import stream
+        from ingot.app.read.stream import stream
 
         return stream(self._parts, self._reader, *self._request("stream", symbols, {**options}))
 
@@ -194,9 +194,9 @@ class Lake(Operations):
         The date is today by default. No row, and a notice, where no instrument holds it.
         """
         day = self.today() if date is None else as_date("date", date)
-        from ingot.app import identity
+        from ingot.app.read import symbology
 
-        return identity.resolve(self._parts, self._reader, symbol, day, known_at)
+        return symbology.resolve(self._parts, self._reader, symbol, day, known_at)
 
     def universe(self, date: Day, *, known_at: Moment = None, rule: str | None = None) -> Answer:
         """Return the symbols that traded on `date`, delisted ones included.
@@ -215,9 +215,9 @@ class Lake(Operations):
             QueryError: The rule is not a condition over these columns.
         """
         day = as_date("date", date)
-        from ingot.app import identity
+        from ingot.app.read import symbology
 
-        return identity.universe(self._parts, self._reader, day, known_at, rule=rule)
+        return symbology.universe(self._parts, self._reader, day, known_at, rule=rule)
 
     def reconcile(
         self,
@@ -250,7 +250,7 @@ class Lake(Operations):
             CorruptFileError: A file cannot be read.
         """
         first, last = self._span(start, end)
-        from ingot.app.reconcile import ReconcileRequest, reconcile
+        from ingot.app.trust.reconcile import ReconcileRequest, reconcile
 
         request = ReconcileRequest(a, b, first, last, tuple(symbols), layer, known_at)
         return reconcile(self._parts, request).answer
@@ -272,7 +272,7 @@ class Lake(Operations):
             QueryError: There is no such table or rule.
         """
         first, last = self._span(start, end)
-        from ingot.app.check import check
+        from ingot.app.trust.check import check
 
         return check(self._parts, table=table, start=first, end=last, rules=rules).answer
 
@@ -336,7 +336,7 @@ class Lake(Operations):
             QueryError: A word or a moment is wrong.
         """
         first, last = self._span(start, end)
-        from ingot.app import revisions
+        from ingot.app.trust import revisions
 
         return revisions.revisions(
             self._parts,
@@ -354,9 +354,9 @@ class Lake(Operations):
         >>> lake.retroactive().columns[:2]
         ('exception', 'affects')
         """
-        from ingot.app import retroactive
+        from ingot.app.trust import as_known_exceptions
 
-        return retroactive.retroactive(self._parts)
+        return as_known_exceptions.retroactive(self._parts)
 
     def coverage(
         self,
@@ -381,7 +381,7 @@ class Lake(Operations):
         Raises:
             QueryError: A date or the moment is wrong, or there are more rows than a limit.
         """
-        from ingot.app import coverage
+        from ingot.app.trust import coverage
 
         return coverage.coverage(
             self._parts,
@@ -398,7 +398,7 @@ class Lake(Operations):
         >>> lake.save_coverage(start="2025-06-02", end="2025-06-03") > 0
         True
         """
-        from ingot.app import coverage
+        from ingot.app.trust import coverage
 
         return coverage.save(
             self._parts,
@@ -436,16 +436,16 @@ class Lake(Operations):
         Raises:
             QueryError: The answer is not settled, the folder is in use, or the query is wrong.
         """
-        from ingot.app import exports
+        from ingot.app.exports import make
 
-        order = exports.ExportOrder(Path(folder), format, allow_unsettled)
+        order = make.ExportOrder(Path(folder), format, allow_unsettled)
         if query is None:
             request, moment = self._request("export", symbols, {**options})
-            return exports.export(self._parts, order, lambda reader: reader.bars(request, moment))
+            return make.export(self._parts, order, lambda reader: reader.bars(request, moment))
         require_options("export of a query", options, SQL_OPTIONS)
         moment = options.pop("known_at", None)
         words = _sql_words(**cast("dict[str, Any]", options))
-        return exports.export(self._parts, order, lambda reader: reader.sql(query, moment, **words))
+        return make.export(self._parts, order, lambda reader: reader.sql(query, moment, **words))
 
     def _request(
         self, query: str, symbols: Sequence[str | Sequence[str]], options: dict[str, Any]
@@ -462,7 +462,7 @@ class Lake(Operations):
         >>> lake.tables()["table"].to_list()[:2]
         ['bronze.minute_bars', 'bronze.day_bars']
         """
-        from ingot.app import describe
+        from ingot.app.read import describe
 
         return describe.tables(self._parts)
 
@@ -472,7 +472,7 @@ class Lake(Operations):
         >>> lake.describe("silver.day_bars")["column"].to_list()[:2]
         ['source', 'dataset']
         """
-        from ingot.app import describe
+        from ingot.app.read import describe
 
         return describe.columns(self._parts, table)
 

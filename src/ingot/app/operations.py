@@ -1,4 +1,4 @@
-"""What changes a lake or looks after it: load, refine, verify, repair, and how it stands."""
+"""What changes a lake or looks after it: load, refine, verify, repair, and status."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from ingot.app.request import LoadRequest
-from ingot.query.requests import as_date
+from ingot.app.context.load_request import LoadRequest
+from ingot.query.requests.request import as_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ingot.app.parts import Parts
-    from ingot.app.replay import Replayed
-    from ingot.app.report import LoadReport
-    from ingot.query.answer import Answer
-    from ingot.query.requests import Day
+    from ingot.app.context.lake_context import Parts
+    from ingot.app.context.report import LoadReport
+    from ingot.app.exports.replay import Replayed
+    from ingot.query.requests.request import Day
+    from ingot.query.result.answer import Answer
 
 _FIRST: Final = date(1900, 1, 1)
 
@@ -53,7 +53,7 @@ class Operations:
         Raises:
             ConfigError: The connector, its location or a dataset is wrong.
         """
-        from ingot.app.ingest import ingest
+        from ingot.app.pipeline.ingest import ingest
 
         request = _load_request(source, location, datasets, start, end, workers)
         return ingest(self._parts, request)
@@ -88,7 +88,7 @@ class Operations:
             ConfigError: It is not a frame, or an argument is wrong.
             SchemaDriftError: A column is missing.
         """
-        from ingot.app.own import write_bars
+        from ingot.app.pipeline.own_bars import write_bars
 
         named = ",".join(f"{field}={column}" for field, column in (columns or {}).items())
         options = {"name": source, "interval": interval, "zone": zone, "label": label}
@@ -107,7 +107,7 @@ class Operations:
             end: The day after the last trade date; tomorrow by default.
             workers: Days worked on at once; chosen by the machine by default.
         """
-        from ingot.app.build import BuildRequest, build
+        from ingot.app.pipeline.build import BuildRequest, build
 
         first, last = self._span(_FIRST if start is None else start, end)
         request = BuildRequest(first, last, workers=workers)
@@ -131,7 +131,7 @@ class Operations:
         Raises:
             ConfigError: The connector, its location or a dataset is wrong.
         """
-        from ingot.app.backfill import backfill
+        from ingot.app.pipeline.backfill import backfill
 
         request = _load_request(source, location, datasets, start, end, workers)
         return backfill(self._parts, request)
@@ -142,7 +142,7 @@ class Operations:
         >>> [row["rows"] for row in lake.status() if row["table"] == "silver.day_bars"]
         [38]
         """
-        from ingot.app.status import status
+        from ingot.app.operate.status import status
 
         return status(self._parts)
 
@@ -152,7 +152,7 @@ class Operations:
         >>> len(lake.runs(limit=3))
         3
         """
-        from ingot.app.records import runs
+        from ingot.app.operate.records import runs
 
         return runs(self._parts, limit=limit)
 
@@ -175,7 +175,7 @@ class Operations:
             status: landed, loaded, held, accepted, rejected or refused; all by default.
             limit: The most rows.
         """
-        from ingot.app.records import landings
+        from ingot.app.operate.records import landings
 
         first, last = self._span(start, end)
         return landings(self._parts, start=first, end=last, status=status, limit=limit)
@@ -190,7 +190,7 @@ class Operations:
             delete_orphans: Set files aside that no snapshot names, and delete those that were set
                 aside a day ago.
         """
-        from ingot.app.repair import repair
+        from ingot.app.operate.repair import repair
 
         return repair(self._parts, delete_orphans=delete_orphans).answer
 
@@ -213,7 +213,7 @@ class Operations:
             end: The day after the last trade date; no end by default.
             rate_mb_s: The most megabytes read in a second.
         """
-        from ingot.app.scrub import ScrubRequest, scrub_lake
+        from ingot.app.operate.scrub import ScrubRequest, scrub_lake
 
         request = ScrubRequest(
             table,
@@ -233,7 +233,7 @@ class Operations:
         Raises:
             NotReplayableError: Something of it is gone; the message names it.
         """
-        from ingot.app.replay import replay
+        from ingot.app.exports.replay import replay
 
         return replay(self._parts, Path(manifest), Path(folder))
 
@@ -243,7 +243,7 @@ class Operations:
         >>> lake.exports().columns[:3]
         ('id', 'exported_at', 'question')
         """
-        from ingot.app.exports import exports
+        from ingot.app.exports.make import exports
 
         return exports(self._parts)
 
@@ -254,7 +254,7 @@ class Operations:
         >>> lake.release(made.manifest.export_id).partition(" snapshots")[0][-11:]
         'released: 1'
         """
-        from ingot.app.exports import release
+        from ingot.app.exports.make import release
 
         return release(self._parts, export_id)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ingot.cli.choices import From, KnownAt, To
-from ingot.cli.state import trade_dates
+from ingot.cli.context import trade_dates
+from ingot.cli.options import From, KnownAt, To
 from ingot.errors import QueryError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class BarsQuery:
 
     def options(self, lake: Lake) -> dict[str, Any]:
         """Return what `Lake.bars` and `Lake.export` take beside the symbols."""
-        from ingot.query.requests import Adjustment
+        from ingot.query.requests.request import Adjustment
 
         start, end = trade_dates(self.first, self.last, lake.today())
         named = ("interval", "session", "known_at", "fill", "layout", "value", "window", "source")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingot.cli.bars_query import BarsQuery, Basis, KnownBasis, Strict
-from ingot.cli.choices import KnownAt
-from ingot.cli.destination import Destination, counted, notice
+from ingot.cli.context import State
 from ingot.cli.groups import with_groups
+from ingot.cli.options import KnownAt
+from ingot.cli.output import Destination, counted, notice
 from ingot.cli.read import Params, Query, query_text, sql_options
-from ingot.cli.state import State
 from ingot.cli.terminal import show
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _options(own: Parameter, hints: dict[str, Any]) -> Iterator[Parameter]:
-    """Yield the options that a parameter of the command stands for."""
+    """Yield the options that a parameter of the command declares."""
     kind = hints[own.name]
     if not is_dataclass(kind):
         yield own.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import AsFormat, Format, From, HowStrategy, Out, Strategy, To, Workers
-from ingot.cli.destination import Destination, notice
+from ingot.cli.context import State, trade_dates
+from ingot.cli.options import AsFormat, Format, From, HowStrategy, Out, Strategy, To, Workers
+from ingot.cli.output import Destination, notice
 from ingot.cli.sources import SourceGroup
-from ingot.cli.state import State, trade_dates
 from ingot.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ingot.app.parts import Parts
-    from ingot.app.report import LoadReport
-    from ingot.app.request import LoadRequest
+    from ingot.app.context.lake_context import Parts
+    from ingot.app.context.load_request import LoadRequest
+    from ingot.app.context.report import LoadReport
 
 Source = Annotated[
     str,
@@ -84,7 +84,7 @@ def backfill_source(
     options: tuple[tuple[str, str], ...],
 ) -> None:
     """Load the files of a source all the way to gold."""
-    from ingot.app import backfill
+    from ingot.app.pipeline import backfill
     from ingot.cli import progress
 
     state: State = context.obj
@@ -140,7 +140,7 @@ def register(app: typer.Typer) -> None:
 
 def init(context: typer.Context) -> None:
     """Make a lake in the folder that --lake names."""
-    from ingot.app.parts import init as make
+    from ingot.app.context.lake_context import init as make
 
     state: State = context.obj
     made = make(state.lake)
@@ -178,7 +178,7 @@ def simulate(
     ] = True,
 ) -> None:
     """Write a synthetic market in the vendor's format, with known truth."""
-    from ingot.app import simulate as simulation
+    from ingot.app.operate import simulate as simulation
     from ingot.cli import progress
 
     start, end = trade_dates(first, last, date.max)
@@ -254,7 +254,7 @@ def ingest_yahoo(
     out: Out = None,
 ) -> None:
     """Load day bars of Yahoo's charts to bronze; ingot build refines them, un-split."""
-    from ingot.app.request import LoadRequest
+    from ingot.app.context.load_request import LoadRequest
     from ingot.model.time import SystemClock
 
     state: State = context.obj
@@ -267,7 +267,7 @@ def ingest_yahoo(
 def _ingest_reference(
     context: typer.Context, dataset: str, source: str, to: Destination | None
 ) -> None:
-    from ingot.app.request import LoadRequest
+    from ingot.app.context.load_request import LoadRequest
 
     connector, _, location = source.partition(":")
     _ingest(context, LoadRequest(connector, location, (dataset,), reference=True), to)
@@ -279,7 +279,7 @@ def _summary_to(form: Format | None, out: Path | None) -> Destination | None:
 
 
 def _ingest(context: typer.Context, request: LoadRequest, to: Destination | None) -> None:
-    from ingot.app.ingest import ingest
+    from ingot.app.pipeline.ingest import ingest
     from ingot.cli import progress
 
     state: State = context.obj
@@ -299,8 +299,8 @@ def build(
     out: Out = None,
 ) -> None:
     """Refine bronze into silver and gold: what is new, changed or stale."""
-    from ingot.app.build import BuildRequest
-    from ingot.app.build import build as refine
+    from ingot.app.pipeline.build import BuildRequest
+    from ingot.app.pipeline.build import build as refine
     from ingot.cli import progress
 
     state: State = context.obj
@@ -323,7 +323,7 @@ def _request(
     strategy: Strategy,
     workers: int | None,
 ) -> LoadRequest:
-    from ingot.app.request import LoadRequest
+    from ingot.app.context.load_request import LoadRequest
     from ingot.model.time import SystemClock
 
     today = (state.clock() or SystemClock()).now().date()
@@ -340,8 +340,8 @@ def _request(
 
 
 def _close(parts: Parts, report: LoadReport, to: Destination | None) -> None:
-    from ingot.cli import show
+    from ingot.cli import load_summary
 
-    show.report(parts, report, to)
+    load_summary.report(parts, report, to)
     if report.exit_code:
         raise typer.Exit(report.exit_code)

@@ -12,9 +12,9 @@ import typer
 from typer.core import TyperOption
 from typer.exceptions import TyperException
 
-from ingot.cli import exports, interrupts, load, operate, quality, quality_coverage, read, revisions
+from ingot.cli import coverage, exports, interrupts, load, operate, quality, read, revisions
+from ingot.cli.context import State
 from ingot.cli.overview import Overview
-from ingot.cli.state import State
 from ingot.cli.terminal import tell
 from ingot.errors import IngotError
 from ingot.failures import failure_of
@@ -41,7 +41,7 @@ quality.register(app)
 operate.register(app)
 exports.register(app)
 revisions.register(app)
-quality_coverage.register(app)
+coverage.register(app)
 
 _WITH_VALUE: Final = ("--lake", "--set", "--now")
 """Options before the command that take a value."""

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import From, HowStrategy, Status, Strategy, To, Workers
-from ingot.cli.destination import Destination, notice
+from ingot.cli.context import State, trade_dates
 from ingot.cli.groups import with_groups
-from ingot.cli.state import State, trade_dates
+from ingot.cli.options import From, HowStrategy, Status, Strategy, To, Workers
+from ingot.cli.output import Destination, notice
 from ingot.errors import LookAtDataError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    from ingot.query.answer import Answer
+    from ingot.query.result.answer import Answer
 
 LandingId = Annotated[str, typer.Argument(metavar="ID", help="Its landing_id.")]
 
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def status(context: typer.Context, *, to: Destination) -> None:
     """Show each table's size, freshness, stale and missing days."""
-    from ingot.app.status import status as look
+    from ingot.app.operate.status import status as look
 
     state: State = context.obj
     to.take(look(state.open()))
@@ -49,7 +49,7 @@ def runs(
     to: Destination,
 ) -> None:
     """List what was done, latest first."""
-    from ingot.app.records import runs as listed
+    from ingot.app.operate.records import runs as listed
 
     state: State = context.obj
     _take(to, lambda limit: listed(state.open(), limit=limit), 50)
@@ -68,7 +68,7 @@ def landings(
     """List the versions that landed; accept or reject one that is held or refused."""
     if context.invoked_subcommand is not None:
         return
-    from ingot.app.records import landings as listed
+    from ingot.app.operate.records import landings as listed
 
     state: State = context.obj
     parts = state.open()
@@ -94,7 +94,7 @@ def quarantine(
     to: Destination,
 ) -> None:
     """List refused rows with their line, rule and raw text."""
-    from ingot.app.records import quarantine as listed
+    from ingot.app.operate.records import quarantine as listed
 
     state: State = context.obj
     parts = state.open()
@@ -110,7 +110,7 @@ def profile(
     to: Destination,
 ) -> None:
     """Show what the machine has and how a backfill would use it."""
-    from ingot.app.status import profile as look
+    from ingot.app.operate.status import profile as look
 
     state: State = context.obj
     to.take(look(state.open(), strategy=strategy.value, workers=workers))
@@ -149,7 +149,7 @@ def repair(
         return
     if first or last:
         raise QueryError("--from and --to say which days of a table to make again. Add --table T.")
-    from ingot.app.repair import repair as mend
+    from ingot.app.operate.repair import repair as mend
 
     found = mend(state.open(), delete_orphans=delete_orphans)
     to.take(found.answer)
@@ -160,13 +160,13 @@ def repair(
 def _rebuild(
     state: State, table: str, span: tuple[date | None, date | None], to: Destination | None
 ) -> None:
-    from ingot.app.rebuild import RebuildRequest, rebuild
-    from ingot.cli import progress, show
+    from ingot.app.operate.rebuild import RebuildRequest, rebuild
+    from ingot.cli import load_summary, progress
 
     parts = state.open()
     with progress.shown() as shown:
         report = rebuild(parts, RebuildRequest(table, *span), progress=shown)
-    show.report(parts, report, to)
+    load_summary.report(parts, report, to)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 
@@ -189,7 +189,7 @@ def scrub(
 
     Each row says which command heals it. The exit code is 3 where there is one.
     """
-    from ingot.app.scrub import ScrubRequest, scrub_lake
+    from ingot.app.operate.scrub import ScrubRequest, scrub_lake
     from ingot.cli import progress
 
     state: State = context.obj
@@ -211,7 +211,7 @@ def _span(state: State, first: str | None, last: str | None) -> tuple[date | Non
 
 
 def _decide(state: State, verdict: str, landing_id: str) -> None:
-    from ingot.app import records
+    from ingot.app.operate import records
 
     notice(records.decide(state.open(), verdict, landing_id))
 

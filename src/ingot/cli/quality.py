@@ -7,10 +7,10 @@ from typing import Annotated, Final
 
 import typer
 
-from ingot.cli.choices import From, KnownAt, To
-from ingot.cli.destination import Destination
+from ingot.cli.context import State, trade_date, trade_dates
 from ingot.cli.groups import with_groups
-from ingot.cli.state import State, trade_date, trade_dates
+from ingot.cli.options import From, KnownAt, To
+from ingot.cli.output import Destination
 from ingot.cli.terminal import show
 from ingot.errors import LookAtDataError, QueryError
 
@@ -50,7 +50,7 @@ def check(
 
     The exit code is 3 where a rule of severity error is broken, or a version is held.
     """
-    from ingot.app import check as judge
+    from ingot.app.trust import check as judge
 
     state: State = context.obj
     parts = state.open()
@@ -110,8 +110,8 @@ def reconcile(
     Without --format or --out a short report is printed. The exit code is 3 where something
     differs that may not.
     """
-    from ingot.app.reconcile import ReconcileRequest
-    from ingot.app.reconcile import reconcile as compare
+    from ingot.app.trust.reconcile import ReconcileRequest
+    from ingot.app.trust.reconcile import reconcile as compare
 
     if date and (first or last):
         raise QueryError("Write --date, or --from and --to.")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingot.cli.bars_query import BarsQuery, Basis, KnownBasis, Strict
-from ingot.cli.choices import From, KnownAt, To
-from ingot.cli.destination import Destination
+from ingot.cli.context import State, trade_date, trade_dates
 from ingot.cli.groups import with_groups
-from ingot.cli.state import State, trade_date, trade_dates
+from ingot.cli.options import From, KnownAt, To
+from ingot.cli.output import Destination
 from ingot.errors import QueryError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def sql_options(
     Raises:
         QueryError: A parameter is not NAME=VALUE.
     """
-    from ingot.query.requests import Adjustment
+    from ingot.query.requests.request import Adjustment
 
     bound = {}
     for text in params or ():

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.choices import From, KnownAt, To
-from ingot.cli.destination import Destination
+from ingot.cli.context import State, trade_date, trade_dates
 from ingot.cli.groups import with_groups
-from ingot.cli.state import State, trade_date, trade_dates
+from ingot.cli.options import From, KnownAt, To
+from ingot.cli.output import Destination
 from ingot.errors import QueryError
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ class SourceGroup(TyperGroup):
         """Return a command; that of a source gets the options of the source's settings."""
         if cmd_name in self.commands:
             return super().get_command(ctx, cmd_name)
-        from ingot.config.wording import unknown  # loads pydantic
+        from ingot.config.messages import unknown  # loads pydantic
 
         names = self.list_commands(ctx)
         if cmd_name not in names:
@@ -115,7 +115,7 @@ def _parameter(key: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _metavar(kind: object) -> str:
-    """Return what stands for the value of an option in help: the choices, where there are some."""
+    """Return the placeholder of an option's value in help: the choices, where there are some."""
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
     return "LIST" if get_origin(kind) is tuple else "VALUE"

@@ -7,7 +7,7 @@ the vendor is used; its secrets come from the environment or from `secrets.toml`
 
 from __future__ import annotations
 
-from ingot.config.read import OTHER_ENVIRONMENT, load_settings
+from ingot.config.loader import OTHER_ENVIRONMENT, load_settings
 from ingot.config.reference import SettingDoc, describe, describe_vendor, render_default
 from ingot.config.settings import FILE, SECRETS_FILE, Settings, SourcePrecedence
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from ingot.config.wording import explain, is_secret, unknown
+from ingot.config.messages import explain, is_secret, unknown
 from ingot.errors import ConfigError
 from ingot.model.vendor_files import DEFAULT_LIMITS, InflateLimits
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ingot.model.landing import Content, Landing, RemoteObject
     from ingot.model.time import Clock
+    from ingot.model.unit import RefusedRow
     from ingot.model.vendor_files import InflateLimits
-    from ingot.model.work import RefusedRow
     from ingot.tables.dataset import Dataset
 
 AS_OPTION: Final[dict[str, Any]] = {"ingot_option": True}

@@ -28,7 +28,7 @@ def connector(name: str) -> Connector:
     """
     found = tuple(entry_points(group=GROUP, name=name))
     if not found:
-        from ingot.config.wording import unknown  # noqa: PLC0415 (loads pydantic)
+        from ingot.config.messages import unknown  # noqa: PLC0415 (loads pydantic)
 
         raise ConfigError(unknown("connector", name, connector_names()))
     try:

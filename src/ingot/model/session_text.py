@@ -58,7 +58,7 @@ def diff(old: Calendar, new: Calendar) -> tuple[date, ...]:
     """Return the trade dates on which the two calendars differ, ascending.
 
     Only the span that both cover counts, from the later of their first trade dates to the
-    earlier of their last ones: what a longer span adds is no change.
+    earlier of their last ones: what a longer span adds is not a change.
     """
     if not old.trade_dates or not new.trade_dates:
         return ()
@@ -112,7 +112,7 @@ def _row(fields: list[str], number: int) -> tuple[Session, str]:
         ) from exc
     if session not in SESSIONS or row.start_ns >= row.end_ns:
         raise CorruptFileError(
-            f"Row {number} of the landed sessions is no session: {','.join(fields)!r}."
+            f"Row {number} of the landed sessions is not a session: {','.join(fields)!r}."
         )
     return row, digest
 

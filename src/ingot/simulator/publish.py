@@ -13,11 +13,9 @@ import numpy as np
 import polars as pl
 
 from ingot.model.time import NS_PER_MINUTE, new_york, to_ns
-from ingot.simulator import corrections, daily, massive, options
-from ingot.simulator import day as days
-from ingot.simulator.damage import Damaged, damaged
-from ingot.simulator.defects import Effect
-from ingot.simulator.noise import key
+from ingot.simulator.market import day_bars, options
+from ingot.simulator.market import minute_bars as days
+from ingot.simulator.market.hashing import key
 from ingot.simulator.tree import digest_of, write_bytes, write_frame
 from ingot.simulator.truth import (
     DefectRecord,
@@ -27,16 +25,19 @@ from ingot.simulator.truth import (
     held_after,
     held_path,
 )
+from ingot.simulator.vendor import corrections, flatfile
+from ingot.simulator.vendor.defects import Effect
+from ingot.simulator.vendor.inject_defects import Damaged, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
     from pathlib import Path
 
-    from ingot.simulator.bars import Bars
-    from ingot.simulator.defects import Defect
-    from ingot.simulator.market import Market, Roll
-    from ingot.simulator.sessions import TradingDay
+    from ingot.simulator.market.bars import Bars
+    from ingot.simulator.market.market import Market, Roll
+    from ingot.simulator.market.sessions import TradingDay
+    from ingot.simulator.vendor.defects import Defect
 
 DONE: Final = "done"
 HELD: Final = "held"
@@ -103,11 +104,11 @@ class DayFiles:
 
     def of(self, dataset: str) -> Bars:
         """Return the rows of a dataset's file."""
-        if dataset == massive.STOCK_MINUTES:
+        if dataset == flatfile.STOCK_MINUTES:
             return self._minutes
-        if dataset == massive.STOCK_DAYS:
-            return daily.day_bars(self.market.seed, self._minutes, self.day)
-        if dataset == massive.OPTION_MINUTES:
+        if dataset == flatfile.STOCK_DAYS:
+            return day_bars.day_bars(self.market.seed, self._minutes, self.day)
+        if dataset == flatfile.OPTION_MINUTES:
             return self._option_minutes
         return options.day_bars(self._option_minutes, self.day)
 
@@ -182,11 +183,11 @@ class _File:
 
     @property
     def _key(self) -> str:
-        return massive.key_of(self.dataset, self._date)
+        return flatfile.key_of(self.dataset, self._date)
 
     @property
     def _modern(self) -> bool:
-        return massive.six_decimals(self._date)
+        return flatfile.six_decimals(self._date)
 
     @property
     def _defects(self) -> tuple[Defect, ...]:
@@ -234,14 +235,14 @@ class _File:
     def _bytes(self, file: Damaged) -> Iterator[bytes]:
         if file.empty:
             return iter(())
-        chunks = massive.text_chunks(
+        chunks = flatfile.text_chunks(
             file.written,
             modern=self._modern,
             columns=file.columns,
             header=file.header,
             edits=file.edits,
         )
-        return massive.gzipped(chunks)
+        return flatfile.gzipped(chunks)
 
     def _record(self, file: Damaged, sha: str, size: int) -> FileRecord:
         outcome = self._outcome(file)

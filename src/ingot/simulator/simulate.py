@@ -11,10 +11,8 @@ from ingot.errors import ConfigError
 from ingot.folders import entries
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
 from ingot.model.time import NS_PER_MINUTE
-from ingot.simulator import corrections, options, rest
-from ingot.simulator.defects import Effect, named
-from ingot.simulator.market import Market
-from ingot.simulator.massive import DATASETS, OPTION_DAYS, OPTION_MINUTES, STOCK_MINUTES
+from ingot.simulator.market import options
+from ingot.simulator.market.market import Market
 from ingot.simulator.publish import Order, Published, publish_day
 from ingot.simulator.tree import (
     Manifest,
@@ -35,6 +33,9 @@ from ingot.simulator.truth import (
     read_files,
     stage_path,
 )
+from ingot.simulator.vendor import corrections, rest
+from ingot.simulator.vendor.defects import Effect, named
+from ingot.simulator.vendor.flatfile import DATASETS, OPTION_DAYS, OPTION_MINUTES, STOCK_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingot.model.progress import Progress
-    from ingot.simulator.defects import Defect
     from ingot.simulator.truth import DefectRecord, FileRecord
+    from ingot.simulator.vendor.defects import Defect
 
     DefectsByFile = (
         Mapping[date, Collection[str]]

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ingot.simulator.defects import Defect, Effect, Injected
-from ingot.simulator.massive import HEADER, decimal_series
+from ingot.simulator.vendor.defects import Defect, Effect, Injected
+from ingot.simulator.vendor.flatfile import HEADER, decimal_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
     from pathlib import Path
 
-    from ingot.simulator.bars import Bars
-    from ingot.simulator.events import Action
-    from ingot.simulator.instruments import Holding
+    from ingot.simulator.market.bars import Bars
+    from ingot.simulator.market.events import Action
+    from ingot.simulator.market.instruments import Holding
 
 FOLDER: Final = "truth"
 _DECIMAL: Final = pl.Decimal(18, 6)

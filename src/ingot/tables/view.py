@@ -11,10 +11,10 @@ from ingot.errors import QueryError
 from ingot.model.time import FOREVER
 from ingot.tables.basis import PRICES, VOLUMES, scaled
 from ingot.tables.contract import Table
-from ingot.tables.relation import FileRelation
+from ingot.tables.input import FileRelation
 
 if TYPE_CHECKING:
-    from ingot.tables.relation import ArrowRelation, QueryRelation, Relation
+    from ingot.tables.input import ArrowRelation, QueryRelation, Relation
 
 Value = str | int | date | datetime
 BARS = "bars"

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from ingot.connectors.base import FileConnector, ReferenceConnector
 from ingot.errors import ConfigError, CorruptFileError, QuarantineLimitError, SchemaDriftError
 from ingot.model.landing import KnownBasis, Landing
-from ingot.storage.records import safe_part, safe_path
+from ingot.storage.landing.records import safe_part, safe_path
 from ingot.tables.arrow import arrow_schema
-from ingot.tables.catalog import table
+from ingot.tables.registry import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ def _check_spans(
         _ensure(list(alone) == expected, f"the listing of {day} alone is another one")
         before = [r for r in source.list(about.name, days[0], day) if r.file_date >= day]
         _ensure(not before, f"a span that ends at {day} must not hold that day")
-    _ensure(all(day < end for day in days), "a file date lies outside the span")
+    _ensure(all(day < end for day in days), "a file date is outside the span")
 
 
 def _check_fetch(source: FileSource, remote: RemoteObject, to: Path) -> Fetched:
@@ -171,7 +171,7 @@ def _check_fetch(source: FileSource, remote: RemoteObject, to: Path) -> Fetched:
 
 
 def _landing(source: FileSource, remote: RemoteObject, fetched: Fetched) -> Landing:
-    seen = datetime(remote.file_date.year + 1, 1, 1, tzinfo=UTC)
+    first_seen = datetime(remote.file_date.year + 1, 1, 1, tzinfo=UTC)
     return Landing(
         source=remote.source,
         dataset=remote.dataset,
@@ -182,8 +182,8 @@ def _landing(source: FileSource, remote: RemoteObject, fetched: Fetched) -> Land
         size_bytes=fetched.size_bytes,
         etag=remote.etag,
         last_modified=remote.last_modified,
-        first_seen=seen,
-        known_from=seen,
+        first_seen=first_seen,
+        known_from=first_seen,
         known_basis=KnownBasis.OBSERVED,
         rule=source.rule,
     )
@@ -234,7 +234,7 @@ def _check_lines(parser: Parser, landing: Landing, data: bytes, folder: Path) ->
     numbered = len(text.splitlines())
     parsed = parse(text + _NO_ROW + b"\n")
     refused = [row for row in parsed.refused if row.raw == _NO_ROW.decode()]
-    _ensure(len(refused) == 1, "a line that is no row must be refused with its raw text")
+    _ensure(len(refused) == 1, "a line that is not a row must be refused with its raw text")
     _ensure(refused[0].row_number == numbered, "a refused row has another line number")
     _ensure(bool(refused[0].rule), "a refused row names no rule")
     _ensure(refused[0].landing_id == landing.landing_id, "a refused row names another landing")

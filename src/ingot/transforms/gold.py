@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.model.calendar import POST, PRE, REGULAR
 from ingot.tables import gold
-from ingot.transforms.history import versioned_sql
 from ingot.transforms.transform import Transform, sql_text
+from ingot.transforms.version_history import versioned_sql
 
 if TYPE_CHECKING:
-    from ingot.model.work import Scope
+    from ingot.model.unit import Scope
 
 DAILY_BARS: Final = Transform(
     name="gold.daily_bars",

@@ -31,12 +31,12 @@ from ingot.errors import QueryError
 from ingot.model.time import FOREVER
 from ingot.tables import gold
 from ingot.tables.contract import Date, Decimal, Float64, Int32, String, TimestampUs
-from ingot.transforms.history import versioned_sql
-from ingot.transforms.literal import literal
+from ingot.transforms.sql_literals import literal
 from ingot.transforms.transform import Transform, sql_text
+from ingot.transforms.version_history import versioned_sql
 
 if TYPE_CHECKING:
-    from ingot.model.work import Scope
+    from ingot.model.unit import Scope
 
 LOOKBACK_SESSIONS: Final = 280
 """Sessions before a key's own that its values may read; more than a year's, for closes to carry."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ingot.model.time import new_york, to_ns
-from ingot.transforms.literal import literal
+from ingot.transforms.sql_literals import literal
 from ingot.transforms.transform import Transform, sql_text
 
 if TYPE_CHECKING:

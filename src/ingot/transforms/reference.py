@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Final
 from ingot.model.currency import MINOR
 from ingot.model.time import FOREVER
 from ingot.tables import silver
-from ingot.transforms.history import versioned_sql
-from ingot.transforms.literal import literal
 from ingot.transforms.silver import BAR_START
+from ingot.transforms.sql_literals import literal
 from ingot.transforms.transform import Transform, sql_text
+from ingot.transforms.version_history import versioned_sql
 
 if TYPE_CHECKING:
-    from ingot.model.work import Scope
+    from ingot.model.unit import Scope
 
 CORPORATE_ACTIONS: Final = Transform(
     name="silver.corporate_actions",

@@ -25,9 +25,7 @@ from ingot.model.calendar import CLOSED
 from ingot.model.currency import DOLLAR
 from ingot.tables import silver
 from ingot.tables.trailing import BAR_COLUMNS
-from ingot.transforms import zones
-from ingot.transforms.history import History, State, landing_ids
-from ingot.transforms.literal import listed, literal
+from ingot.transforms import changed_zones
 from ingot.transforms.quarantine import (
     duplicates_sql,
     filed_sql,
@@ -36,13 +34,15 @@ from ingot.transforms.quarantine import (
     refusals_sql,
     refused_sql,
 )
+from ingot.transforms.sql_literals import listed, literal
 from ingot.transforms.transform import Transform, sql_text
+from ingot.transforms.version_history import History, State, landing_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingot.model.landing import Landing
-    from ingot.model.work import Scope
+    from ingot.model.unit import Scope
     from ingot.tables.contract import Table
 
 MINUTE_BARS: Final = Transform(
@@ -141,7 +141,7 @@ def _history(
     transform: Transform, scope: Scope, states: Sequence[State], *, unique: bool
 ) -> History:
     in_sessions = _in_sessions(transform)
-    zoned = "trailing" in transform.parameters and 1 < len(states) <= zones.MOST_STATES
+    zoned = "trailing" in transform.parameters and 1 < len(states) <= changed_zones.MOST_STATES
     whole = History(
         transform,
         states,
@@ -152,7 +152,7 @@ def _history(
                 number,
                 state,
                 unique=unique,
-                joined=zones.CONTEXT_JOIN if zoned else "",
+                joined=changed_zones.CONTEXT_JOIN if zoned else "",
             )
             for number, state in enumerate(states, start=1)
         ),
@@ -167,9 +167,9 @@ def _history(
     values = ", ".join(f"q.{name}" for name in whole.values)
     return replace(
         whole,
-        prelude=zones.zones_sql(states),
-        touched=zones.TOUCHED_JOIN,
-        unchanged=f"SELECT {values} FROM {zones.untouched(first)}",
+        prelude=changed_zones.zones_sql(states),
+        touched=changed_zones.TOUCHED_JOIN,
+        unchanged=f"SELECT {values} FROM {changed_zones.untouched(first)}",
     )
 
 

@@ -21,8 +21,9 @@ class Transform:
     """How the rows of `output` are derived from `inputs`.
 
     `sql` is a text with `$name` parts that are filled per unit of work. Where the output is
-    refined from files it is written for one state of its inputs, and `ingot.transforms.history`
-    makes a history of the states. Two transforms with one digest give the same rows.
+    refined from files it is written for one state of its inputs, and
+    `ingot.transforms.version_history` makes a history of the states. Two transforms with one digest
+    give the same rows.
     """
 
     name: str

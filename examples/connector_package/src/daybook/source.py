@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daybook.parse import read_bars
-from ingot.connectors.copying import Stamp, copy_file
 from ingot.connectors.reference.bronze_rows import write_rows
-from ingot.connectors.retry import Backoff
+from ingot.connectors.transport.backoff import Backoff
+from ingot.connectors.transport.local_copy import Stamp, copy_file
 from ingot.errors import ConfigError
 from ingot.folders import names
 from ingot.model.landing import RemoteObject

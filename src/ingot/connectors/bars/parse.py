@@ -41,7 +41,7 @@ def check_header(header: Sequence[str], settings: BarsSettings, name: str) -> No
 
 def read_bars(lines: Iterable[Line], settings: BarsSettings) -> Iterator[Good | Bad]:
     """Yield a row for each line; a key that occurs twice in a file is refused from the second."""
-    seen: set[tuple[str, int]] = set()
+    keys: set[tuple[str, int]] = set()
     for line in lines:
         try:
             row = _bar(line, settings)
@@ -49,11 +49,11 @@ def read_bars(lines: Iterable[Line], settings: BarsSettings) -> Iterator[Good | 
             yield Bad(line.number, fault.rule, line.raw, _symbol(line, settings) or None)
             continue
         key = (row.ticker, row.window_start)
-        if key in seen:
+        if key in keys:
             yield Bad(line.number, "duplicate_key", line.raw, row.ticker)
         else:
             yield Good(line.number, row)
-        seen.add(key)
+        keys.add(key)
 
 
 def day_of(line: Line, settings: BarsSettings) -> date | None:

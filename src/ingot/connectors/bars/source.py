@@ -6,11 +6,11 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ingot.config.wording import unknown
+from ingot.config.messages import unknown
 from ingot.connectors.bars.datasets import DATASETS, RULE
 from ingot.connectors.bars.settings import BarsSettings
+from ingot.connectors.reference.base import deliver
 from ingot.connectors.reference.datasets import published_at
-from ingot.connectors.reference.source import deliver
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
 from ingot.model.landing import RemoteObject
 from ingot.model.vendor_files import DEFAULT_LIMITS

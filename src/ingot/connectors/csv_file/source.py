@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from ingot.connectors.copying import Stamp, copy_file
 from ingot.connectors.csv_file.actions import read_actions
 from ingot.connectors.csv_file.daily import is_daily, read_daily
 from ingot.connectors.csv_file.instruments import read_instruments
 from ingot.connectors.csv_lines import CsvFile
+from ingot.connectors.reference.base import ReferenceSource
 from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
-from ingot.connectors.reference.source import ReferenceSource
-from ingot.connectors.retry import Backoff
+from ingot.connectors.transport.backoff import Backoff
+from ingot.connectors.transport.local_copy import Stamp, copy_file
 from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.vendor_files import DEFAULT_LIMITS
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from ingot.connectors.copying import Stamp
 from ingot.connectors.lean.bundle import FACTORS, MAPS, joined, split
 from ingot.connectors.lean.factors import read_actions
 from ingot.connectors.lean.maps import read_instruments
 from ingot.connectors.lean.sessions import next_session
+from ingot.connectors.reference.base import ReferenceSource, deliver
 from ingot.connectors.reference.datasets import ACTIONS, INSTRUMENTS, reference_datasets
-from ingot.connectors.reference.source import ReferenceSource, deliver
+from ingot.connectors.transport.local_copy import Stamp
 from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
 from ingot.folders import names
 from ingot.model.landing import Content, RemoteObject

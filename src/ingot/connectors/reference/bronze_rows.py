@@ -12,7 +12,7 @@ from ingot.connectors.base import MOST_REFUSED, Parsed
 from ingot.connectors.reference.rows import Bad, values
 from ingot.errors import CorruptFileError, QuarantineLimitError
 from ingot.failures import translated
-from ingot.model.work import RefusedRow
+from ingot.model.unit import RefusedRow
 from ingot.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ingot.connectors.rest.bundle import Query
+from ingot.connectors.transport.http.response_bundle import Query
 from ingot.connectors.yahoo.chart import is_whole
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ingot.connectors.reference import fields
 from ingot.connectors.reference.fields import FaultError
 from ingot.connectors.reference.rows import ActionIds, ActionRow, Bad, DayBarRow, Good
-from ingot.connectors.rest.bundle import canonical
+from ingot.connectors.transport.http.response_bundle import canonical
 from ingot.connectors.yahoo import landed
 from ingot.connectors.yahoo.chart import PRICES
 from ingot.errors import CorruptFileError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from ingot.connectors.rest.bundle import Query
+    from ingot.connectors.transport.http.response_bundle import Query
 
 PRICE_BASIS: Final = "split_adjusted"
 

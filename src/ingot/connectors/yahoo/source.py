@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from ingot.connectors.reference.base import ReferenceSource, deliver
 from ingot.connectors.reference.datasets import ACTIONS, BARS, reference_datasets
-from ingot.connectors.reference.source import ReferenceSource, deliver
-from ingot.connectors.rest import bundle
-from ingot.connectors.rest.client import RestClient, RestOptions
-from ingot.connectors.rest.quota import MINUTE_S, Gate, Quota
-from ingot.connectors.rest.redact import Redactor
-from ingot.connectors.retry import Backoff
+from ingot.connectors.transport.backoff import Backoff
+from ingot.connectors.transport.http import response_bundle
+from ingot.connectors.transport.http.client import RestClient, RestOptions
+from ingot.connectors.transport.http.rate_limit import MINUTE_S, Gate, Quota
+from ingot.connectors.transport.http.redaction import Redactor
 from ingot.connectors.yahoo.chart import no_chart, read_chart
 from ingot.connectors.yahoo.landed import landed_actions, landed_bars
 from ingot.connectors.yahoo.rows import read_actions, read_bars
@@ -81,7 +81,7 @@ class YahooSource(ReferenceSource):
             since = datetime.combine(start, time(), UTC) - timedelta(days=1)
             chart = read_chart(self._ask(parts[1], since), parts[1])
             queries = landed_bars(chart, start, end)
-        return deliver(bundle.write(queries, Redactor()), to, advance)
+        return deliver(response_bundle.write(queries, Redactor()), to, advance)
 
     def read(self, landing: Landing, content: Content) -> Iterable[Good | Bad]:
         """Return the rows of a landed chart.
@@ -89,7 +89,7 @@ class YahooSource(ReferenceSource):
         Raises:
             CorruptFileError: The bytes are not a landed chart.
         """
-        queries = bundle.read(content.read_bytes(), landing.key)
+        queries = response_bundle.read(content.read_bytes(), landing.key)
         return read_actions(queries) if landing.dataset == ACTIONS else read_bars(queries)
 
     def _ask(self, symbol: str, since: datetime) -> Any:  # noqa: ANN401 (JSON)

@@ -1,0 +1,1 @@
+"""The opened lake and what every use case shares: engines, resources, runs, reports."""

@@ -1,0 +1,1 @@
+"""Exports that can be replayed."""

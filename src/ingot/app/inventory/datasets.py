@@ -1,0 +1,124 @@
+"""The datasets that landed, by the facts that the lake recorded of them.
+
+Reading, refining and checking a lake needs no connector. A lake that was made before datasets were
+recorded asks the installed connector instead, until the next load records them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingot.errors import ConfigError, QueryError
+from ingot.model.dataset import DatasetFacts
+from ingot.storage.landing.records import NumberedDataset
+from ingot.storage.ledger import queries
+from ingot.tables.dataset import Dataset
+from ingot.tables.registry import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ingot.app.context.lake_context import Parts
+
+
+def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (source, dataset) that landed and whose tables this Ingot has, in order."""
+    facts = _recorded(parts)
+    for source, name in parts.ledger.datasets():
+        found = _of_facts(facts.get((source, name))) or _installed(source, name)
+        if found is not None:
+            yield source, found
+
+
+def refined_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (source, dataset) that landed and is refined."""
+    return ((source, d) for source, d in landed_datasets(parts) if d.silver is not None)
+
+
+def reference_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
+    """Yield each (source, dataset) that landed as whole answers and is refined."""
+    return ((source, d) for source, d in refined_datasets(parts) if not d.per_day)
+
+
+def dataset_of(parts: Parts, source: str, name: str) -> Dataset | None:
+    """Return a dataset; None where neither the lake nor a connector knows its tables."""
+    facts = _recorded(parts)
+    return _of_facts(facts.get((source, name))) or _installed(source, name)
+
+
+def connector_of(parts: Parts, source: str, name: str) -> str:
+    """Return the name of the connector that parses a dataset's objects."""
+    facts = _recorded(parts).get((source, name))
+    return facts.connector if facts else source
+
+
+def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset]) -> None:
+    """Record the facts of datasets that are about to land, where they are new or have changed."""
+    known = _recorded(parts)
+    for dataset in datasets:
+        facts = facts_of(source, connector, dataset)
+        if known.get((source, dataset.name)) != facts:
+            _write(parts, facts)
+
+
+def record_missing(parts: Parts) -> None:
+    """Record what landed before datasets were recorded, as the installed connectors know it."""
+    known = _recorded(parts)
+    for source, name in parts.ledger.datasets():
+        if (source, name) not in known and (found := _installed(source, name)) is not None:
+            _write(parts, facts_of(source, source, found))
+
+
+def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
+    """Return what is recorded of a dataset."""
+    return DatasetFacts(
+        source=source,
+        name=dataset.name,
+        connector=connector,
+        bronze=dataset.bronze.name,
+        silver=dataset.silver.name if dataset.silver else None,
+        calendar=dataset.calendar,
+        history_from=dataset.history_from,
+        per_day=dataset.per_day,
+        due_hours=dataset.due_hours,
+        options=dataset.options,
+    )
+
+
+def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
+    return parts.ledger.state.read(queries.dataset_facts)
+
+
+def _write(parts: Parts, facts: DatasetFacts) -> None:
+    while True:  # another process may take the number
+        number = parts.ledger.store.last_dataset(facts.source, facts.name) + 1
+        if parts.ledger.make(NumberedDataset(number, facts)):
+            return
+
+
+def _of_facts(facts: DatasetFacts | None) -> Dataset | None:
+    if facts is None:
+        return None
+    try:
+        bronze, silver = table(facts.bronze), table(facts.silver) if facts.silver else None
+    except QueryError:  # of a package that is no longer installed
+        return None
+    return Dataset(
+        name=facts.name,
+        bronze=bronze,
+        calendar=facts.calendar,
+        history_from=facts.history_from,
+        silver=silver,
+        per_day=facts.per_day,
+        due_hours=facts.due_hours,
+        options=facts.options,
+    )
+
+
+def _installed(source: str, name: str) -> Dataset | None:
+    from ingot.connectors.registry import connector
+
+    try:
+        return connector(source).datasets.get(name)
+    except ConfigError:
+        return None

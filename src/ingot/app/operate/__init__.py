@@ -1,0 +1,1 @@
+"""Status, repair, scrub, decisions, simulation."""

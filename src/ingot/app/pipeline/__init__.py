@@ -1,0 +1,1 @@
+"""Ingest, build and backfill as one run."""

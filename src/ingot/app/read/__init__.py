@@ -1,0 +1,1 @@
+"""Queries: bars, SQL, symbols, as known at a moment."""

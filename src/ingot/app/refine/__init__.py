@@ -1,0 +1,1 @@
+"""From bronze to silver and gold: planner and executor."""

@@ -1,0 +1,1 @@
+"""Massive's flat files: listing, fetching, parsing."""

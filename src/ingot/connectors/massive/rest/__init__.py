@@ -1,0 +1,1 @@
+"""Massive's REST reference data."""

@@ -1,1 +1,0 @@
-"""Questions over HTTP that any REST connector asks: quotas, retries, redaction, pages, bundles."""

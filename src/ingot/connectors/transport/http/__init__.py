@@ -1,0 +1,1 @@
+"""One HTTP client: quota, retry, pages, redaction, errors."""

@@ -1,0 +1,1 @@
+"""Runs the SQL of users in a process of its own."""

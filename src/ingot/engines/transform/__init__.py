@@ -1,0 +1,1 @@
+"""Runs transforms: DuckDB, Spark, transpilation."""

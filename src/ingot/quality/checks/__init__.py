@@ -1,0 +1,1 @@
+"""Rules on rows and schemas, and limits on versions."""

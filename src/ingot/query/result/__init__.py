@@ -1,0 +1,1 @@
+"""From an Arrow result to frames, text and files."""

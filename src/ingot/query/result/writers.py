@@ -1,0 +1,187 @@
+"""Answers written out: table, csv, json, jsonl, parquet and arrow."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import secrets
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, cast
+
+import pyarrow as pa
+
+from ingot.errors import QueryError
+from ingot.failures import translate
+from ingot.query.result.text_table import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+TABLE: Final = "table"
+BINARY: Final = frozenset({"parquet", "arrow"})
+_GZIP: Final = ".gz"
+_ENDINGS: Final = {
+    ".txt": TABLE,
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+_BATCH_ROWS: Final = 65_536
+_ROW_GROUP_ROWS: Final = 65_536
+
+
+def write(
+    data: pa.Table, target: str | os.PathLike[str] | IO[bytes], form: str | None = None
+) -> None:
+    """Write rows to a stream of bytes, or to a file that appears whole or not at all.
+
+    Args:
+        data: The rows.
+        target: A path, or an open binary stream, which stays open.
+        form: table (aligned text), csv (header line, quoted only where needed, null is empty),
+            json (one array of objects keyed by column name; decimals are numbers), jsonl (one
+            object a line), parquet, or arrow (the IPC file format). By default the path's ending
+            says it.
+
+    Raises:
+        QueryError: The format or the ending is unknown.
+        StorageFullError, ConfigError, StorageUnavailableError: The file cannot be written.
+    """
+    if not isinstance(target, str | os.PathLike):
+        _writer(form or TABLE)(data, target)
+        return
+    path = Path(target)
+    _write_file(data, path, _writer(form or format_of(path)))
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's ending names.
+
+    >>> format_of(Path("bars.csv.gz"))
+    'csv'
+
+    Raises:
+        QueryError: It names none.
+    """
+    ending = path.with_suffix("").suffix if path.suffix == _GZIP else path.suffix
+    found = _ENDINGS.get(ending.lower())
+    if found is None or (path.suffix == _GZIP and found in BINARY):
+        known = ", ".join((*_ENDINGS, ".csv.gz", ".jsonl.gz"))
+        raise QueryError(
+            f"The ending of {path.name} names no format. Use one of {known}, or name the format."
+        )
+    return found
+
+
+def _writer(form: str) -> Callable[[pa.Table, IO[bytes]], None]:
+    writer = _WRITERS.get(form)
+    if writer is None:
+        near = get_close_matches(form, _WRITERS, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise QueryError(f"format was {form!r}. {hint}It is one of {', '.join(_WRITERS)}.")
+    return writer
+
+
+def _write_file(data: pa.Table, path: Path, writer: Callable[[pa.Table, IO[bytes]], None]) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            if path.suffix == _GZIP:
+                # No name and no time in the header: equal rows are equal bytes.
+                with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
+                    writer(data, cast("IO[bytes]", packed))
+            else:
+                writer(data, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as exc:
+        raise translate(exc, path, "write") from exc
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _batches(data: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, data.num_rows, _BATCH_ROWS):
+        yield data.slice(start, _BATCH_ROWS)
+
+
+def _write_table(data: pa.Table, stream: IO[bytes]) -> None:
+    stream.write(printed(data).encode())
+
+
+def _write_csv(data: pa.Table, stream: IO[bytes]) -> None:
+    import polars as pl
+
+    from ingot.query.result.cell_text import texts
+
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(data.column_names)
+    stream.write(header.getvalue().encode())
+    for batch in _batches(data):
+        columns = [texts(column).alias(str(i)) for i, column in enumerate(batch.columns)]
+        frame = pl.DataFrame(columns)
+        stream.write(frame.write_csv(include_header=False, quote_style="necessary").encode())
+
+
+def _write_json(data: pa.Table, stream: IO[bytes]) -> None:
+    opening = "[\n"
+    for batch in _batches(data):
+        stream.write(opening.encode())
+        stream.write(",\n".join(_objects(batch)).encode())
+        opening = ",\n"
+    stream.write(b"\n]\n" if data.num_rows else b"[]\n")
+
+
+def _write_jsonl(data: pa.Table, stream: IO[bytes]) -> None:
+    for batch in _batches(data):
+        stream.write("".join(f"{line}\n" for line in _objects(batch)).encode())
+
+
+def _objects(batch: pa.Table) -> list[str]:
+    import polars as pl
+
+    from ingot.query.result.cell_text import json_texts
+
+    parts: list[pl.Expr | pl.Series] = []
+    for i, (name, column) in enumerate(zip(batch.column_names, batch.columns, strict=True)):
+        key = ("{" if i == 0 else ",") + json.dumps(name, ensure_ascii=False) + ":"
+        parts += [pl.lit(key), json_texts(column).alias(str(i))]
+    return pl.select(pl.concat_str([*parts, pl.lit("}")])).to_series().to_list()
+
+
+def _write_parquet(data: pa.Table, stream: IO[bytes]) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(data, stream, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+
+
+def _write_arrow(data: pa.Table, stream: IO[bytes]) -> None:
+    sink = pa.PythonFile(cast("io.IOBase", stream), mode="w")
+    with pa.ipc.new_file(sink, data.schema) as writer:
+        writer.write_table(data, max_chunksize=_BATCH_ROWS)
+
+
+_WRITERS: Final[dict[str, Callable[[pa.Table, IO[bytes]], None]]] = {
+    TABLE: _write_table,
+    "csv": _write_csv,
+    "json": _write_json,
+    "jsonl": _write_jsonl,
+    "parquet": _write_parquet,
+    "arrow": _write_arrow,
+}
+FORMATS: Final = tuple(_WRITERS)
+"""Names of the formats."""

@@ -1,0 +1,1 @@
+"""The market in each vendor's bytes, defects included."""

@@ -1,0 +1,1 @@
+"""Durable files: atomic writes, scratch, sealed names, fault points."""

@@ -1,0 +1,1 @@
+"""Iceberg tables: layout, catalog, read, write, maintenance."""

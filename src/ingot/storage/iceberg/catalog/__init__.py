@@ -1,0 +1,1 @@
+"""The table pointers and how they move."""

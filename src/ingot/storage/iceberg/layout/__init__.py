@@ -1,0 +1,1 @@
+"""Where files are, and what schemas, bounds and properties say."""

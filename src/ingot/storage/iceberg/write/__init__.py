@@ -1,0 +1,1 @@
+"""Data files, snapshots and the one commit function."""

@@ -1,0 +1,1 @@
+"""Reads every byte, names what is damaged, and heals it."""

@@ -1,0 +1,1 @@
+"""The immutable landing store: objects, versions, units, quarantine, exports."""

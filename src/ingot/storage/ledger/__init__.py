@@ -1,0 +1,1 @@
+"""What landed and what is done, cached in state.db."""

@@ -1,0 +1,491 @@
+"""The ledger of one lake: what landed, what is done, what was decided, what was refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from ingot.errors import QueryError
+from ingot.failures import translated
+from ingot.model import known_time
+from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
+from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.os_errors import bordered
+from ingot.storage.landing.records import Checked, Decided, Expired, NumberedDone, path_of
+from ingot.storage.landing.store import LandingStore
+from ingot.storage.ledger import queries, rollback, state_schema
+from ingot.storage.ledger.clock import ClockCheck
+from ingot.storage.ledger.state_db import StateCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from ingot.model.check_record import CheckResult
+    from ingot.model.known_time import Publication
+    from ingot.model.landing import LandingState, RemoteObject
+    from ingot.model.unit import Done, RefusedRow, Scope, Unit
+    from ingot.storage.fs.fault_points import Boundary
+    from ingot.storage.landing.records import Record
+    from ingot.storage.landing.verified_content import LandedBytes
+    from ingot.storage.ledger.refinement import Refinement
+    from ingot.storage.ledger.state_schema import Unprojected
+
+
+@bordered
+class Ledger:
+    """The landing store with its cache; safe for any number of threads and processes.
+
+    A record is made once in the store, then taken into state.db; who opens that compares the two.
+    """
+
+    def __init__(
+        self, root: Path, *, boundary: Boundary = calm, accept_clock: bool = False
+    ) -> None:
+        """Open the ledger of the lake at `root`; nothing is read or made before first use.
+
+        With `accept_clock` a person vouches for the clock, though the lake has recorded later
+        moments; see `moment`.
+        """
+        self.store = LandingStore(root / "landing", boundary=boundary)
+        self.state = StateCache(root / "state.db", self.store)
+        self._boundary = boundary
+        self._clock = ClockCheck(self.state, self.make, accept=accept_clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close state.db and remove this process's unfinished files."""
+        self.state.close()
+        self.store.close()
+
+    def unchanged(
+        self, source: str, location: str, remotes: Iterable[RemoteObject]
+    ) -> tuple[tuple[RemoteObject, ...], tuple[RemoteObject, ...]]:
+        """Return (new or changed, unchanged) objects of a listing, by state.db alone.
+
+        An object without an etag (a query, whose answer nobody knows yet) counts as changed.
+        """
+        seen = self.state.read(lambda db: queries.listing(db, source, location))
+        changed: list[RemoteObject] = []
+        same: list[RemoteObject] = []
+        for remote in remotes:
+            before = seen.get((remote.dataset, remote.key))
+            is_same = bool(remote.etag) and before == queries.seen_as(remote)
+            (same if is_same else changed).append(remote)
+        return tuple(changed), tuple(same)
+
+    def remember_listing(self, source: str, location: str, remotes: Sequence[RemoteObject]) -> None:
+        """Remember that these objects, as listed, have landed or hold nothing new."""
+        if remotes:
+            self.state.write(lambda db: queries.remember(db, source, location, remotes))
+
+    def forget_listing(self, source: str, keys: Sequence[str]) -> None:
+        """Have these keys fetched again at the next ingest, however they are listed."""
+        self.state.write(lambda db: queries.forget(db, source, keys))
+
+    def temporary(self, name: str) -> Path:
+        """Return a fresh path for a download, on the store's file system."""
+        return self.store.temporary(name)
+
+    def sweep(self) -> int:
+        """Remove what dead processes left unfinished; return how many of them there were."""
+        return self.store.scratch.sweep()
+
+    def object_path(self, sha256: str) -> Path:
+        """Return where the bytes with this SHA-256 are; read them by `landed`, which verifies."""
+        return self.store.object_path(sha256)
+
+    def landed(self, sha256: str) -> LandedBytes:
+        """Return the object with this SHA-256, which is verified as it is read."""
+        return self.store.landed(sha256)
+
+    def moment(self, now: datetime, *, stated: bool = False) -> datetime:
+        """Return the moment to record for `now`: never before one that the lake has recorded.
+
+        A clock that a person set (`stated`) is taken as it is. What is observed by one that a
+        person vouched for is recorded as stated, too.
+
+        Raises:
+            ClockSkewError: The clock is more than five minutes behind.
+        """
+        return now if stated else self._clock.moment(now)
+
+    def land(
+        self,
+        remote: RemoteObject,
+        temporary: Path,
+        *,
+        sha256: str,
+        size_bytes: int,
+        first_seen: datetime,
+        publication: Publication,
+        stated: bool = False,
+    ) -> Landing | None:
+        """Keep fetched bytes, and the version that they are if they are one.
+
+        Args:
+            remote: The object as listed.
+            temporary: The fetched bytes, on the store's file system; gone afterwards.
+            sha256: Of the bytes.
+            size_bytes: Of the bytes.
+            first_seen: When they were fetched.
+            publication: When the file was due.
+            stated: True when a person set the clock.
+
+        Returns:
+            The new version; None when the bytes are those of the key's latest version.
+
+        Raises:
+            LookAtDataError: The key cannot be a path; or the bytes are not of `size_bytes`.
+            ClockSkewError: See `moment`.
+        """
+        first_seen = self.moment(first_seen, stated=stated)
+        new = Landing(
+            source=remote.source,
+            dataset=remote.dataset,
+            file_date=remote.file_date,
+            key=remote.key,
+            ordinal=1,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            etag=remote.etag,
+            last_modified=remote.last_modified,
+            first_seen=first_seen,
+            known_from=first_seen,
+            known_basis=KnownBasis.OBSERVED,
+            rule=publication.rule,
+        )
+        path_of(new)
+        self.store.add_object(temporary, sha256, size_bytes)
+        while True:
+            states = self.state.read(lambda db: queries.states_of_key(db, new.source, new.key))
+            if states and states[-1].landing.sha256 == sha256:
+                return None
+            version = _placed(new, states, publication, stated=stated)
+            if self._clock.vouched and version.known_basis is KnownBasis.OBSERVED:
+                version = replace(version, known_basis=KnownBasis.STATED)
+            if self.make(version):
+                return version
+
+    def stamp(self) -> str:
+        """Return a name of what the ledger says: another after every change, by any process."""
+        return self.state.read(state_schema.stamp)
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the sources that anything landed from, in order of their names."""
+        return self.state.read(queries.sources)
+
+    def datasets(self) -> tuple[tuple[str, str], ...]:
+        """Return each (source, dataset) that anything landed of, in order."""
+        return self.state.read(queries.datasets)
+
+    def datasets_of(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Return each (source, dataset) that a table has units of, sorted."""
+        return self.state.read(lambda db: queries.datasets_of_table(db, table))
+
+    def states(
+        self, source: str, dataset: str, start: date | None = None, end: date | None = None
+    ) -> tuple[LandingState, ...]:
+        """Return the versions filed in `[start, end)`, by file date, key and ordinal."""
+        return self.state.read(
+            lambda db: queries.states_of_dataset(db, source, dataset, start, end)
+        )
+
+    def next_known_from(self, after: datetime) -> datetime | None:
+        """Return the next moment after `after` from which a version is known; None without one."""
+        return self.state.read(lambda db: queries.next_known_from(db, after))
+
+    def in_force(
+        self,
+        source: str,
+        dataset: str,
+        at: datetime,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> tuple[Landing, ...]:
+        """Return the latest version in force at `at` of each file filed in `[start, end)`."""
+        return known_time.in_force(self.states(source, dataset, start, end), at)
+
+    def find(self, landing_id: int | str) -> LandingState:
+        """Return the version with this id, or whose id begins with it; the minus may be left out.
+
+        Raises:
+            QueryError: No version has it, or several begin with it; the message names the nearest.
+        """
+        text = str(landing_id).strip()
+        ids = self.state.read(queries.landing_ids)
+        exact = [i for i in ids if text in {str(i), str(abs(i))}]
+        found = exact or [i for i in ids if text and queries.begins(i, text)]
+        if len(found) != 1:
+            raise QueryError(queries.not_one(text, [str(i) for i in found], [str(i) for i in ids]))
+        state = self.state.read(lambda db: queries.state(db, found[0]))
+        if state is None:
+            raise QueryError(queries.not_one(text, [], [str(i) for i in ids]))
+        return state
+
+    def decide(
+        self,
+        landing_id: int | str,
+        decision: Decision,
+        *,
+        at: datetime,
+        by: str,
+        stated: bool = False,
+    ) -> LandingState:
+        """Record what a person says of a held or refused version; return it as it stands now.
+
+        An accepted one is in force from `at`, once it is loaded.
+
+        Raises:
+            QueryError: There is no such version, it waits for no decision, or it has the other one.
+            ClockSkewError: See `moment`.
+        """
+        state = self.find(landing_id)
+        landing = state.landing
+        if state.decision is None and state.outcome not in {Outcome.HELD, Outcome.REFUSED}:
+            became = state.outcome or "landed, not loaded yet"
+            raise QueryError(
+                f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) is not "
+                f"held: it is {became}. Only held and refused versions wait for a decision; see "
+                "them with: ingot landings"
+            )
+        record = Decided(
+            source=landing.source,
+            key=landing.key,
+            ordinal=landing.ordinal,
+            landing_id=landing.landing_id,
+            decision=decision,
+            at=max(self.moment(at, stated=stated), landing.known_from),
+            by=by,
+        )
+        if state.decision is not None or not self.make(record):
+            decided = self.find(landing.landing_id)
+            if decided.decision is decision:
+                return decided  # whoever made it may have died before it could say so
+            raise QueryError(
+                f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) was "
+                f"{decided.decision} at {decided.decided_at}; a decision is made once."
+            )
+        return self.find(landing.landing_id)
+
+    def is_done(self, unit: Unit) -> Done | None:
+        """Return the unit's done record while its rows are the ones in the table.
+
+        None when it was never done, a rollback undid it, or another unit replaced its scope since.
+        """
+        done = self.last_done(unit.table, unit.scope)
+        return done if done is not None and done.unit == unit else None
+
+    def last_done(self, table: str, scope: Scope) -> Done | None:
+        """Return the record of the unit whose rows the scope holds now."""
+        return self.state.read(lambda db: queries.last_done(db, table, scope))
+
+    def done_all(
+        self, table: str | None, *, source: str | None = None, dataset: str | None = None
+    ) -> tuple[Done, ...]:
+        """Return, for each scope of a table, the record of the unit whose rows it holds now.
+
+        None is every table.
+        """
+        return self.state.read(lambda db: queries.effective(db, table, source, dataset))
+
+    def redone(self) -> tuple[Done, ...]:
+        """Return every record of the derived scopes that were done more than once, oldest first."""
+        return self.state.read(queries.redone)
+
+    def record_done(self, done: Done) -> None:
+        """Record that a unit was done; it is the last one of its scope from now on.
+
+        Raises:
+            LookAtDataError: The unit's name cannot be a path.
+        """
+        while True:
+            last = self.store.last_number(done.unit.table, done.unit.scope)
+            if self.make(NumberedDone(last + 1, done)):
+                return
+
+    def record_quarantine(self, unit: Unit, rows: Sequence[RefusedRow], layer: str) -> int:
+        """Write the rows that a unit refused, before its data are committed; return how many.
+
+        Args:
+            unit: The unit; they count once it is recorded as done (or refused) with
+                `rows_refused` above zero.
+            rows: The refused rows.
+            layer: bronze or silver.
+        """
+        if not rows and self.store.quarantine_name(unit) is None:
+            return 0
+        from ingot.storage.landing.quarantine import to_parquet  # noqa: PLC0415  (pyarrow)
+
+        self.store.add_quarantine(unit, to_parquet(rows, layer))
+        return len(rows)
+
+    def quarantined(
+        self,
+        source: str | None = None,
+        dataset: str | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Return refused rows filed in `[start, end)`, in the columns of ops.quarantine.
+
+        By source, dataset, date, table, version and row number; at most `limit` of them.
+        """
+        from ingot.storage.landing.quarantine import read_rows  # noqa: PLC0415  (pyarrow)
+
+        dones = self.state.read(lambda db: queries.refusing(db, source, dataset, start, end))
+        return read_rows(self._quarantine_files(dones), start=start, end=end, limit=limit)
+
+    def refused_keys(self, landing_ids: Collection[int]) -> pa.Table:
+        """Return landing_id, file_date, symbol, bar_start_ns of rows that bronze refused in these.
+
+        Each once; symbol and start are null where they could not be read.
+        """
+        from ingot.storage.landing.quarantine import read_keys  # noqa: PLC0415  (pyarrow)
+
+        dones = self.state.read(lambda db: queries.refusing_landings(db, landing_ids))
+        return read_keys(self._quarantine_files(dones))
+
+    def refused_symbols(self, ids: Collection[int]) -> frozenset[tuple[int, str, str | None]]:
+        """Return (landing_id, rule, symbol or None) of bronze rows refused in these versions."""
+        from ingot.storage.landing.quarantine import read_symbols  # noqa: PLC0415  (pyarrow)
+
+        dones = self.state.read(lambda db: queries.refusing_landings(db, ids))
+        return read_symbols(self._quarantine_files(dones))
+
+    def void(
+        self,
+        table: str,
+        ancestors: Callable[[], Collection[int]],
+        *,
+        head: str | None = None,
+    ) -> tuple[Done, ...]:
+        """Find the units whose rows a rollback of the table took away; they count as undone.
+
+        Args:
+            table: Name of the table.
+            ancestors: Reads the ids of the head snapshot and all before it. It is called after
+                the records are read, so that a commit made meanwhile is not taken for undone.
+            head: The table's pointer, read before this call; see `checked_head`.
+
+        Returns:
+            The units that are undone now, were not before and have not been done again since.
+        """
+        return rollback.void(self.state, table, ancestors, head)
+
+    def checked_head(self, table: str) -> str | None:
+        """Return the pointer that the table had when `void` last looked at it.
+
+        While it is the same, `void` need not be called. None after state.db was rebuilt.
+        """
+        return self.state.read(lambda db: rollback.checked_head(db, table))
+
+    def record_expired(self, table: str, snapshot_ids: Iterable[int]) -> None:
+        """Record ancestors of the head that expiry is about to remove: their units stay done."""
+        ids = tuple(sorted(set(snapshot_ids)))
+        while ids:
+            number = self.store.last_expired(table) + 1
+            if self.make(Expired(table, number, ids)):
+                return
+
+    def record_checked(self, run: str, results: Sequence[CheckResult]) -> None:
+        """Record what checks found."""
+        while results:
+            number = self.store.last_check(run) + 1
+            if self.make(Checked(run, number, tuple(results))):
+                return
+
+    def last_checked(self, rule: str) -> CheckResult | None:
+        """Return the latest result of a rule; None where it never ran."""
+        return self.state.read(lambda db: queries.last_checked(db, rule))
+
+    def settled_until(self, refinements: Iterable[Refinement]) -> datetime | None:
+        """Return the least moment from which something landed is not refined yet.
+
+        Answers as known before it are final; None when everything landed is refined. Versions
+        that are held, rejected or refused, or that never came into force, do not count.
+        """
+        moments = [moment for r in refinements for moment in self._unrefined(r)]
+        return min(moments, default=None)
+
+    def _unrefined(self, refinement: Refinement) -> Iterable[datetime]:
+        source, dataset, table = refinement.source, refinement.dataset, refinement.table
+        states = self.states(source, dataset)
+        lost = {gap.landing.landing_id for gap in known_time.gaps(states)}
+        pending = (s.landing for s in states if s.outcome is None)
+        yield from (v.known_from for v in pending if v.landing_id not in lost)
+        if table is None:
+            return
+        read = self.state.read(lambda db: queries.refined(db, table, source, dataset))
+        ever = known_time.ever_in_force(states)
+        for state in states:
+            landing_id, since = state.landing.landing_id, state.in_force_from
+            if since is not None and landing_id in ever:
+                spans = read.get(landing_id, ())
+                dates = refinement.trade_dates(state.landing.file_date)
+                whole = all(any(a <= day < b for a, b in spans) for day in dates)
+                if not (whole if refinement.per_day else spans):
+                    yield since
+
+    def unprojected(self) -> tuple[Unprojected, ...]:
+        """Return the months of ops tables that changed since they were projected, in order."""
+        return self.state.read(state_schema.unprojected)
+
+    def mark_projected(self, projected: Sequence[Unprojected]) -> None:
+        """Record that these months were projected as `unprojected` named them."""
+        self.state.write(lambda db: state_schema.mark_projected(db, projected))
+
+    def rebuild(self) -> int:
+        """Build state.db anew from the store; return how many records that has.
+
+        Raises:
+            DamagedFileError: A record of the store is damaged.
+        """
+        return self.state.rebuild()
+
+    def make(self, record: Record) -> bool:
+        """Make and take a record; False when its name was taken, which is then known."""
+        path = path_of(record)
+        kind = path.partition("/")[0]
+        with translated(self.store.objects.place(path), "record"):
+            made = self.store.write(record)
+            self._boundary(f"{kind}.made")
+            self.state.take(record if made else self.store.read(path))
+            self._boundary(f"{kind}.taken")
+        return made
+
+    def _quarantine_files(self, dones: Iterable[Done]) -> Iterator[tuple[str, bytes]]:
+        """Yield (place, bytes) of the files of refused rows, each read when it is wanted."""
+        for done in dones:
+            if name := self.store.quarantine_name(done.unit):
+                yield self.store.objects.place(name), self.store.objects.get(name)
+
+
+def _placed(
+    new: Landing, states: Sequence[LandingState], publication: Publication, *, stated: bool
+) -> Landing:
+    """Return `new` as the next version after `states`, its known time fixed."""
+    counting = [s.landing for s in states if s.outcome is None or s.in_force_from is not None]
+    placed = known_time.known_time(
+        publication,
+        new.file_date,
+        first_seen=new.first_seen,
+        last_modified=new.last_modified,
+        previous=counting[-1].known_from if counting else None,
+        stated=stated,
+    )
+    return replace(
+        new,
+        ordinal=states[-1].landing.ordinal + 1 if states else 1,
+        known_from=placed.known_from,
+        known_basis=placed.basis,
+    )
