@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ingot.app.context.lake_context import open_parts
 from ingot.app.operations import Operations
-from ingot.errors import QueryError
+from ingot.app.read.sql_options import sql_words
 from ingot.model.time import as_of
 from ingot.query.requests import listings
-from ingot.query.requests.adjustment import FORMULAS, RAW
 from ingot.query.requests.request import (
     EXPORT_OPTIONS,
     SQL_OPTIONS,
@@ -183,7 +182,7 @@ class Lake(Operations):
         """
         if _SHOW_TABLES.fullmatch(query):
             return self.tables()
-        return self._reader.sql(query, known_at, **_sql_words(params, basis, known_basis))
+        return self._reader.sql(query, known_at, **sql_words(params, basis, known_basis))
 
     def resolve(self, symbol: str, date: Day | None = None, *, known_at: Moment = None) -> Answer:
         """Return every symbol of the instrument that holds `symbol` on a date, oldest first.
@@ -392,20 +391,6 @@ class Lake(Operations):
             everything=everything,
         )
 
-    def save_coverage(self, *, start: Day | None = None, end: Day | None = None) -> int:
-        """Compute the whole market's coverage and keep it in ops.coverage; return its rows.
-
-        >>> lake.save_coverage(start="2025-06-02", end="2025-06-03") > 0
-        True
-        """
-        from ingot.app.trust import coverage
-
-        return coverage.save(
-            self._parts,
-            start=None if start is None else as_date("start", start),
-            end=self.today() if end is None else as_date("end", end),
-        )
-
     def export(
         self,
         folder: str | Path,
@@ -444,7 +429,7 @@ class Lake(Operations):
             return make.export(self._parts, order, lambda reader: reader.bars(request, moment))
         require_options("export of a query", options, SQL_OPTIONS)
         moment = options.pop("known_at", None)
-        words = _sql_words(**cast("dict[str, Any]", options))
+        words = sql_words(**cast("dict[str, Any]", options))
         return make.export(self._parts, order, lambda reader: reader.sql(query, moment, **words))
 
     def _request(
@@ -501,20 +486,6 @@ class Lake(Operations):
     ) -> None:
         """Close it."""
         self.close()
-
-
-def _sql_words(
-    params: Params = None, basis: Basis | Adjustment = RAW, known_basis: str | None = None
-) -> dict[str, Any]:
-    """Return what a reader takes beside a query; parameters only where there are some."""
-    how = Adjustment.of(basis)
-    if how.formula != FORMULAS[0]:
-        raise QueryError("SQL adjusts by the standard formula only. Leave the formula out.")
-    from ingot.engines.params import packed
-
-    bound = packed(params)
-    words = {"basis": how.basis, "strict": how.strict, "known_basis": known_basis}
-    return words if bound is None else {**words, "params": bound}
 
 
 def _facts(lake: Lake) -> tuple[str, ...]:

@@ -58,6 +58,20 @@ class Operations:
         request = _load_request(source, location, datasets, start, end, workers)
         return ingest(self._parts, request)
 
+    def save_coverage(self, *, start: Day | None = None, end: Day | None = None) -> int:
+        """Compute the whole market's coverage and keep it in ops.coverage; return its rows.
+
+        >>> lake.save_coverage(start="2025-06-02", end="2025-06-03") > 0
+        True
+        """
+        from ingot.app.trust import coverage
+
+        return coverage.save(
+            self._parts,
+            start=None if start is None else as_date("start", start),
+            end=self.today() if end is None else as_date("end", end),
+        )
+
     def write_bars(
         self,
         frame: object,

@@ -224,7 +224,12 @@ class Reader:
         """
         moment = as_of(known_at, self._parts.clock)
         if self._log is not None:
-            others = {"basis": basis, "strict": strict, "known_basis": known_basis}
+            others: dict[str, object] = {
+                "basis": basis,
+                "strict": strict,
+                "known_basis": known_basis,
+            }
+            others |= {} if params is None else {"params": params}
             self._log.query = Query("sql", text, others, is_now=known_at is None)
         tables = self._tables_of(text)
         notices = self._caught_up(tables)
