@@ -188,7 +188,7 @@ import sys
 from datetime import date
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
-from ingot.storage.tables import TableStore
+from ingot.storage.iceberg.table_store import TableStore
 from tests.support.storage_bars import load
 with TableStore(Path(sys.argv[1])) as store:
     print("ready", flush=True)

@@ -41,7 +41,7 @@ DAY_S = 24 * 3600.0
 SUSPENDED = """
 import sys
 from pathlib import Path
-from ingot.storage.tables import TableStore
+from ingot.storage.iceberg.table_store import TableStore
 from tests.support.storage_bars import MINUTE_BARS, TUESDAY, scope, stage
 
 with TableStore.open(Path(sys.argv[1])) as store:

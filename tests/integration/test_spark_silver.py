@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingot.quality.fingerprint import equal_floats, float_columns
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.gold import PERFORMANCE
+from tests.support.fingerprint import equal_floats, float_columns
 from tests.support.world import MONDAY, World, at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingot.quality.fingerprint import FloatColumns
+    from tests.support.fingerprint import FloatColumns
 
 pytestmark = [pytest.mark.services]
 STAGES = (1, 2, 3)

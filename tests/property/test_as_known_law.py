@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ingot.quality.fingerprint import fingerprint
 from ingot.tables import gold, silver
+from tests.support.fingerprint import fingerprint
 from tests.support.recorded_bars import NEW_YORK
 from tests.support.small_market import Desk, day_bar, weekdays
 from tests.support.world import rows_of

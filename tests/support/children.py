@@ -38,7 +38,7 @@ PRELOADED = [
     "ingot.connectors.massive.flatfiles.parse",
     "ingot.connectors.sessions.build",
     "ingot.connectors.sessions.source",
-    "ingot.quality.fingerprint",
+    "tests.support.fingerprint",
     "ingot.simulator.simulate",
     "ingot.storage.iceberg.write.changes",
     "ingot.storage.ledger.ops_projection",

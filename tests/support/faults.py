@@ -70,7 +70,7 @@ class FaultServer:
             [sys.executable, "-m", "tests.support.fault_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=HERE.parent,
+            cwd=HERE.parents[1],
             env={**os.environ, "LD_PRELOAD": str(shim)},
             text=True,
         )

@@ -15,7 +15,6 @@ from ingot.app.context.load_request import LoadRequest
 from ingot.app.lake import Lake
 from ingot.app.pipeline import backfill, build, ingest
 from ingot.model.time import FixedClock
-from ingot.quality.fingerprint import fingerprint
 from ingot.simulator.simulate import simulate
 from ingot.simulator.truth import held_path
 from ingot.storage.fs.fault_points import calm
@@ -23,6 +22,7 @@ from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.ops import CHECKS, RUNS
 from ingot.tables.registry import ALL_TABLES
+from tests.support.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -20,7 +20,8 @@ LINES_OF_A_FUNCTION = 60
 ATTICS = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
 
 # Only these may commit to a table; the rest of the code asks them to.
-COMMITTERS = {SOURCE / "storage" / "commit.py", SOURCE / "storage" / "producers.py"}
+WRITE = SOURCE / "storage" / "iceberg" / "write"
+COMMITTERS = {WRITE / "commit.py", WRITE / "changes.py"}
 COMMITS = {
     "add_files",
     "commit_table",

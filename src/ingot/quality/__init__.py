@@ -1,1 +1,1 @@
-"""Checks and fingerprints."""
+"""Checks of rows and schemas, coverage, reconciliation, and the hash of content."""

@@ -78,7 +78,7 @@ def test_reads_that_are_left_open_leave_no_noise_at_exit() -> None:
     code = """
 import sys
 from ingot.engines.limits import Limits
-from ingot.engines.reads import Reads
+from ingot.engines.trusted_queries import Reads
 import duckdb
 duckdb.kept = reads = Reads(Limits(memory_mb=256, threads=1, timeout_s=60, max_rows=10))
 try:

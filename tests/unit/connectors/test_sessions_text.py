@@ -55,7 +55,10 @@ def test_landed_sessions_are_read_back() -> None:
         (HEADER + ROW.replace("1748871", "x"), "Row 1 of the landed sessions cannot be read"),
         (HEADER + ROW + "\n", "Row 2 of the landed sessions cannot be read: ''"),
         (HEADER + ROW.replace("regular", "lunch"), "Row 1 of the landed sessions is not a session"),
-        (HEADER + ROW.replace("17488710", "17498710"), "Row 1 of the landed sessions is no sess"),
+        (
+            HEADER + ROW.replace("17488710", "17498710"),
+            "Row 1 of the landed sessions is not a sess",
+        ),
         (HEADER + 'XNYS,"2025', "are not CSV in UTF-8: unexpected end of data"),
     ],
 )

@@ -138,7 +138,7 @@ CALLER = """
 import os, sys, time
 from pathlib import Path
 from threading import Timer
-from ingot.engines.sandbox import Sandbox
+from ingot.engines.sandbox.client import Sandbox
 
 sandbox = Sandbox(Path(sys.argv[1]), memory_mb=200, threads=1, timeout_s=600, max_rows=10)
 sandbox.ask("SELECT 1", {})

@@ -15,16 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingot.errors import ContractBrokenError
-from ingot.quality.fingerprint import (
+from ingot.tables import contract, gold, ops, silver
+from ingot.tables.arrow import arrow_schema
+from ingot.tables.contract import Binding, Column, Table
+from tests.support.fingerprint import (
     Fingerprint,
     compared_columns,
     equal_floats,
     fingerprint,
     float_columns,
 )
-from ingot.tables import contract, gold, ops, silver
-from ingot.tables.arrow import arrow_schema
-from ingot.tables.contract import Binding, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
