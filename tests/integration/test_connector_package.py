@@ -85,6 +85,8 @@ def test_its_files_load_refine_and_stay_readable_without_it(
         "csv",
     )
     expected = "symbol,close,volume\nAAPL,102.25,1000\nNA,1,300\n"
+    with (tmp_path / "lake" / "ingot.toml").open("a") as settings:
+        settings.write("\n[daybook]\nlot = 100\n")
     assert ingot(*read) == expected
     assert ingot(*read, site=None) == expected
     assert "daybook/days" in ingot("landings", site=None)

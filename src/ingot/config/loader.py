@@ -110,7 +110,9 @@ def _vendor_names() -> tuple[str, ...]:
 
 
 def _checked_vendor(name: str, path: Path) -> str:
-    if name in _vendor_names():
+    """Return the name of a section: a connector's, or that of one whose data is in the lake."""
+    uninstalled = path.parent / "landing" / "datasets" / name  # where landing records datasets
+    if name in _vendor_names() or uninstalled.is_dir():
         return name
     raise ConfigError(f"{unknown('section', name, _vendor_names())} It is in {path}.")
 
