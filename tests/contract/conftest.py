@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,3 +42,11 @@ def engine(
         made = DuckDBEngine(memory_limit_mb=256, threads=2, temp_directory=folder)
     with made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _sockets_closed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Collect the sockets of Spark's answers here: another test would be blamed for them."""
+    yield
+    if "spark" in request.node.name:
+        gc.collect()
