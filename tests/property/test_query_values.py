@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from ingot.query.result.cell_text import texts
 from ingot.query.result.values import column_texts, distinct
+from ingot.query.result.writers import write
 
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +56,17 @@ def test_dates_of_four_digit_years_have_one_text(
 
     assert list(column_texts(moments)) == list(texts(moments))
     assert list(column_texts(dates)) == [day.isoformat() for day in days]
+
+
+@given(rows=st.lists(st.tuples(st.none() | st.text(), st.none() | st.integers(0, 9)), max_size=5))
+def test_a_short_csv_is_written_as_polars_writes_it(rows: list[tuple[str | None, int]]) -> None:
+    names, counts = ([row[i] for row in rows] for i in (0, 1))
+    table = pa.table({"name": pa.array(names, pa.string()), "n": pa.array(counts, pa.int64())})
+    written = io.BytesIO()
+    write(table, written, "csv")
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    assert written.getvalue().decode() == frame.write_csv(quote_style="necessary")
 
 
 def test_values_are_written_with_all_their_digits() -> None:

@@ -18,9 +18,10 @@ import pyarrow as pa
 from ingot.errors import QueryError
 from ingot.failures import translate
 from ingot.query.result.text_table import printed
+from ingot.query.result.values import column_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import polars as pl
 
@@ -38,6 +39,7 @@ _ENDINGS: Final = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
+_SPECIAL: Final = frozenset(',"\r\n')
 _BATCH_ROWS: Final = 65_536
 _ROW_GROUP_ROWS: Final = 65_536
 
@@ -124,17 +126,31 @@ def _write_table(data: pa.Table, stream: IO[bytes]) -> None:
 
 
 def _write_csv(data: pa.Table, stream: IO[bytes]) -> None:
-    import polars as pl
-
-    from ingot.query.result.cell_text import texts
-
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow(data.column_names)
     stream.write(header.getvalue().encode())
     for batch in _batches(data):
-        columns = [texts(column).alias(str(i)) for i, column in enumerate(batch.columns)]
-        frame = pl.DataFrame(columns)
-        stream.write(frame.write_csv(include_header=False, quote_style="necessary").encode())
+        stream.write(_csv_lines([column_texts(column) for column in batch.columns]).encode())
+
+
+def _csv_lines(columns: Sequence[Iterable[str | None]]) -> str:
+    """Return lines without Polars, where no column is long enough to need it."""
+    if all(isinstance(column, list) for column in columns):
+        rows = zip(*columns, strict=True)
+        return "".join(f"{','.join(map(_quoted, row))}\n" for row in rows)
+    import polars as pl
+
+    frame = pl.DataFrame([pl.Series(str(i), column) for i, column in enumerate(columns)])
+    return frame.write_csv(include_header=False, quote_style="necessary")
+
+
+def _quoted(value: str | None) -> str:
+    """Return a field as Polars writes it: null is empty, and quotes stand only where needed."""
+    if value is None:
+        return ""
+    if value and not _SPECIAL.intersection(value):
+        return value
+    return '"' + value.replace('"', '""') + '"'
 
 
 def _write_json(data: pa.Table, stream: IO[bytes]) -> None:
