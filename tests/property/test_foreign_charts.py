@@ -196,7 +196,7 @@ def test_a_table_of_daily_prices_takes_or_refuses_any_number(
     path = tmp_path / "A.csv"
     path.write_text("\n".join(["date,open,close,split", *lines]) + "\n")
     found: list[Good | Bad] = []
-    with suppress(IngotError), CsvFile(path, "A.csv") as file:
+    with suppress(IngotError), CsvFile(path.read_bytes(), "A.csv") as file:
         found += read_daily(file, "A.csv", stem="A")
     bad = [r for r in found if isinstance(r, Bad)]
     assert bool(bad) == (

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ingot.model.landing import Content
     from ingot.model.vendor_files import InflateLimits
 
 _MOST_COLUMNS: Final = 100
@@ -36,9 +35,9 @@ class Line:
 class CsvFile:
     """A CSV file, plain or gzip, UTF-8; a context that closes it."""
 
-    def __init__(self, content: Content, name: str, limits: InflateLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, data: bytes, name: str, limits: InflateLimits = DEFAULT_LIMITS) -> None:
         self._name = name
-        packed = io.BufferedReader(io.BytesIO(content.read_bytes()))
+        packed = io.BufferedReader(io.BytesIO(data))
         inflated = unpacked(packed, name, limits)
         self._text = io.TextIOWrapper(inflated, encoding="utf-8-sig", newline="")
         self._taken: list[str] = []

@@ -93,7 +93,7 @@ def test_a_csv_file_of_newlines_is_given_up(tmp_path: Path) -> None:
     path = tmp_path / "actions.csv"
     path.write_bytes(b"symbol,ex_date\n" + b"\n" * 600_000)
     with (
-        CsvFile(path, "actions.csv") as file,
+        CsvFile(path.read_bytes(), "actions.csv") as file,
         pytest.raises(CorruptFileError, match="more than 500,000 empty lines"),
     ):
         list(file.lines())

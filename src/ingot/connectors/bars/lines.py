@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 _PARQUET: Final = b"PAR1"
 _MARK: Final = b"#ingot "
 _KEY: Final = "ingot"
-
-
-class Bytes:
-    """Bytes in memory, read like a landed object."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def stat(self) -> Any:  # noqa: ANN401 (nobody asks)
-        """Refuse: bytes in memory have no status."""
-        raise NotImplementedError
-
-    def open(self, mode: str) -> io.BufferedReader:
-        """Open the bytes."""
-        del mode
-        return io.BufferedReader(io.BytesIO(self._data))
-
-    def read_bytes(self) -> bytes:
-        """Return the bytes."""
-        return self._data
 
 
 class Table:
@@ -72,7 +52,7 @@ class Table:
         if data.startswith(_MARK):
             first, _, data = data.partition(b"\n")
             self.options = json.loads(first.removeprefix(_MARK))
-        with CsvFile(Bytes(data), name, limits) as file:
+        with CsvFile(data, name, limits) as file:
             self.header = file.header
             self.header_text = file.header_text
             self.lines = list(file.lines())

@@ -91,7 +91,7 @@ class CsvSource(ReferenceSource):
             CorruptFileError: The file cannot be read to its end, or inflates beyond `limits`.
             LookAtDataError: A table of daily prices does not move by its splits.
         """
-        with CsvFile(content, landing.key, limits) as file:
+        with CsvFile(content.read_bytes(), landing.key, limits) as file:
             if landing.dataset == INSTRUMENTS:
                 yield from read_instruments(file)
             elif is_daily(file.header):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from ingot.errors import LookAtDataError
 from ingot.storage.landing.records import (
     Checked,
+    ClockAccepted,
     Decided,
     Expired,
+    NumberedDataset,
     NumberedDone,
     Voided,
     done_of,
+    facts_of,
     path_of,
     result_of,
 )
@@ -98,17 +101,13 @@ def damaged_records(ledger: Ledger) -> Iterator[tuple[str, str]]:
 
 def recorded(state: Path) -> tuple[str, ...]:
     """Return the paths of the records that state.db has."""
-    queries = (
-        "SELECT 'versions', source, key, ordinal FROM versions",
-        "SELECT 'decisions', source, key, ordinal FROM decisions JOIN versions USING (landing_id)",
-        "SELECT 'units', table_name, name, number FROM units",
-        "SELECT DISTINCT 'expired', table_name, record FROM expired",
-        "SELECT DISTINCT 'voided', table_name, record FROM voided",
-        "SELECT DISTINCT 'checks', run, number FROM checks",
-    )
 
     def ask(db: sqlite3.Connection) -> list[str]:
-        return ["/".join(map(str, row)) + ".json" for q in queries for row in db.execute(q)]
+        return [
+            f"{'/'.join(map(str, (folder, *row)))}.json"
+            for folder, kept in _KEPT.items()
+            for row in db.execute(kept.paths)
+        ]
 
     return tuple(asked(state, ask) or ())
 
@@ -166,11 +165,10 @@ def _differs(fresh: sqlite3.Connection, db: sqlite3.Connection) -> str:
 
 def restored(state: Path, path: str) -> Record | None:
     """Return the record of a path as state.db has it; None where it does not."""
-    folder, _, rest = path.partition("/")
-    first, _, rest = rest.partition("/")
-    middle, _, last = rest.rpartition("/")
-    number = int(last.removesuffix(".json"))
-    record: Record | None = asked(state, lambda db: _RESTORE[folder](db, first, middle, number))
+    folder, *names = path.removesuffix(".json").split("/")
+    number, first = int(names.pop()), "/".join(names[:1])
+    middle = "/".join(names[1:])
+    record: Record | None = asked(state, lambda db: _KEPT[folder].read(db, first, middle, number))
     return record
 
 
@@ -214,11 +212,36 @@ def _checks(db: sqlite3.Connection, run: str, _: str, number: int) -> Record | N
     return Checked(run, number, results) if results else None
 
 
-_RESTORE = {
-    "versions": _version,
-    "decisions": _decision,
-    "units": _done,
-    "expired": _expired,
-    "voided": _void,
-    "checks": _checks,
+def _clock(db: sqlite3.Connection, _: str, __: str, number: int) -> Record | None:
+    query = "SELECT at_us, first_us, last_us FROM clocks WHERE number = ?"
+    row = db.execute(query, (number,)).fetchone()
+    return None if row is None else ClockAccepted(number, *map(state_schema.from_us, row))
+
+
+def _dataset(db: sqlite3.Connection, source: str, name: str, number: int) -> Record | None:
+    query = "SELECT text FROM datasets WHERE source = ? AND dataset = ? AND number = ?"
+    row = db.execute(query, (source, name, number)).fetchone()
+    return None if row is None else NumberedDataset(number, facts_of(row[0]))
+
+
+class _Kept(NamedTuple):
+    """How state.db keeps the records of one folder."""
+
+    paths: str
+    """Query that gives the parts of each record's path below the folder."""
+    read: Callable[[sqlite3.Connection, str, str, int], Record | None]
+    """Gives the record of a path, by its first part, the parts between, and its number."""
+
+
+_DECIDED: Final = "SELECT source, key, ordinal FROM decisions JOIN versions USING (landing_id)"
+_KEPT: Final = {
+    "versions": _Kept("SELECT source, key, ordinal FROM versions", _version),
+    "decisions": _Kept(_DECIDED, _decision),
+    "units": _Kept("SELECT table_name, name, number FROM units", _done),
+    "expired": _Kept("SELECT DISTINCT table_name, record FROM expired", _expired),
+    "voided": _Kept("SELECT DISTINCT table_name, record FROM voided", _void),
+    "checks": _Kept("SELECT DISTINCT run, number FROM checks", _checks),
+    "clocks": _Kept("SELECT number FROM clocks", _clock),
+    "datasets": _Kept("SELECT source, dataset, number FROM datasets", _dataset),
 }
+"""By folder: every one of `RECORD_FOLDERS`."""

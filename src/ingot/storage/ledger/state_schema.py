@@ -39,6 +39,7 @@ OF_RECORDS: Final = (
     "expired",
     "voided",
     "checks",
+    "clocks",
     "datasets",
 )
 """Tables that say exactly what the landing store says."""
