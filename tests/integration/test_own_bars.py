@@ -143,22 +143,24 @@ def test_a_corrected_frame_is_a_new_version_of_its_date_alone(tmp_path: Path) ->
 def test_a_row_that_breaks_a_rule_is_refused_with_its_text(tmp_path: Path) -> None:
     bad = pl.DataFrame(
         {
-            "symbol": ["AAPL", "AAPL", "AAPL", "MSFT", "MSFT"],
-            "time": ["2025-06-02"] * 5,
-            "open": [100.0, 100.0, 100.0, 100.0, 100.0],
-            "high": [103.0] * 5,
-            "low": [99.0] * 5,
-            "close": [102.25, float("nan"), 102.25, 102.25, 102.25],
-            "volume": [1.0, 2.0, -3.0, 4.0, 4.0],
+            "symbol": ["AAPL", "AAPL", "AAPL", "MSFT", "MSFT", "SPY"],
+            "time": ["2025-06-02"] * 6,
+            "open": [100.0] * 6,
+            "high": [103.0] * 6,
+            "low": [99.0] * 6,
+            "close": [102.25, float("nan"), 102.25, 102.25, 102.25, 102.25],
+            "volume": [1.0, 2.0, -3.0, 4.0, 4.0, 5.0],
+            "transactions": [1.0] * 5 + [1.5],
         }
     )
     with opened(tmp_path / "lake", 1) as lake:
         lake.write_bars(bad)
         rows = lake.sql("SELECT row_number, rule, raw FROM ops.quarantine").to_polars().rows()
     assert sorted(rows) == [
-        (2, "close", "AAPL,2025-06-02,100.0,103.0,99.0,nan,2.0"),
-        (3, "volume_is_not_negative", "AAPL,2025-06-02,100.0,103.0,99.0,102.25,-3.0"),
-        (5, "duplicate_key", "MSFT,2025-06-02,100.0,103.0,99.0,102.25,4.0"),
+        (2, "close", "AAPL,2025-06-02,100.0,103.0,99.0,nan,2.0,1.0"),
+        (3, "volume_is_not_negative", "AAPL,2025-06-02,100.0,103.0,99.0,102.25,-3.0,1.0"),
+        (5, "duplicate_key", "MSFT,2025-06-02,100.0,103.0,99.0,102.25,4.0,1.0"),
+        (6, "transactions", "SPY,2025-06-02,100.0,103.0,99.0,102.25,5.0,1.5"),
     ]
 
 
@@ -171,6 +173,8 @@ def test_wrong_input_says_what_to_do(tmp_path: Path) -> None:
             lake.write_bars(naive, interval="1m")
         with pytest.raises(ConfigError, match="is not FIELD=COLUMN"):
             lake.write_bars(DAYS, columns={"price": "p"})
+        with pytest.raises(ConfigError, match="under which a connector stores its own rows"):
+            lake.write_bars(DAYS, source="massive")
         with pytest.raises(ConfigError, match="Pass a frame of Polars, pandas or Arrow"):
             lake.write_bars([1, 2])
         with pytest.raises(SchemaDriftError, match="missing columns: close"):

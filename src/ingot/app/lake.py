@@ -82,7 +82,7 @@ class Lake(Operations):
     """
 
     def __init__(self, parts: Parts, reader: Reader | None = None) -> None:
-        """Read `parts`; by `reader` where one stands still already."""
+        """Read `parts`; by `reader` where one is given."""
         self._parts = parts
         if reader is not None:
             self._reader = reader

@@ -150,7 +150,7 @@ def _text(answer: Answer, form: Format) -> str:
 
 
 def notice(text: str) -> None:
-    """Tell a person something that is no part of the answer."""
+    """Tell a person something besides the answer."""
     tell(f"note: {text}")
 
 

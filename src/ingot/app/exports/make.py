@@ -83,7 +83,7 @@ class Exported:
 
 
 def export(parts: Parts, order: ExportOrder, ask: Callable[[Reader], Answer]) -> Exported:
-    """Answer a query on a lake that stands still, and write the answer with its manifest.
+    """Answer a query at one state of each table, and write the answer with its manifest.
 
     The snapshots that were read are pinned until the export is released.
 

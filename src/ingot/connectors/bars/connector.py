@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.connectors.bars.datasets import DATASETS, NAME
 from ingot.connectors.bars.settings import BarsSettings
 from ingot.connectors.bars.source import BarsSource
+from ingot.connectors.registry import connector_names
 from ingot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class BarsConnector:
         """Return the file at `location` as a source.
 
         Raises:
-            ConfigError: The location is not csv:FILE or parquet:FILE, or there is no such file.
+            ConfigError: The location is not csv:FILE or parquet:FILE, there is no such file, or the
+                name is that of a connector.
         """
         kind, _, place = location.partition(":")
         if kind not in _KINDS or not place:
@@ -50,7 +52,13 @@ class BarsConnector:
         path = Path(place).expanduser().absolute()
         if not path.is_file():
             raise ConfigError(f"There is no file at {str(path)!r}. Name a file: {kind}:FILE")
-        return BarsSource(path, BarsSettings.model_validate(settings, from_attributes=True))
+        found = BarsSettings.model_validate(settings, from_attributes=True)
+        if found.name in set(connector_names()) - {NAME}:
+            raise ConfigError(
+                f"The name was {found.name!r}, under which a connector stores its own rows. "
+                "Choose another one, such as mine."
+            )
+        return BarsSource(path, found)
 
     def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""

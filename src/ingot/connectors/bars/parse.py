@@ -71,11 +71,14 @@ def _bar(line: Line, settings: BarsSettings) -> BarRow:
     numbers = {name: _number(line, settings, name) for name in _NUMBERS}
     if numbers["volume"] < 0:
         raise FaultError("volume_is_not_negative")
-    transactions = line.fields.get(settings.column_of("transactions"), "")
+    text = line.fields.get(settings.column_of("transactions"), "")
+    transactions = fields.number(text or "0", "transactions")
+    if transactions % 1:
+        raise FaultError("transactions")  # a count that was made whole would be another value
     return BarRow(
         ticker=symbol,
         window_start=to_ns(_start(line, settings)),
-        transactions=int(fields.number(transactions or "0", "transactions")),
+        transactions=int(transactions),
         **numbers,
     )
 

@@ -166,7 +166,7 @@ class Sandbox:
 
 
 def _started(warehouse: Path, limits: Limits) -> _Cell:
-    """Start a process and wait until it is ready, which is no part of a query's time."""
+    """Start a process and wait until it is ready, which does not count as a query's time."""
     cell = _Cell(warehouse, limits)
     try:
         with cell.ended_after(_START_S, limits):

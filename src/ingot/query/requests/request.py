@@ -87,6 +87,7 @@ class ExportOptions(BarsOptions, total=False):
     params: Params
 
 
+_NAMED: Final = ("start", "end", "interval", "session", "basis", "known_at")
 BARS_OPTIONS: Final = tuple(BarsOptions.__annotations__)
 EXPORT_OPTIONS: Final = tuple(n for n in ExportOptions.__annotations__ if n != "params")
 SQL_OPTIONS: Final = ("params", "known_at", "basis", "known_basis")
@@ -106,7 +107,7 @@ def bars_request(
     Raises:
         QueryError: An option or a word is unknown, or a date cannot be read.
     """
-    require_options("bars", options, BARS_OPTIONS)
+    require_options("bars", options, BARS_OPTIONS, beside=_NAMED)
     adjustment = Adjustment.of(basis)
     window, symbol_date = options.pop("window", None), options.pop("symbol_date", None)
     return BarsRequest(
@@ -135,16 +136,23 @@ def symbol_names(symbols: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def require_options(query: str, given: Mapping[str, object], allowed: Collection[str]) -> None:
-    """Refuse an option that a query does not have.
+def require_options(
+    query: str,
+    given: Mapping[str, object],
+    allowed: Collection[str],
+    *,
+    beside: Collection[str] = (),
+) -> None:
+    """Refuse an option that a query does not have; `beside` are its parameters of their own.
 
     Raises:
         QueryError: There is one; the message names the nearest.
     """
     for name in given:
         if name not in allowed:
-            near = get_close_matches(name, allowed, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(allowed)}."
+            known = (*beside, *allowed)
+            near = get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(known)}."
             raise QueryError(f"{query} has no option {name!r}. {hint}")
 
 
