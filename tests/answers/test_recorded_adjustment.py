@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingot.errors import QueryError
-from ingot.query.requests.adjustment import SPLIT, Action, Closes, adjust, factor_on
+from ingot.query.requests.adjustment import SPLIT, Action, Closes, adjust
 from ingot.query.requests.request import Adjustment
 from ingot.query.requests.symbology import Segment
+from tests.support.factors import factor_on
 from tests.support.recorded_bars import Bar, publish_bars, read_lean, rows_in
 from tests.support.small_market import Desk, midnight
 from tests.support.world import MINUTES, at

@@ -152,7 +152,7 @@ def land(store: LandingStore, data: bytes, ordinal: int) -> Landing:
     path.write_bytes(data)
     made = version(data, ordinal)
     store.add_object(path, made.sha256, made.size_bytes)
-    assert store.add_version(made)
+    assert store.write(made)
     return made
 
 
@@ -160,7 +160,7 @@ def test_a_landing_store_keeps_bytes_and_versions_on_any_store(landing: LandingS
     one, two = land(landing, b"one", 1), land(landing, b"two", 2)
     assert landing.versions("massive", one.key) == (one, two)
     assert list(landing.all_versions()) == [one, two]
-    assert not landing.add_version(version(b"other", 1))
+    assert not landing.write(version(b"other", 1))
     content = landing.landed(one.sha256)
     assert (content.read_bytes(), content.stat().st_size, content.head(2)) == (b"one", 3, b"on")
 

@@ -21,10 +21,10 @@ from ingot.query.requests.adjustment import (
     Closes,
     adjust,
     applying,
-    factor_on,
     refuse_unapplied,
 )
 from ingot.query.requests.symbology import Segment
+from tests.support.factors import factor_on
 
 ONE_DAY = timedelta(days=1)
 FIRST = date(2020, 1, 1)

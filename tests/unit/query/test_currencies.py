@@ -12,12 +12,13 @@ from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 
-from ingot.query.requests.adjustment import TOTAL_RETURN, Action, Closes, adjust, factor_on
+from ingot.query.requests.adjustment import TOTAL_RETURN, Action, Closes, adjust
 from ingot.query.requests.bars import BarsRequest, plan_bars
 from ingot.query.requests.symbology import Segment
 from ingot.query.result.answer import in_currencies
 from ingot.storage.iceberg.layout.schema import grown_schema, iceberg_schema
 from ingot.tables.silver import DAY_BARS, MINUTE_BARS
+from tests.support.factors import factor_on
 
 START, EX, END = date(2020, 1, 2), date(2020, 1, 6), date(2020, 1, 8)
 OCADO = (Segment("OCDO.L", "OCDO.L", date.min, date.max),)

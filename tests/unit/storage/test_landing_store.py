@@ -78,23 +78,23 @@ def test_an_object_that_the_disk_damaged_is_healed_when_its_bytes_land_again(
 
 
 def test_a_version_is_written_once_and_read_back(store: LandingStore) -> None:
-    assert store.add_version(version(b"one"))
-    assert not store.add_version(version(b"other"))
-    assert store.add_version(version(b"two", 2))
+    assert store.write(version(b"one"))
+    assert not store.write(version(b"other"))
+    assert store.write(version(b"two", 2))
     assert store.versions("massive", KEY) == (version(b"one"), version(b"two", 2))
     assert store.versions("massive", "another") == ()
 
 
 def test_versions_come_in_order_of_their_numbers_not_of_their_names(store: LandingStore) -> None:
     for ordinal in (10, 9, 2):
-        store.add_version(version(b"x", ordinal))
+        store.write(version(b"x", ordinal))
     assert [v.ordinal for v in store.versions("massive", KEY)] == [2, 9, 10]
 
 
 def test_a_key_that_is_a_folder_of_another_key_is_another_key(store: LandingStore) -> None:
     inner, outer = version(b"1", key="a/b"), version(b"2", key="a")
-    store.add_version(inner)
-    store.add_version(outer)
+    store.write(inner)
+    store.write(outer)
     assert store.versions("massive", "a") == (outer,)
     assert set(store.all_versions()) == {inner, outer}
 
@@ -119,26 +119,26 @@ def test_a_key_that_is_a_folder_of_another_key_is_another_key(store: LandingStor
 )
 def test_a_key_that_is_no_safe_path_is_refused(store: LandingStore, key: str) -> None:
     with pytest.raises(LookAtDataError, match=r"cannot be stored.*Nothing of it was landed"):
-        store.add_version(version(b"x", key=key))
+        store.write(version(b"x", key=key))
     assert not (store.root / "versions").exists()
 
 
 @pytest.mark.parametrize("key", ["NUL", "a b/ü/Ж.gz", "-", "a/01.json", "..."])
 def test_a_key_that_only_looks_odd_is_kept(store: LandingStore, key: str) -> None:
-    store.add_version(version(b"x", key=key))
+    store.write(version(b"x", key=key))
     assert store.versions("massive", key) == (version(b"x", key=key),)
 
 
 @pytest.mark.parametrize("source", ["", "..", "a/b"])
 def test_a_source_is_one_part_of_a_path(store: LandingStore, source: str) -> None:
     with pytest.raises(LookAtDataError, match="source"):
-        store.add_version(replace(version(b"x"), source=source))
+        store.write(replace(version(b"x"), source=source))
 
 
 def test_objects_that_the_disk_changed_are_found_by_their_hash(store: LandingStore) -> None:
     for data, ordinal in ((b"good", 1), (b"gone", 2), (b"flip", 3), (b"torn", 4)):
         add(store, data)
-        store.add_version(version(data, ordinal))
+        store.write(version(data, ordinal))
     gone, flip, torn = (
         store.object_path(sha256(d).hexdigest()) for d in (b"gone", b"flip", b"torn")
     )
@@ -154,7 +154,7 @@ def test_objects_that_the_disk_changed_are_found_by_their_hash(store: LandingSto
 
 def test_a_damaged_object_is_set_aside_and_may_land_again(store: LandingStore) -> None:
     add(store, b"abc").write_bytes(b"xyz")
-    store.add_version(version(b"abc"))
+    store.write(version(b"abc"))
     (damage,) = store.damaged()
     aside = store.set_aside(damage)
     assert aside is not None
@@ -182,7 +182,7 @@ def test_a_record_that_the_disk_changed_is_told_from_a_good_one(
     store: LandingStore, change: object, words: str
 ) -> None:
     assert callable(change)
-    store.add_version(version(b"abc"))
+    store.write(version(b"abc"))
     path = store.root / "versions" / "massive" / KEY / "1.json"
     path.write_text(str(change(path.read_text())))
     with pytest.raises(DamagedFileError, match=rf"1\.json is damaged.*{words}"):

@@ -285,8 +285,3 @@ def _cut(segment: Segment, intervals: Iterable[tuple[date, date, Fraction, float
         for start, end, ratio, paid in intervals
         if segment.start < end and start < segment.end
     ]
-
-
-def factor_on(factors: Iterable[Factor], day: date) -> Factor | None:
-    """Return the factor of a date, if one covers it."""
-    return next((f for f in factors if f.start <= day < f.end), None)

@@ -318,10 +318,6 @@ class TableStore:
         state = self._reader.state(table)
         return tuple(reversed([snapshot_log.facts(s) for s in snapshot_log.chain(state)]))
 
-    def snapshots_of_run(self, table: Table, run: str) -> tuple[SnapshotFacts, ...]:
-        """Return the head's snapshots that a run made, oldest first."""
-        return snapshot_log.of_run(self._reader.state(table), run)
-
     def stats(self, table: Table) -> TableStats:
         """Return the table's size, from its head's summary."""
         return table_stats(self._reader.state(table))

@@ -149,10 +149,6 @@ class LandingStore:
         for folder in RECORD_FOLDERS:
             yield from self.walk_folder(folder)
 
-    def add_version(self, landing: Landing) -> bool:
-        """Write a version once; False when its ordinal is taken."""
-        return self.write(landing)
-
     def versions(self, source: str, key: str) -> tuple[Landing, ...]:
         """Return the versions of one key, by ordinal."""
         folder = versions_folder(source, key)

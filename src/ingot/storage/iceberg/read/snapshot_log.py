@@ -67,12 +67,6 @@ def facts(snapshot: Snapshot) -> SnapshotFacts:
     )
 
 
-def of_run(state: TableState, run: str) -> tuple[SnapshotFacts, ...]:
-    """Return the head's snapshots that a run made, oldest first."""
-    found = [facts(s) for s in chain(state) if s.summary.get(RUN) == run]
-    return tuple(reversed(found))
-
-
 def _units(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
