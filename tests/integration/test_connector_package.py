@@ -91,5 +91,11 @@ def test_its_files_load_refine_and_stay_readable_without_it(
     assert ingot(*read, site=None) == expected
     assert "daybook/days" in ingot("landings", site=None)
     ingot("build", site=None)
+    (files / "2025-06-03.txt").write_text(DAY.replace("06-02", "06-03"))
+    again = ("ingest", "daybook", "--source", str(files))
+    other = ran("-m", "ingot", "--lake", lake, *again, "--lot", "10", site=installed)
+    assert other.returncode == 2
+    assert "was loaded with lot=100, not with lot=10. Give the options" in other.stderr
+    ingot(*again, "--lot", "100")
     unknown = ran("-m", "ingot", "--lake", lake, "ingest", "daybok", site=installed)
     assert (unknown.returncode, "Did you mean daybook?" in unknown.stderr) == (2, True)

@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
-from ingot.connectors.base import AS_OPTION
+from ingot.connectors.base import AS_OBJECT_OPTION, AS_OPTION
 from ingot.connectors.registry import connector, connector_names
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def _title(name: str) -> str:
 def _options(settings: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the settings that are options of the command, too."""
     fields = settings.model_fields.items()
-    return {name: field for name, field in fields if field.json_schema_extra == AS_OPTION}
+    kinds = (AS_OPTION, AS_OBJECT_OPTION)
+    return {name: field for name, field in fields if field.json_schema_extra in kinds}
 
 
 def _with_options(run: Run, name: str, options: Mapping[str, FieldInfo]) -> Run:

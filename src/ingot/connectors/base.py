@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from ingot.model.vendor_files import InflateLimits
     from ingot.tables.dataset import Dataset
 
-AS_OPTION: Final[dict[str, Any]] = {"ingot_option": True}
+AS_OPTION: Final[dict[str, Any]] = {"ingot_option": "dataset"}
 """As `json_schema_extra` of a field of a settings model: `ingot ingest NAME` has it as an option.
 
-What a command chose is recorded with the dataset: its objects are parsed the same way later.
+What the first load chose is recorded with the dataset and cannot change: its objects are parsed
+the same way for ever.
 """
+AS_OBJECT_OPTION: Final[dict[str, Any]] = {"ingot_option": "object"}
+"""The same for a source that keeps the setting in each object: it may differ from load to load."""
 MOST_REFUSED: Final = 500_000
 """Refused rows that a file may have under any limit: they are held in memory."""
 

@@ -53,12 +53,27 @@ def connector_of(parts: Parts, source: str, name: str) -> str:
 
 
 def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset]) -> None:
-    """Record the facts of datasets that are about to land, where they are new or have changed."""
+    """Record the facts of datasets that are about to land, where they are new or have changed.
+
+    Raises:
+        ConfigError: Other options than the recorded ones were chosen. What landed would be parsed
+            by them when it is loaded again, and history would change.
+    """
     known = _recorded(parts)
     for dataset in datasets:
-        facts = facts_of(source, connector, dataset)
-        if known.get((source, dataset.name)) != facts:
+        facts, before = facts_of(source, connector, dataset), known.get((source, dataset.name))
+        if before is not None and before.options != facts.options:
+            raise ConfigError(
+                f"{source} {dataset.name} was loaded with {_listed(before.options)}, not with "
+                f"{_listed(facts.options)}. Give the options of the first load, or load into "
+                "another lake."
+            )
+        if before != facts:
             _write(parts, facts)
+
+
+def _listed(options: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options) or "no options"
 
 
 def record_missing(parts: Parts) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingot.app.inventory.datasets import connector_of
-from ingot.connectors.base import FileConnector, ReferenceConnector
+from ingot.connectors.base import AS_OPTION, FileConnector, ReferenceConnector
 from ingot.connectors.registry import connector
 from ingot.errors import ConfigError
 
@@ -52,6 +52,12 @@ def open_requested(parts: Parts, request: LoadRequest) -> FileSource:
         reference=request.reference,
         options=request.options,
     )
+
+
+def dataset_options(request: LoadRequest) -> tuple[tuple[str, str], ...]:
+    """Return the options of a request by which all objects of its datasets are parsed."""
+    fields = connector(request.source).settings.model_fields
+    return tuple(o for o in request.options if fields[o[0]].json_schema_extra == AS_OPTION)
 
 
 def parser_of(parts: Parts, source: str, dataset: Dataset) -> Parser:

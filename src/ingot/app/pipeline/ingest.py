@@ -11,7 +11,7 @@ from ingot.app.context.run_lifecycle import one_run
 from ingot.app.inventory.datasets import record_missing
 from ingot.app.load import land
 from ingot.app.load.bronze import load, missing
-from ingot.app.load.sources import open_requested
+from ingot.app.load.sources import dataset_options, open_requested
 from ingot.app.refine.ensure_sessions import ensure_sessions
 from ingot.errors import ConfigError
 from ingot.model.progress import silent
@@ -74,7 +74,8 @@ def chosen_datasets(source: FileSource, request: LoadRequest) -> tuple[Dataset, 
     Raises:
         ConfigError: The source has no such dataset.
     """
-    there = {n: replace(d, options=request.options) for n, d in source.datasets.items()}
+    options = dataset_options(request)
+    there = {n: replace(d, options=options) for n, d in source.datasets.items()}
     if not request.datasets:
         return tuple(there.values())
     unknown = [name for name in request.datasets if name not in source.datasets]

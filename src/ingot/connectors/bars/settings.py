@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ingot.connectors.base import AS_OPTION
+from ingot.connectors.base import AS_OBJECT_OPTION
 
 BarField = Literal["symbol", "time", "open", "high", "low", "close", "volume", "transactions"]
 
@@ -18,35 +18,35 @@ class BarsSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interval: Literal["1m", "1d"] = Field(
-        default="1d", description="Length of a bar.", json_schema_extra=AS_OPTION
+        default="1d", description="Length of a bar.", json_schema_extra=AS_OBJECT_OPTION
     )
     zone: str = Field(
         default="",
         description="Zone of times without a UTC offset, such as America/New_York; such times are "
         "refused without it.",
-        json_schema_extra=AS_OPTION,
+        json_schema_extra=AS_OBJECT_OPTION,
     )
     label: Literal["start", "end"] = Field(
         default="start",
         description="Whether the time of a minute bar is its start or its end.",
-        json_schema_extra=AS_OPTION,
+        json_schema_extra=AS_OBJECT_OPTION,
     )
     symbol: str = Field(
         default="",
         description="Symbol of every row, where the file has no column for it.",
-        json_schema_extra=AS_OPTION,
+        json_schema_extra=AS_OBJECT_OPTION,
     )
     map: str = Field(
         default="",
         description="Names of the file's columns, such as open=Open,time=Date; a column that is "
         "not named has the name of its field.",
-        json_schema_extra=AS_OPTION,
+        json_schema_extra=AS_OBJECT_OPTION,
     )
     name: str = Field(
         default="mine",
         pattern=r"^[a-z][a-z0-9_]{0,62}$",
         description="Source that the rows are stored under.",
-        json_schema_extra=AS_OPTION,
+        json_schema_extra=AS_OBJECT_OPTION,
     )
 
     @field_validator("zone")
