@@ -174,7 +174,7 @@ def cases(each: int) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize(("name", "n"), cases(each=26))
+@pytest.mark.parametrize(("name", "n"), cases(each=23))
 def test_a_command_one_of_whose_calls_fails_says_so_and_the_next_run_mends_all(
     stage: Stage, tmp_path: Path, name: str, n: int
 ) -> None:

@@ -130,7 +130,7 @@ def test_a_correction_may_be_loaded_while_another_process_refines(
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(n, marks=pytest.mark.services) for n in range(1, 50))]
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.services) for n in range(1, 20))]
 )
 def test_a_load_may_be_overtaken_at_any_step_by_the_load_of_a_correction(
     world: World, alone: Alone, seed: int

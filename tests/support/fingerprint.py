@@ -7,7 +7,10 @@ for two engines may differ in their last bits.
 
 from __future__ import annotations
 
+import atexit
+import os
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +18,7 @@ from ingot.errors import ContractBrokenError
 from ingot.tables import contract
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
     from ingot.tables.contract import Column, Table
@@ -61,22 +65,31 @@ def fingerprint(
     Raises:
         ContractBrokenError: A column that takes part is not there.
     """
-    import duckdb  # noqa: PLC0415 (166 ms: only who takes fingerprints pays for it)
-
     columns = compared_columns(table, stream=stream)
     if missing := [c.name for c in columns if c.name not in batches.schema.names]:
         raise ContractBrokenError(
             f"The rows of {table.name} to be fingerprinted lack the columns {', '.join(missing)}."
         )
-    with duckdb.connect() as engine:
-        engine.execute("SET TimeZone = 'UTC'")
-        engine.register("rows", batches)
-        found = engine.execute(_sum_of_hashes(columns)).fetchone()
-    rows, low, high = found or (0, 0, 0)
+    engine = _engine(os.getpid())
+    engine.register("rows", batches)
+    ((rows, low, high),) = engine.execute(_sum_of_hashes(columns)).fetchall()
+    engine.unregister("rows")
     total = (low + (high << _LOW_BITS)) % (1 << 2 * _LOW_BITS)
     names = ",".join(column.name for column in columns)
     text = f"{table.name}\n{names}\n{rows}\n{total:032x}"
     return Fingerprint(rows, sha256(text.encode()).hexdigest()[:_DIGITS])
+
+
+@cache
+def _engine(process: int) -> duckdb.DuckDBPyConnection:
+    """Return the connection of a process; a fork makes its own."""
+    import duckdb  # noqa: PLC0415 (166 ms: only who takes fingerprints pays for it)
+
+    del process
+    engine = duckdb.connect()
+    atexit.register(_engine.cache_clear)  # else nanobind reports leaks
+    engine.execute("SET TimeZone = 'UTC'")
+    return engine
 
 
 def compared_columns(table: Table, *, stream: bool = False) -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from ingot.engines.transform.spark_parts import parts_of
 from ingot.engines.transform.transpile import predicate_to_spark, to_spark
 from ingot.errors import (
     ConfigError,
@@ -99,10 +100,14 @@ class SparkEngine:
         from pyspark.errors import PySparkException  # noqa: PLC0415 - optional
 
         of_the_jvm = import_module("py4j.protocol").Py4JJavaError
-        text = to_spark(sql)
+        parts = parts_of(to_spark(sql), inputs=inputs)
         try:
             self._bind(inputs)
-            answer: pa.Table = self._session.sql(text).toArrow()
+            for name, text in parts.shared:
+                self._bound.add(name)
+                shared = self._session.sql(text).localCheckpoint(eager=False)
+                shared.createOrReplaceTempView(name)
+            answer: pa.Table = self._session.sql(parts.query).toArrow()
         except (PySparkException, of_the_jvm) as exc:
             raise _translated(str(exc)) from exc
         reader: pa.RecordBatchReader = answer.to_reader()
