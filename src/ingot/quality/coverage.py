@@ -25,9 +25,9 @@ REFUSED: Final = "refused"
 UNKNOWN: Final = "unknown"
 STATES: Final = (PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED, LATE, HOLE, REFUSED, UNKNOWN)
 LEGAL: Final = frozenset({PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED})
-"""States in which nobody has to do anything."""
+"""States that need no action."""
 VOLUME_PCT: Final = 5
-"""A day's volume above its minutes' by more than this share is a hole; odd lots are below."""
+"""A day's volume above its minutes' by more than this share is a hole; odd lots are below it."""
 ROUND_LOT: Final = 100
 """Shares of a round lot. A day may have odd lots beyond its minutes: fewer shares a trade."""
 MINUTES: Final = "minutes"

@@ -45,7 +45,7 @@ class Manifest:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise ConfigError(
-                    f"The folder holds a market with {name} {theirs}, and {mine} was asked for. "
+                    f"The folder has a market with {name} {theirs}, not {mine}. "
                     "Ask for the same market, or write to another folder."
                 )
         start, end = min(self.start, other.start), max(self.end, other.end)
@@ -129,7 +129,7 @@ def digest_of(path: Path) -> str:
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Turn what the file system says into our errors.
+    """Translate errors of the file system into ours.
 
     Raises:
         StorageFullError: The disk is full.

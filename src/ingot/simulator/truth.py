@@ -7,7 +7,7 @@
     truth/actions/stage=K.parquet                             splits and dividends as published
     truth/{instruments,halts}.parquet                         who held a ticker, who was halted
 
-A day's bars stand under the stages at which what is held changes: look them up with `held_path`.
+A day's bars are under the stages at which what is held changes: look them up with `held_path`.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def held_after(accepted: Bars, refused: Bars, before: pl.DataFrame | None) -> pl
 def held_path(out: Path, dataset: str, day: date, *, stage: int) -> Path | None:
     """Return the Parquet file of what a perfect loader holds of a day once `stage` is loaded.
 
-    None when nothing was published for the day by then, or the truth was not asked for.
+    None when nothing was published for the day by then, or the truth was not written.
     """
     for earlier in range(stage, 0, -1):
         path = bars_path(out, dataset, day, stage=earlier)
@@ -146,7 +146,7 @@ def held_path(out: Path, dataset: str, day: date, *, stage: int) -> Path | None:
 
 
 def bars_path(out: Path, dataset: str, day: date, *, stage: int) -> Path:
-    """Return where the bars held since `stage` stand, if they changed then."""
+    """Return the path of the bars held since `stage`, if they changed then."""
     prefix, _, name = dataset.partition("/")
     table = "minute_bars" if name.startswith("minute") else "day_bars"
     return out / FOLDER / table / prefix / f"stage={stage}" / f"{day.isoformat()}.parquet"
@@ -208,7 +208,7 @@ def action_frame(actions: Iterable[Action]) -> pl.DataFrame:
 
 
 def instrument_frame(holdings: Iterable[Holding], end: date) -> pl.DataFrame:
-    """Return who held which ticker, as known at `end`: a later end is not told."""
+    """Return who held which ticker, as known at `end`: a later end is left out."""
     return pl.DataFrame(
         [
             {

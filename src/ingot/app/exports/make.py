@@ -1,4 +1,4 @@
-"""Exports: an answer written with all that it depends on, and written again from that."""
+"""Exports: a query result written with all that it depends on, and written again from that."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """How an answer is to be exported.
+    """How a query result is exported.
 
     Raises:
         QueryError: The format is none of those allowed.
@@ -83,17 +83,17 @@ class Exported:
 
 
 def export(parts: Parts, order: ExportOrder, ask: Callable[[Reader], Answer]) -> Exported:
-    """Answer a query at one state of each table, and write the answer with its manifest.
+    """Run a query at one state of each table, and write its result with a manifest.
 
     The snapshots that were read are pinned until the export is released.
 
     Args:
         parts: The lake.
         order: Where to, and in which format.
-        ask: Asks the reader that it is given one query.
+        ask: Runs one query with the reader that it is given.
 
     Raises:
-        QueryError: The answer is not settled, has no bars, the folder is in use, or the query
+        QueryError: The result is not settled, has no bars, the folder is in use, or the query
             is wrong.
         SnapshotGoneError: A snapshot expired while it was read.
         StorageFullError, ConfigError, StorageUnavailableError: The folder cannot be written.
@@ -131,7 +131,7 @@ def exports(parts: Parts) -> Answer:
             (
                 record.export_id,
                 record.exported_at,
-                _told(made),
+                _one_line(made),
                 made.form,
                 made.known_at,
                 made.basis,
@@ -156,7 +156,7 @@ def manifests(parts: Parts) -> tuple[Manifest, ...]:
 
 
 def release(parts: Parts, export_id: str) -> str:
-    """Give an export's snapshots free, so that they may expire; return what was done.
+    """Release an export's snapshots, so that they may expire; return what was done.
 
     Raises:
         QueryError: There is no such export.
@@ -190,7 +190,7 @@ def ordered_rows(log: ReadLog, answer: Answer) -> pa.Table:
 
 
 def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
-    """Write an answer's rows in the manifest's format; return what a reader should know.
+    """Write an answer's rows in the manifest's format; return notices.
 
     Raises:
         QueryError: The format cannot hold the rows.
@@ -244,7 +244,7 @@ def place(unfinished: Path, folder: Path, made: Manifest) -> None:
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """Lend a folder inside the target; it is gone afterwards.
+    """Return a folder inside the target; it is removed afterwards.
 
     Raises:
         StorageFullError, ConfigError, StorageUnavailableError: It cannot be made or written to.
@@ -259,10 +259,10 @@ def unfinished(folder: Path) -> Iterator[Path]:
 
 
 def require_empty(folder: Path) -> None:
-    """Refuse a folder in which anything lies.
+    """Refuse a folder that is not empty.
 
     Raises:
-        QueryError: Something does.
+        QueryError: It has files, or is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise QueryError(f"{folder} is a file; name a folder with --out.")
@@ -275,7 +275,7 @@ def require_empty(folder: Path) -> None:
 
 
 def _require_same(folder: Path, made: Manifest) -> None:
-    """Let an export be written over by itself only."""
+    """Refuse to write over another export."""
     there = folder / manifest.FILE
     if not there.is_file():
         return
@@ -300,7 +300,7 @@ def _register(parts: Parts, made: Manifest, folder: Path) -> None:
             parts.tables.pin(contract(read.name), read.snapshot_id, made.tag)
 
 
-def _told(made: Manifest) -> str:
+def _one_line(made: Manifest) -> str:
     """Return the query on one line."""
     asked = made.question["asked"]
     if isinstance(asked, str):
@@ -317,7 +317,7 @@ def _is_bars(log: ReadLog) -> bool:
 def _no_rows(answer: Answer) -> str:
     why = "; ".join(answer.notices) or "no bars in the span"
     return (
-        f"The answer has no rows, so it was not exported: {why}. Name symbols and dates that have "
+        f"The result has no rows, so it was not exported: {why}. Name symbols and dates that have "
         "bars, or insist with --allow-unsettled."
     )
 
@@ -325,6 +325,6 @@ def _no_rows(answer: Answer) -> str:
 def _unsettled(answer: Answer) -> str:
     why = next((n for n in answer.notices if n.startswith("not settled")), "not settled")
     return (
-        f"The answer is {why}. Its rows may change, so it was not exported: refine first, ask as "
+        f"The result is {why}. Its rows may change, so it was not exported: refine first, query as "
         "known earlier with --known-at, or insist with --allow-unsettled."
     )

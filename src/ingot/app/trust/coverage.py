@@ -76,7 +76,7 @@ class Coverage:
     days: Answer
     """One row for each dataset and calendar day: the market's state."""
     rows: Answer
-    """One row for each symbol and trade date asked for, or the alerts among them."""
+    """One row for each symbol and trade date of the request, or the alerts among them."""
     plan: Answer
     """What has to be done: which files, how many bytes, which days."""
     exit_code: int

@@ -50,7 +50,7 @@ class Day:
 
     @property
     def is_unfinished(self) -> bool:
-        """Say whether it landed and the lake has not finished its own work on it."""
+        """Return True if it landed and the lake has not finished its own work on it."""
         return self.state == rules.UNKNOWN and bool(self.todo)
 
 

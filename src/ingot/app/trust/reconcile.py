@@ -1,4 +1,4 @@
-"""Reconciles two sides: opens each, brings both together, and tells what differs and why."""
+"""Reconciles two sides: opens each, compares them, and says what differs and why."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class ReconcileRequest:
     """The day after the last."""
     symbols: tuple[str, ...] = ()
     layer: str = ""
-    """bronze, silver or gold: a side that is no table and no file is then a table of it, or a
-    source in its table of day bars."""
+    """bronze, silver or gold: a side that names no table or file is then a table of it, or a source
+    in its table of day bars."""
     known_at: str | date | datetime | None = None
 
 
@@ -383,6 +383,6 @@ def _notices(compared: Compared) -> tuple[str, ...]:
     for row in compared.findings.select(["kind", "cause"]).to_pylist():
         named = f"{row['kind']} {row['cause']}"
         counts[named] = counts.get(named, 0) + 1
-    told = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda i: -i[1]))
+    listed = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda i: -i[1]))
     both = f"{compared.bars_a:,} bars against {compared.bars_b:,} at {compared.interval}"
-    return (f"{both}: {told or 'no difference'}",)
+    return (f"{both}: {listed or 'no difference'}",)

@@ -75,13 +75,13 @@ class MassiveConnector:
         backoff: Backoff | None = None,
         clock: Clock | None = None,
     ) -> FileSource:
-        """Return the reference data at `location`: the REST host, or a folder of its answers.
+        """Return the reference data at `location`: the REST host, or a folder of its responses.
 
         The folder's files are named by their requests (`__` for `/`), or it has a folder `rest`
         of such files, as `ingot simulate` writes it.
 
         Raises:
-            ConfigError: The folder holds no answers, or the address is none or has no key.
+            ConfigError: The folder has no responses, the address is wrong, or the key is missing.
         """
         from ingot.connectors.massive.rest.source import (  # noqa: PLC0415 (files need none of it)
             open_reference,
@@ -93,11 +93,12 @@ class MassiveConnector:
 
     def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
-        from ingot.connectors.massive.flatfiles.source import MassiveFiles  # noqa: PLC0415
-        from ingot.connectors.massive.rest.source import FolderReference  # noqa: PLC0415
-
         if dataset.name not in DATASETS:
-            return FolderReference(Path())
+            from ingot.connectors.massive.rest.source import parser  # noqa: PLC0415 (one of two)
+
+            return parser()
+        from ingot.connectors.massive.flatfiles.source import MassiveFiles  # noqa: PLC0415 (the other)
+
         own = MassiveSettings.model_validate(settings, from_attributes=True)
         return MassiveFiles("", own, Backoff())
 

@@ -184,7 +184,7 @@ _DAY_RULES: Final = (
         silver.DAY_BARS,
         "accuracy",
         WARNING,
-        "No close lies tenfold off the closes before and after it: a price in another unit.",
+        "No close is tenfold the closes before and after it, or a tenth: a price in another unit.",
         "SELECT source, dataset, symbol, trade_date, before, close, after FROM (SELECT source, "
         "dataset, symbol, trade_date, close, lag(close) OVER own AS before, lead(close) OVER own "
         f"AS after FROM {ROWS} WINDOW own AS (PARTITION BY source, dataset, symbol "
@@ -198,7 +198,7 @@ _GOLD_RULES: Final = (
         gold.DAILY_BARS,
         "accuracy",
         ERROR,
-        "Open and close lie between low and high.",
+        "Open and close are between low and high.",
         f"SELECT {_BAR}, {_PRICES} FROM {ROWS} WHERE low > open OR low > close OR high < open "
         "OR high < close",
         is_cheap=True,

@@ -1,7 +1,7 @@
 """Brings a side to the bars at which both sides meet: one width, label, unit and session set.
 
 Every text here gives the columns of `CELLS`, one row per symbol and bar. Day bars made of minutes
-take their prices from the regular session and carry what else a vendor may count beside them.
+take their prices from the regular session and have beside them what else a vendor may count.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Rows:
     bronze: bool = False
     """True where columns are the vendor's own."""
     extras: bool = False
-    """True for gold.daily_bars, which carries what minutes say beside the regular session."""
+    """True for gold.daily_bars, which has values of minutes outside the regular session, too."""
 
 
 def aligned(rows: Rows, side: Side, target: str, *, adjust_to: str, shift_ns: int = 0) -> str:

@@ -198,7 +198,7 @@ class _Steps:
         return self._run(text, self._used(text))
 
     def name(self, text: str) -> None:
-        """Keep what a text says of causes."""
+        """Keep the keys that a text of causes names."""
         own = f"{NAMED}_{len(self._named)}"
         self.keep({own: self.run(text)})
         self._named.append(own)

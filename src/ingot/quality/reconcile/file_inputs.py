@@ -1,7 +1,7 @@
 """Reads other systems' files as bars: a plain CSV, Yahoo's and Alpha Vantage's tables.
 
-Each kind has a registered schema; a file whose columns are others is told in findings, and read
-as far as its registered columns allow.
+Each kind has a registered schema; other columns are reported as findings, and the file
+is read as far as its registered columns allow.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ _EPOCHS: Final = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
 
 @dataclass(frozen=True)
 class Read:
-    """A file's bars, what it is, and the columns it was seen with."""
+    """A file's bars, what it is, and the columns that it has."""
 
     side: Side
     rows: pa.Table
@@ -112,7 +112,7 @@ def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Re
 
     Args:
         named: Reader and path; the option `interval` overrides what the labels say.
-        side: What it is said to be.
+        side: Its description.
         limits: How far a packed file may inflate; never beyond 1 GiB, for it is read at once.
 
     Raises:
@@ -145,7 +145,7 @@ def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Re
 def observed_columns(text: bytes) -> tuple[Field, ...]:
     """Return the columns of a delimited text as its header and first rows show them.
 
-    Nothing where it is no such text.
+    Empty if it is not such a text.
     """
     if not text or text[:1] in b"{[<":
         return ()
@@ -249,7 +249,7 @@ def _times(labels: pl.Series, zone: str, path: str) -> tuple[pl.Series, pl.Serie
 
 
 def _interval(bars: pl.DataFrame, path: str) -> str:
-    """Return the width that most labels lie apart, at least a day for labels at midnight."""
+    """Return the usual distance of labels, at least a day for labels at midnight."""
     apart = bars.select((pl.col("bar_start_ns").diff().over("symbol")).alias("apart").drop_nulls())[
         "apart"
     ]
@@ -261,7 +261,7 @@ def _interval(bars: pl.DataFrame, path: str) -> str:
         widths = {v: k for k, v in INTERVALS.items()}
         if usual not in widths:
             raise QueryError(
-                f"The bars of {path} lie {usual / 60e9:g} minutes apart: name their width with "
+                f"The bars of {path} are {usual / 60e9:g} minutes apart. Name their width with "
                 "?interval=1m."
             )
         return widths[usual]

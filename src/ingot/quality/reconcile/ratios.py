@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _INVERSE: Final = (
     "(coalesce(abs(ratio * volume_ratio - 1) < 0.01, false) AND abs(ratio - 1) > 2 * 0.01)"
 )
-"""Volumes go the other way, by a ratio that is no chance."""
+"""Volumes go the other way, by a ratio that is not chance."""
 
 
 def ratios(tolerance: Tolerance) -> str:

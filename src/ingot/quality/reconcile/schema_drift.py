@@ -40,7 +40,7 @@ EXTRAS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far two values may lie apart and still be the same; the same from either side."""
+    """How far apart two values may be and still be the same, from either side."""
 
     price_pct: Decimal = Decimal("0.01")
     """Percent of the larger price."""

@@ -1,7 +1,7 @@
 """Options on the market's busiest stocks: chains around their prices, minutes and days.
 
 A ticker is `O:` root, expiry YYMMDD, C or P, strike in thousandths of a dollar, eight digits. The
-root is the stock's ticker; contracts that lived through a reverse split carry a digit after it.
+root is the stock's ticker; contracts that lived through a reverse split have a digit after it.
 """
 
 from __future__ import annotations

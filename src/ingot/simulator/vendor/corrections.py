@@ -79,7 +79,7 @@ def _names(bars: Bars) -> Words:
 
 
 def _chosen(chance: Words, one_in: int) -> Mask:
-    """Say which rows are chosen; always at least one."""
+    """Return a mask of the chosen rows; always at least one."""
     chosen = chance % np.uint64(one_in) == 0
     if not chosen.any():
         chosen[np.argmin(chance)] = True
@@ -87,7 +87,7 @@ def _chosen(chance: Words, one_in: int) -> Mask:
 
 
 def _gone(bars: Bars, seed: int, day: TradingDay, version: int) -> Mask:
-    """Say which rows belong to the one small symbol that this version no longer has."""
+    """Return a mask of the rows of the one small symbol that this version no longer has."""
     codes, rows = np.unique(bars.code, return_counts=True)
     small = codes[rows <= max(_SMALL_SYMBOL_ROWS, int(rows.min()))]
     pick = key(seed, "gone", version, day.date) % len(small)

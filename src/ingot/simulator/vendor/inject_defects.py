@@ -44,7 +44,7 @@ class Damaged:
 
     @property
     def refused_whole(self) -> bool:
-        """Say whether nothing of the file loads."""
+        """Return True if nothing of the file loads."""
         return any(i.effect is Effect.FILE_REFUSED for i in self.injected)
 
     @property
@@ -120,7 +120,7 @@ def _rows_only(file: Damaged, rows: NDArray[np.bool_]) -> Damaged:
 
 
 def _tenth(bars: Bars, root: int) -> NDArray[np.bool_]:
-    """Say which rows are there when only every tenth symbol is."""
+    """Return a mask of the rows of every tenth symbol."""
     present = np.unique(bars.code)
     kept = present[root % min(10, len(present)) :: 10]
     return np.isin(bars.code, kept)

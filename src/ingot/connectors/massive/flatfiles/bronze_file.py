@@ -77,7 +77,7 @@ class BronzeFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the file; remove it after an error and when it holds no row."""
+        """Finish the file; remove it after an error and when it has no row."""
         try:
             with translated(self._to, "write"):
                 self._writer.close()

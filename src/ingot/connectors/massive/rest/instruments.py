@@ -2,7 +2,7 @@
 
 A list says who holds a ticker now, or who held it last and when that ended. Ticker changes give
 the earlier tickers and their dates; an overview the listing date. Where neither says when a
-ticker began, it began where its holder before ended, else in 1900: `raw` says which. The vendor
+ticker began, it began where its previous holder ended, else in 1900: `raw` says which. The vendor
 documents `delisted_utc` as the last date that the asset was traded: it holds to the day after.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from ingot.connectors.massive.rest.actions import text_of as _text
 from ingot.connectors.reference import fields
 from ingot.connectors.reference.fields import FaultError, optional
 from ingot.connectors.reference.rows import Bad, Good, InstrumentRow
@@ -33,7 +34,7 @@ _DATE_DIGITS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What one row says of one instrument."""
+    """One row about one instrument."""
 
     number: int
     symbol: str
@@ -201,7 +202,7 @@ def _with_details(
 
 
 def _groups(listings: Sequence[_Listing]) -> list[list[_Listing]]:
-    """Return the rows of each instrument; a row without an identity stands alone."""
+    """Return the rows of each instrument; a row without an identity is an instrument of its own."""
     groups: dict[str, list[_Listing]] = {}
     for listing in listings:
         key = listing.identity or f"row {listing.number}"
@@ -255,7 +256,7 @@ def _rows(spans: Sequence[_Span]) -> Iterator[Good | Bad]:
     firsts: dict[str, _Span] = {}
     for span in spans:
         firsts.setdefault(span.listing.identity or f"row {span.listing.number}", span)
-    seen: set[tuple[str, str, date]] = set()
+    found: set[tuple[str, str, date]] = set()
     for span in spans:
         listing, start = span.listing, span.start or LONG_AGO
         first = firsts[listing.identity or f"row {listing.number}"]
@@ -263,11 +264,11 @@ def _rows(spans: Sequence[_Span]) -> Iterator[Good | Bad]:
         identity = listing.identity or f"massive:{first.symbol}@{born.isoformat()}"
         raw = canonical({"row": listing.raw, "valid_from_is": span.basis})
         key = identity, span.symbol, start
-        if (span.end is not None and span.end <= start) or key in seen:
-            rule = "duplicate" if key in seen else "valid_to"
+        if (span.end is not None and span.end <= start) or key in found:
+            rule = "duplicate" if key in found else "valid_to"
             yield Bad(listing.number, rule, raw, span.symbol)
             continue
-        seen.add(key)
+        found.add(key)
         yield Good(None, _row(span, identity, start, raw))
 
 
@@ -288,8 +289,3 @@ def _row(span: _Span, identity: str, start: date, raw: str) -> InstrumentRow:
         delisted_date=listing.delisted,
         raw=raw,
     )
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
