@@ -38,7 +38,7 @@ _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, IndexError, OSError),
     *(RuntimeError, NotImplementedError, pl.exceptions.PolarsError),
 )
-"""What an archive raises that is torn, empty, encrypted, not a table, or packed in an unknown way."""
+"""What an archive raises that is torn, empty, encrypted, packed otherwise, or not a table."""
 REGISTERED: Final = Schema("lean", tuple(Field(n, "number") for n in _COLUMNS))
 
 

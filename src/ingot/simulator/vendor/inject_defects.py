@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -135,13 +136,7 @@ def _without_closing(file: Damaged, day: TradingDay, root: int) -> Damaged:
     chance = hashing.words(root, having)
     gone = late & np.isin(bars.code, having[np.argsort(chance, kind="stable")[:few]])
     injected = tuple(
-        Injected(
-            Defect.MISSING_CLOSING_MINUTES,
-            Effect.ROW_ABSENT,
-            "",
-            ticker=bars.key(row)[0],
-            window_start=bars.key(row)[1],
-        )
+        Injected(Defect.MISSING_CLOSING_MINUTES, Effect.ROW_ABSENT, "", None, "", *bars.key(row))
         for row in np.flatnonzero(gone).tolist()
     )
     kept = _rows_only(file, ~gone)
@@ -175,11 +170,9 @@ def _chosen(bars: Bars, defects: Sequence[Defect], root: int) -> dict[int, tuple
         raise ConfigError(f"A file of {len(bars)} rows is too small for {len(defects)} defects.")
     chance = hashing.words(root, bars.code, bars.start // 1_000_000_000)
     rows = np.argsort(chance, kind="stable")[:wanted].tolist()
-    return {row: (defects[n // each], n % each) for n, row in sorted(enumerate(rows), key=_second)}
-
-
-def _second(pair: tuple[int, int]) -> int:
-    return pair[1]
+    return {
+        row: (defects[n // each], n % each) for n, row in sorted(enumerate(rows), key=itemgetter(1))
+    }
 
 
 def _records(
@@ -212,14 +205,7 @@ class _Edit:
     winner: Bars | None = None
 
 
-_DESTROYS: Final = frozenset(
-    {
-        Defect.MALFORMED_NUMBER,
-        Defect.INF_VALUE,
-        Defect.SHORT_LINE,
-        Defect.TIMESTAMP_17_DIGITS,
-    }
-)
+_DESTROYS: Final = frozenset({*_KEY_READABLE, Defect.SHORT_LINE, Defect.TIMESTAMP_17_DIGITS})
 
 
 def _edit(bars: Bars, row: int, defect: Defect, turn: int, *, form: _Form) -> _Edit:
