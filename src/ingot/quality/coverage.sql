@@ -124,7 +124,8 @@ stated AS (
       ELSE 'no_trade'
     END AS state
   FROM judged
-)
+),
+found AS (
 SELECT source, dataset, symbol, trade_date,
   CASE WHEN state = 'hole' AND is_close_missed THEN
     make_timestamptz(COALESCE(last_ns + 60000000000, open_ns) // 1000) END AS range_start,
@@ -168,3 +169,6 @@ SELECT k.source, k.dataset, h.symbol, h.trade_date, make_timestamptz(h.start_ns 
 FROM coverage_halts AS h
 CROSS JOIN (SELECT source, dataset FROM coverage_markets WHERE kind = 'minutes') AS k
 WHERE h.trade_date >= $start AND h.trade_date < $end
+)
+SELECT $columns FROM found WHERE $wanted
+ORDER BY source, dataset, trade_date, symbol, range_start

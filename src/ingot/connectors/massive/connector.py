@@ -52,7 +52,7 @@ class MassiveConnector:
         Raises:
             ConfigError: The location is neither, or the bucket's key pair is missing.
         """
-        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        own = _own(settings)
         policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
         if location.startswith(_S3):
             from ingot.connectors.massive.flatfiles.bucket import open_bucket  # noqa: PLC0415 (loads obstore)
@@ -87,7 +87,7 @@ class MassiveConnector:
             open_reference,
         )
 
-        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        own = _own(settings)
         policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
         return open_reference(location, own, policy, clock)
 
@@ -99,8 +99,11 @@ class MassiveConnector:
             return parser()
         from ingot.connectors.massive.flatfiles.source import MassiveFiles  # noqa: PLC0415 (the other)
 
-        own = MassiveSettings.model_validate(settings, from_attributes=True)
-        return MassiveFiles("", own, Backoff())
+        return MassiveFiles("", _own(settings), Backoff())
+
+
+def _own(settings: BaseModel) -> MassiveSettings:
+    return MassiveSettings.model_validate(settings, from_attributes=True)
 
 
 connector: Final = MassiveConnector()

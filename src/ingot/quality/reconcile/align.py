@@ -55,16 +55,8 @@ ACTIONS: Final = "quality.actions"
 _ROWS: Final = ("symbol", "trade_date", "start_ns", "open", "high", "low", "close", "volume")
 _OPTIONAL: Final = ("session", "transactions", "adj_close", "dividend", "split", "known_from")
 _SCALED: Final = ("open", "high", "low", "close", "adj_close", "dividend")
-_EXTRAS: Final = (
-    "all_open",
-    "all_high",
-    "all_low",
-    "all_close",
-    "auction_low",
-    "auction_high",
-    "volume_regular",
-    "volume_outside",
-)
+EXTRAS: Final = tuple(name for name in CELLS if name.startswith(("all_", "auction_", "volume_")))
+"""Columns that day bars made of minutes have beside those of the regular session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +119,7 @@ def _plain(rows: Rows, side: Side, shift_ns: int) -> str:
 
 def _picked(rows: Rows) -> dict[str, str]:
     """Return the names used here with the columns that the relation has for them."""
-    own = {name: name for name in (*_ROWS, *_OPTIONAL, *_EXTRAS)}
+    own = {name: name for name in (*_ROWS, *_OPTIONAL, *EXTRAS)}
     if "bar_start_ns" in rows.columns:
         own["start_ns"] = "bar_start_ns"
     if rows.bronze:
@@ -141,7 +133,7 @@ def _scaled(picked: dict[str, str], side: Side) -> dict[str, str]:
     scaled = dict(picked)
     if side.scale != 1:
         factor = f"CAST('{side.scale:f}' AS DECIMAL(18,8))"
-        for name in (*_SCALED, *_EXTRAS[:6]):
+        for name in (*_SCALED, *EXTRAS[:6]):
             if name in picked:
                 scaled[name] = f"TRY_CAST(CAST({picked[name]} AS {_WIDE}) * {factor} AS {_SIX})"
     if side.unit == "lots":

@@ -41,20 +41,19 @@ if TYPE_CHECKING:
             ...
 
 
-_ACTION_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+_ACTIONS: Final[dict[str, pa.DataType]] = {
     "symbol": pa.string(),
     "ex_date": pa.date32(),
     "ratio": pa.decimal128(18, 9),
     "cash": pa.decimal128(18, 9),
 }
-_ACTION_SCHEMA: Final = pa.schema(list(_ACTION_SCHEMA_TYPES.items()))
-_SESSION_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+_SESSIONS: Final[dict[str, pa.DataType]] = {
     "trade_date": pa.date32(),
     "session": pa.string(),
     "start_ns": pa.int64(),
     "end_ns": pa.int64(),
 }
-_SESSION_SCHEMA: Final = pa.schema(list(_SESSION_SCHEMA_TYPES.items()))
+SESSION_SCHEMA: Final = pa.schema(_SESSIONS)
 _HOURS: Final = (60, 240, 300)
 """Minutes by which labels read in another zone are off: a change of clocks, New York to UTC."""
 
@@ -86,9 +85,9 @@ def of_file(named: Named, read: Read) -> Input:
 class Context:
     """What is known beside the two sides."""
 
-    sessions: pa.Table = field(default_factory=_SESSION_SCHEMA.empty_table)
+    sessions: pa.Table = field(default_factory=SESSION_SCHEMA.empty_table)
     """trade_date, session, start_ns, end_ns."""
-    actions: pa.Table = field(default_factory=_ACTION_SCHEMA.empty_table)
+    actions: pa.Table = field(default_factory=pa.schema(_ACTIONS).empty_table)
     """symbol, ex_date, ratio (new shares for an old one; 1 for cash), cash."""
     tolerance: Tolerance = field(default_factory=Tolerance)
     earlier: str = ""

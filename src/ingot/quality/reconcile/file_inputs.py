@@ -181,25 +181,24 @@ def _observed(frame: pl.DataFrame, name: str) -> Field:
     values = frame[name].drop_nulls()
     values = values.filter(values != "")
     optional = len(values) < len(frame)
+    return Field(name, _type_of(name, values), optional=optional or not len(values))
+
+
+def _type_of(name: str, values: pl.Series) -> str:
     if not len(values):
-        registered = next(
-            (f for s in REGISTERED.values() for f in s.fields if f.name == name), None
-        )
-        return Field(name, registered.type if registered else "string", optional=True)
+        registered = (f.type for s in REGISTERED.values() for f in s.fields if f.name == name)
+        return next(registered, "string")
     if name == "time":
-        dated = values.str.contains(r"^\d{4}-\d{2}-\d{2}").all()
-        numbered = values.str.contains(r"^\d{10,19}$").all()
-        return Field(name, "timestamp" if dated or numbered else "string", optional=optional)
+        is_time = r"^\d{4}-\d{2}-\d{2}", r"^\d{10,19}$"
+        return "timestamp" if any(values.str.contains(p).all() for p in is_time) else "string"
     if values.str.to_lowercase().is_in(["true", "false"]).all():
-        return Field(name, "boolean", optional=optional)
-    if name == "symbol" or values.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
-        kind = "string" if name == "symbol" else "date"
-        return Field(name, kind, optional=optional)
-    numbers = values.cast(pl.Float64, strict=False)
-    if numbers.null_count():
-        return Field(name, "string", optional=optional)
-    whole = values.str.contains(r"^[+-]?\d+$").all()
-    return Field(name, "integer" if whole else "number", optional=optional)
+        return "boolean"
+    is_date = values.str.contains(r"^\d{4}-\d{2}-\d{2}$").all()
+    if name == "symbol" or (not is_date and values.cast(pl.Float64, strict=False).null_count()):
+        return "string"
+    if is_date:
+        return "date"
+    return "integer" if values.str.contains(r"^[+-]?\d+$").all() else "number"
 
 
 def _bars(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from ingot.quality.reconcile.align import EXTRAS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,21 +23,7 @@ PRICES: Final = ("open", "high", "low", "close")
 STATED: Final = ("adj_close", "dividend", "split")
 """Values that only some sources state; compared where both do."""
 _STATED_TICK: Final = Decimal("0.00005")
-EXTRAS: Final = (
-    "all_open",
-    "all_high",
-    "all_low",
-    "all_close",
-    "auction_low",
-    "auction_high",
-    "volume_regular",
-    "volume_outside",
-    "known_from",
-    "copies",
-    "variants",
-    "session",
-    "bars",
-)
+_BESIDE: Final = (*EXTRAS, "known_from", "copies", "variants", "session", "bars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +84,7 @@ def joined(tolerance: Tolerance) -> str:
         "coalesce(a.start_ns, b.start_ns) AS start_ns",
         "a.symbol IS NOT NULL AS in_a",
         "b.symbol IS NOT NULL AS in_b",
-        *(f"{s}.{v} AS {v}_{s}" for v in (*values, *EXTRAS) for s in "ab"),
+        *(f"{s}.{v} AS {v}_{s}" for v in (*values, *_BESIDE) for s in "ab"),
         *(f"{both} AND {_differing(tolerance, n)} AS {n}_differs" for n in (*PRICES, *STATED)),
         f"{both} AND {tolerance.volume_differs('a.volume', 'b.volume')} AS volume_differs",
     ]
