@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from errno import EDQUOT, ENOSPC
-from hashlib import sha256
+from hashlib import file_digest
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, StorageFullError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-_PIECE: Final = 1 << 20
 _MANIFEST: Final = "market.json"
 
 
@@ -108,23 +108,15 @@ def write_bytes(
 
 def write_frame(out: Path, path: Path, frame: pl.DataFrame) -> None:
     """Write a frame as Parquet, unless the file already holds the same bytes."""
-    unfinished = out / FOLDER / f".unfinished-{os.getpid()}.parquet"
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    frame.write_parquet(unfinished, compression="zstd", compression_level=1)
-    if path.exists() and digest_of(path) == digest_of(unfinished):
-        unfinished.unlink()
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.replace(path)
+    packed = io.BytesIO()
+    frame.write_parquet(packed, compression="zstd", compression_level=1)
+    write_bytes(out, path, [packed.getvalue()])
 
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file as hex."""
-    digest = sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import secrets
 import shutil
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from ingot.failures import translated
 from ingot.folders import entries, files_below
 from ingot.query.requests.bars import BarsRequest
 from ingot.storage.fs.durable import fsync_file
-from ingot.storage.landing.export_records import ExportStore
+from ingot.storage.landing.export_records import ExportRecord, ExportStore
 from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def exports(parts: Parts) -> Answer:
     """Return the exports of the lake, oldest first, and how many of their snapshots are pinned."""
     rows = []
     for record in ExportStore(parts.ledger.store).all():
-        made = manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
+        made = _manifest_of(record)
         read = [t for t in made.tables if t.snapshot_id is not None]
         pinned = sum(made.tag in parts.tables.pins(contract(t.name)) for t in read)
         rows.append(
@@ -149,10 +149,11 @@ def exports(parts: Parts) -> Answer:
 
 def manifests(parts: Parts) -> tuple[Manifest, ...]:
     """Return the manifests of all exports, oldest first."""
-    return tuple(
-        manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
-        for record in ExportStore(parts.ledger.store).all()
-    )
+    return tuple(_manifest_of(record) for record in ExportStore(parts.ledger.store).all())
+
+
+def _manifest_of(record: ExportRecord) -> Manifest:
+    return manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
 
 
 def release(parts: Parts, export_id: str) -> str:
@@ -163,7 +164,7 @@ def release(parts: Parts, export_id: str) -> str:
     """
     store = ExportStore(parts.ledger.store)
     record = store.find(export_id)
-    made = manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
+    made = _manifest_of(record)
     freed = 0
     for read in made.tables:
         table = contract(read.name)
@@ -214,11 +215,8 @@ def files_in(folder: Path) -> tuple[FileWritten, ...]:
     found = []
     for path in files_below(folder):
         with path.open("rb") as stream:
-            digest = sha256()
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-        name = path.relative_to(folder).as_posix()
-        found.append(FileWritten(name, digest.hexdigest(), path.stat().st_size))
+            digest = file_digest(stream, "sha256").hexdigest()
+        found.append(FileWritten(path.relative_to(folder).as_posix(), digest, path.stat().st_size))
     return tuple(sorted(found, key=lambda f: f.name))
 
 

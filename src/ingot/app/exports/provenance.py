@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -134,12 +135,4 @@ def _of_units(parts: Parts, table: Table, read: ScanRequest) -> Iterator[int]:
 
 
 def _read(landing: Landing) -> LandingRead:
-    return LandingRead(
-        landing_id=landing.landing_id,
-        source=landing.source,
-        dataset=landing.dataset,
-        file_date=landing.file_date,
-        key=landing.key,
-        ordinal=landing.ordinal,
-        sha256=landing.sha256,
-    )
+    return LandingRead(**{f.name: getattr(landing, f.name) for f in fields(LandingRead)})

@@ -85,13 +85,28 @@ def parse_file(
         QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
         StorageFullError: The disk is full.
     """
-    read = partial(
-        _read, landing, table, content, to, limit_pct=limit_pct, threads=threads, limits=limits
-    )
-    found = read(keep=_KEPT_AT_FIRST)
+
+    def read(keep: int) -> _Progress:
+        found = _Progress(landing, keep)
+        with (
+            inflate(content, landing.key, limits) as text,
+            BronzeFile(to, table, landing) as out,
+            closing(_pieces(text, span_of(landing), threads, keep)) as pieces,
+        ):
+            left_bytes = text.most_bytes
+            for piece in pieces:
+                if piece.block is not None:
+                    out.append(piece.block.rows, found.lines + 1, piece.offsets)
+                found.add(piece)
+                left_bytes -= piece.size_bytes
+                found.check(limit_pct, most_to_come=left_bytes // SHORTEST_LINE)
+            found.check_end(limit_pct)
+        return found
+
+    found = read(_KEPT_AT_FIRST)
     if found.refused > len(found.kept):
         # Rare, and only under a high limit: now that the number is known, keep them all.
-        found = read(keep=found.refused)
+        found = read(found.refused)
     return Parsed(
         path=to if found.good else None,
         rows=found.good,
@@ -99,34 +114,6 @@ def parse_file(
         in_order=found.in_order,
         refused=tuple(found.kept),
     )
-
-
-def _read(
-    landing: Landing,
-    table: Table,
-    content: Content,
-    to: Path,
-    *,
-    limit_pct: float,
-    threads: int,
-    limits: InflateLimits,
-    keep: int,
-) -> _Progress:
-    found = _Progress(landing, keep)
-    with (
-        inflate(content, landing.key, limits) as text,
-        BronzeFile(to, table, landing) as out,
-        closing(_pieces(text, span_of(landing), threads, keep)) as pieces,
-    ):
-        left_bytes = text.most_bytes
-        for piece in pieces:
-            if piece.block is not None:
-                out.append(piece.block.rows, found.lines + 1, piece.offsets)
-            found.add(piece)
-            left_bytes -= piece.size_bytes
-            found.check(limit_pct, most_to_come=left_bytes // SHORTEST_LINE)
-        found.check_end(limit_pct)
-    return found
 
 
 def _pieces(text: Inflated, span: Interval, threads: int, keep: int) -> Generator[Piece]:
