@@ -177,7 +177,7 @@ def test_a_wrong_place_is_told_once_and_ends_with_2(ingot: Ingot) -> None:
             ["--defect", "2025-06-02=no_such"],
             "There is no defect 'no_such'. There are: duplicate_rows",
         ),
-        (["--dataset", "no_such"], "datasets were no_such. There are"),
+        (["--dataset", "no_such"], "datasets were .*no_such.*There are"),
         (["--from", "1950-01-03"], "both between 2003-09-10 and"),
     ],
 )

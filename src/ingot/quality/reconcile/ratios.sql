@@ -1,11 +1,14 @@
 -- Causes that multiply prices. Runs are described first; then each SELECT names keys: symbol,
--- start_ns, measure, cause, basis, evidence.
+-- start_ns, measure, cause, basis, evidence. Ratios within 0.0003, beside half a tick of either
+-- price, are the same; volumes within 0.01. A dividend takes no more than 0.25 of a price; a run of
+-- an odd ratio needs three bars to be more than chance.
 
 -- ratios: split factors, dividends and prices times 100
 -- `bars` to `steps` cut each suspect symbol's bars into runs of one ratio; a bar whose four prices
 -- do not differ alike belongs to no run. `acted` gives each run the known action at its end, and
 -- `fitting` the split stated in a file that fits it: one with exactly the run's ratio may be stated
--- anywhere; at the run's ends it may be as far off as a dividend of the same date makes it.
+-- anywhere; at the run's ends it may be as far off as a dividend of the same date makes it, 0.1 as
+-- a logarithm.
 -- `verdicts` says what each run is; a run whose ratio is 1 has none of these causes.
 WITH bars AS (
   SELECT symbol, trade_date, start_ns, price_differs, close_differs, volume_a, volume_b,

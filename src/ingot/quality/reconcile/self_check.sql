@@ -15,20 +15,22 @@ SELECT 'VALUE_DRIFT' AS kind, cause, false AS legal, symbol, trade_date,
     abs(value_b)), 0) * 100, 6) AS difference_pct, evidence
 FROM found ORDER BY cause, symbol, trade_date
 
--- leaps: a close a hundredfold off the one before
+-- leaps: a close some hundred times the one before, or a hundredth: in another unit
 SELECT 'scale_x100' AS cause, symbol, trade_date, start_ns, 'close' AS fields,
   close_before AS value_a, close AS value_b,
   CAST(json_object('ratio', [[close / close_before]]) AS VARCHAR) AS evidence
 FROM pairs WHERE greatest(close / close_before, close_before / close) BETWEEN 80 AND 125
 
 -- splits: a leap near a ratio that the file states as a split
--- Prices are split-adjusted, so the split was not applied, or not everywhere.
+-- Prices are split-adjusted, so the split was not applied, or not everywhere. Near is 0.1 as a
+-- logarithm.
 SELECT 'split_factor', symbol, trade_date, start_ns, 'close', close_before, close,
   CAST(json_object('ratio', [[close / close_before]], 'stated_split', stated) AS VARCHAR)
 FROM pairs JOIN stated USING (symbol)
 WHERE abs(abs(ln(close / close_before)) - abs(ln(stated))) < 0.1
 
 -- dividends: an adjusted close whose step at a date is not that of the dividend stated there
+-- The two may differ by 0.002 of the price, and by the rounding of adjusted closes.
 SELECT 'dividend', symbol, trade_date, start_ns, 'adj_close,dividend',
   1 - coalesce(dividend, 0) / close_before, $step,
   CAST(json_object('dividend', coalesce(dividend, 0), 'implied', [[(1 - $step) * close_before]],

@@ -1,4 +1,5 @@
 -- Causes that move bars. Each section names keys: symbol, start_ns, measure, cause, basis, evidence.
+-- One shift or one other symbol must explain 0.6 of a symbol's differing keys, and three of them.
 
 -- shifts: a bar of one side is at another time in the other, by all its values
 -- The shift that explains most of a symbol's differing keys is its cause; `clocks` says whether a

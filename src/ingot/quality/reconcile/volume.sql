@@ -1,5 +1,6 @@
 -- Causes in what is counted as volume. Each section names keys: symbol, start_ns, measure, cause,
--- basis, evidence.
+-- basis, evidence. A pattern must hold for 0.9 of a symbol's differing volumes, and lots for three;
+-- odd lots of a day are no more than 0.3 of its volume. A round lot is of 100 shares.
 
 -- lots: the volume of $one is that of $other in lots of 100, rounded
 SELECT d.symbol, d.start_ns, 'volume' AS measure, 'lots' AS cause, false AS basis,
