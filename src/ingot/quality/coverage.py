@@ -23,7 +23,6 @@ LATE: Final = "late"
 HOLE: Final = "hole"
 REFUSED: Final = "refused"
 UNKNOWN: Final = "unknown"
-STATES: Final = (PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED, LATE, HOLE, REFUSED, UNKNOWN)
 LEGAL: Final = frozenset({PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED})
 """States that need no action."""
 VOLUME_PCT: Final = 5

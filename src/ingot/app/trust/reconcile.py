@@ -95,14 +95,13 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
     reader = reader_of(parts)
     opened, request = _open(parts, reader, request)
     changed = [(side.named.text, change) for side in opened for change in side.changes]
-    notes = [(text, c.column, c.what, c.was, c.now, c.verdict.value) for text, c in changed]
     a, b = (side.given for side in opened)
     if any(change.what == "removed" for _, change in changed):  # a bar needs that column
-        compared = Compared(schema_findings(notes), 0, 0, a.side.interval, a.side.basis)
+        compared = Compared(schema_findings(changed), 0, 0, a.side.interval, a.side.basis)
     else:
         found = compare(reader.run, a, b, _context(parts, reader, request, opened))
         _refuse_empty(opened, found)
-        rows = pa.concat_tables([schema_findings(notes), found.findings])
+        rows = pa.concat_tables([schema_findings(changed), found.findings])
         compared = replace(found, findings=rows)
     moment = as_of(request.known_at, parts.clock).known_at
     answer = Answer(data=compared.findings, known_at=moment, notices=_notices(compared))

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from ingot.quality.checks.source_schemas import Verdict
 from ingot.quality.reconcile.causes import Cause, Kind
 from ingot.quality.reconcile.schema_drift import PRICES, STATED, first_date, last_date
 from ingot.quality.reconcile.sections import SIDES, either_way, section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ingot.quality.checks.source_schemas import Change
 
 NAMED: Final = "causes.named"
 """Prefix of the relations that the texts of the causes gave."""
@@ -72,22 +75,18 @@ def _found(earlier: str) -> Iterator[str]:
         yield section("findings", "drift", field=field, measure=measure, nth=nth)
 
 
-def schema_findings(changes: Sequence[tuple[str, str, str, str, str, str]]) -> pa.Table:
-    """Return changes of sources' columns as findings.
-
-    Args:
-        changes: Source, column, what happened, type before, type now, verdict.
-    """
-    rows = [
-        {
-            "kind": Kind.SCHEMA_DRIFT.value,
-            "cause": Cause.SCHEMA_CHANGE.value,
-            "legal": verdict == "full",
-            "fields": column,
-            "evidence": json.dumps(
-                {"source": source, "what": what, "was": was, "now": now, "compatibility": verdict}
-            ),
-        }
-        for source, column, what, was, now, verdict in changes
-    ]
+def schema_findings(changes: Iterable[tuple[str, Change]]) -> pa.Table:
+    """Return changes of sources' columns as findings."""
+    rows = []
+    for source, change in changes:
+        evidence = {"source": source, "what": change.what, "was": change.was, "now": change.now}
+        rows.append(
+            {
+                "kind": Kind.SCHEMA_DRIFT.value,
+                "cause": Cause.SCHEMA_CHANGE.value,
+                "legal": change.verdict is Verdict.FULL,
+                "fields": change.column,
+                "evidence": json.dumps({**evidence, "compatibility": change.verdict.value}),
+            }
+        )
     return pa.Table.from_pylist(rows, schema=SCHEMA)

@@ -26,10 +26,7 @@ INTERVALS: Final[Mapping[str, int]] = {
 }
 """Widths of bars, in nanoseconds."""
 READERS: Final = ("csv", "lean", "alphavantage", "yahoo")
-LABELS: Final = ("start", "end")
 BASES: Final = ("raw", "split", "total_return")
-UNITS: Final = ("shares", "lots")
-SESSION_SETS: Final = ("all", "regular")
 SHARES_PER_LOT: Final = 100
 _STEP: Final = Decimal("0.0001")
 
@@ -88,10 +85,10 @@ class Side:
 
 _WORDS: Final = {
     "interval": tuple(INTERVALS),
-    "label": LABELS,
+    "label": ("start", "end"),
     "basis": BASES,
-    "unit": UNITS,
-    "sessions": SESSION_SETS,
+    "unit": ("shares", "lots"),
+    "sessions": ("all", "regular"),
 }
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.base import MOST_REFUSED, Parsed
 from ingot.connectors.massive.datasets import COLUMNS
-from ingot.connectors.massive.flatfiles.bronze_file import BronzeFile
+from ingot.connectors.massive.flatfiles.bronze_file import bronze_file
 from ingot.connectors.massive.flatfiles.decompress import inflate
 from ingot.connectors.massive.flatfiles.row_recovery import SHORTEST_LINE, read_piece
 from ingot.errors import CorruptFileError, QuarantineLimitError
@@ -90,7 +90,7 @@ def parse_file(
         found = _Progress(landing, keep)
         with (
             inflate(content, landing.key, limits) as text,
-            BronzeFile(to, table, landing) as out,
+            bronze_file(to, table, landing) as out,
             closing(_pieces(text, span_of(landing), threads, keep)) as pieces,
         ):
             left_bytes = text.most_bytes
