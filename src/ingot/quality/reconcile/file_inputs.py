@@ -26,67 +26,48 @@ if TYPE_CHECKING:
 
     from ingot.model.vendor_files import InflateLimits
 
-_VALUES: Final = tuple(Field(n, "number") for n in ("open", "high", "low", "close", "volume"))
+
+def _fields(type_: str, names: str, *, optional: bool = True) -> tuple[Field, ...]:
+    return tuple(Field(name, type_, optional=optional) for name in names.split())
+
+
+_BAR: Final = (
+    *_fields("timestamp", "time", optional=False),
+    *_fields("number", "open high low close volume", optional=False),
+)
+_STATED: Final = _fields("number", "adj_close dividend split")
 REGISTERED: Final = {
     "csv": Schema(
         "csv",
         (
-            Field("symbol", "string", optional=True),
-            Field("time", "timestamp"),
-            *_VALUES,
-            Field("transactions", "integer", optional=True),
-            Field("adj_close", "number", optional=True),
-            Field("dividend", "number", optional=True),
-            Field("split", "number", optional=True),
-            Field("vwap", "number", optional=True),
-            *(Field(n, "string", optional=True) for n in ("session", "source", "source_symbol")),
-            Field("bars", "integer", optional=True),
+            *_fields("string", "symbol"),
+            *_BAR,
+            *_fields("integer", "transactions"),
+            *_STATED,
+            *_fields("number", "vwap"),
+            *_fields("string", "session source source_symbol"),
+            *_fields("integer", "bars"),
         ),
     ),
-    "alphavantage": Schema("alphavantage", (Field("time", "timestamp"), *_VALUES)),
+    "alphavantage": Schema("alphavantage", _BAR),
     "yahoo": Schema(
         "yahoo",
-        (
-            Field("time", "timestamp"),
-            *_VALUES,
-            Field("adj_close", "number", optional=True),
-            Field("dividend", "number", optional=True),
-            Field("split", "number", optional=True),
-            Field("capital_gains", "number", optional=True),
-            Field("repaired", "boolean", optional=True),
-        ),
+        (*_BAR, *_STATED, *_fields("number", "capital_gains"), *_fields("boolean", "repaired")),
     ),
 }
 """Columns of each kind of file under the names used here; the first schema is the contract."""
 _ALIASES: Final = {
+    **dict.fromkeys(("date", "datetime", "timestamp"), "time"),
+    **dict.fromkeys(("trade_date", "bar_start", "window_start"), "time"),
+    **dict.fromkeys(("adj close", "adjusted close", "adjusted_close"), "adj_close"),
+    **dict.fromkeys(("dividends", "dividend amount"), "dividend"),
     "ticker": "symbol",
-    "date": "time",
-    "datetime": "time",
-    "timestamp": "time",
-    "trade_date": "time",
-    "bar_start": "time",
-    "window_start": "time",
-    "adj close": "adj_close",
-    "adjusted close": "adj_close",
-    "adjusted_close": "adj_close",
-    "dividends": "dividend",
-    "dividend amount": "dividend",
     "stock splits": "split",
     "capital gains": "capital_gains",
     "repaired?": "repaired",
     "n": "transactions",
 }
-_NUMBERS: Final = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "adj_close",
-    "dividend",
-    "split",
-    "transactions",
-)
+_NUMBERS: Final = (*(f.name for f in (*_BAR[1:], *_STATED)), "transactions")
 _PACKED: Final = (GZIP, b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 """How gzip, Zstandard and zlib begin."""
 _MOST_BYTES: Final = 1 << 30
