@@ -33,9 +33,9 @@ from ingot.quality.reconcile.compare import (
 from ingot.quality.reconcile.file_inputs import read
 from ingot.quality.reconcile.findings import schema_findings
 from ingot.quality.reconcile.inputs import Named, described, parse
+from ingot.quality.reconcile.pairs import Tolerance
 from ingot.quality.reconcile.refusals import narrowed
 from ingot.quality.reconcile.report import report
-from ingot.quality.reconcile.schema_drift import Tolerance
 from ingot.query.result.answer import Answer
 from ingot.tables import silver
 from ingot.tables.contract import Binding

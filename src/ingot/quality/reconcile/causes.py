@@ -1,10 +1,10 @@
 """What can be the matter with a difference: kinds and causes as data, and the rows that name them.
 
 A cause is decided on patterns over many keys. Each text of the modules `ratios`, `time_shifts`,
-`session_hours`, `volume` and `as_of` names keys: symbol, start_ns, measure (what is different: bar,
-price, volume, adj_close, dividend or split), cause, basis (whether a known action makes it a
-mismatch of bases) and evidence as JSON. Where several name a key, the first in the order of `Cause`
-counts.
+`session_hours`, `volume` and `versions` names keys: symbol, start_ns, measure (what is different:
+bar, price, volume, adj_close, dividend or split), cause, basis (whether a known action makes it a
+mismatch of bases) and evidence as JSON. Where several name a key, the first in the order of
+`Cause` counts.
 """
 
 from __future__ import annotations
@@ -54,4 +54,4 @@ class Cause(StrEnum):
 
 
 PAIRS: Final = "aligned.pairs"
-"""Name of the relation of `schema_drift.joined` in the texts."""
+"""Name of the relation of `pairs.joined` in the texts."""

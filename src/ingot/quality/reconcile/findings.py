@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ingot.quality.checks.source_schemas import Verdict
 from ingot.quality.reconcile.causes import Cause, Kind
-from ingot.quality.reconcile.schema_drift import PRICES, STATED, first_date, last_date
+from ingot.quality.reconcile.pairs import PRICES, STATED, first_date, last_date
 from ingot.quality.reconcile.sections import SIDES, either_way, section
 
 if TYPE_CHECKING:

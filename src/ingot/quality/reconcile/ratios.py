@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ingot.quality.reconcile.schema_drift import PRICES
+from ingot.quality.reconcile.pairs import PRICES
 from ingot.quality.reconcile.sections import section
 
 if TYPE_CHECKING:
-    from ingot.quality.reconcile.schema_drift import Tolerance
+    from ingot.quality.reconcile.pairs import Tolerance
 
 _INVERSE: Final = (
     "(coalesce(abs(ratio * volume_ratio - 1) < 0.01, false) AND abs(ratio - 1) > 2 * 0.01)"

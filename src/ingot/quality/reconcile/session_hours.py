@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ingot.quality.reconcile.schema_drift import PRICES
+from ingot.quality.reconcile.pairs import PRICES
 from ingot.quality.reconcile.sections import either_way
 
 if TYPE_CHECKING:
-    from ingot.quality.reconcile.schema_drift import Tolerance
+    from ingot.quality.reconcile.pairs import Tolerance
 
 _PATTERNS: Final = ("auction", "all_sessions", "absent_session", "absent_date")
 

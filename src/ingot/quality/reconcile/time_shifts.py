@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.quality.reconcile.causes import Cause
 from ingot.quality.reconcile.inputs import DAY_NS, MINUTE_NS, Side
-from ingot.quality.reconcile.schema_drift import PRICES
+from ingot.quality.reconcile.pairs import PRICES
 from ingot.quality.reconcile.sections import section
 
 if TYPE_CHECKING:
-    from ingot.quality.reconcile.schema_drift import Tolerance
+    from ingot.quality.reconcile.pairs import Tolerance
 
 _UNMATCHED: Final = "(NOT in_a OR NOT in_b OR price_differs OR volume_differs)"
 _SAME: Final = " AND ".join(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ingot.quality.reconcile.schema_drift import decimal
+from ingot.quality.reconcile.pairs import decimal
 from ingot.quality.reconcile.sections import either_way
 
 if TYPE_CHECKING:
-    from ingot.quality.reconcile.schema_drift import Tolerance
+    from ingot.quality.reconcile.pairs import Tolerance
 
 _PATTERNS: Final = ("lots", "round_lots", "small_bars", "outside", "odd_in_days")
 _DRIFTS: Final = "(SELECT * FROM aligned.pairs WHERE volume_differs AND NOT price_differs)"

@@ -1,15 +1,12 @@
-"""Lays two aligned sides beside each other: which keys differ, in which values, by how much."""
+"""Joins two aligned sides: which keys differ, in which values, and by how much."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ingot.quality.reconcile.align import EXTRAS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 A: Final = "aligned.a"
 B: Final = "aligned.b"
@@ -104,9 +101,9 @@ def _differing(tolerance: Tolerance, name: str) -> str:
     return f"({a} IS NOT NULL AND {b} IS NOT NULL AND {fine.price_differs(a, b)})"
 
 
-def suspects(names: Iterable[str] = ("price", "volume", *STATED)) -> str:
+def suspects() -> str:
     """Return the condition that a joined key needs a cause."""
-    differs = " OR ".join(f"{n}_differs" for n in names)
+    differs = " OR ".join(f"{n}_differs" for n in ("price", "volume", *STATED))
     return f"(NOT in_a OR NOT in_b OR {differs} OR copies_a > 1 OR copies_b > 1)"
 
 
