@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START, END = date(2025, 6, 2), date(2025, 6, 5)
+BUCKET = "connector-contract"
 SECRET = "a-secret-key-that-nobody-may-see"  # noqa: S105 (of no one)
 FILES = {
     "actions.csv": "symbol,ex_date,kind,cash\nA,2025-05-02,cash_dividend,0.5\n",
@@ -40,7 +41,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def endpoint(tree: Path) -> Iterator[str]:
-    """Return an S3 server that has the tree's files in the vendor's bucket."""
+    """Return an S3 server that has the tree's files in a bucket of its own."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
@@ -52,10 +53,10 @@ def endpoint(tree: Path) -> Iterator[str]:
         aws_access_key_id="AKID",
         aws_secret_access_key=SECRET,
     )
-    client.create_bucket(Bucket="flatfiles")
+    client.create_bucket(Bucket=BUCKET)  # servers of one process share their buckets
     for path in tree.rglob("*.csv.gz"):
         key = path.relative_to(tree).as_posix()
-        client.put_object(Bucket="flatfiles", Key=key, Body=path.read_bytes())
+        client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
     yield f"http://{host}:{port}"
     server.stop()
 
@@ -69,7 +70,7 @@ def test_massive_keeps_the_contract(
     keys = {"access_key_id": "AKID", "secret_access_key": SECRET}
     listed = check_connector(
         found,
-        str(tree) if place == "folder" else "s3://flatfiles",
+        str(tree) if place == "folder" else f"s3://{BUCKET}",
         dataset,
         start=START,
         end=END,
