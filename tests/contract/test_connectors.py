@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from ingot.connectors.registry import connector
 from ingot.simulator.simulate import simulate
@@ -13,9 +16,11 @@ from ingot.testing import check_connector
 from tests.support.world import DAYS, MINUTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 START, END = date(2025, 6, 2), date(2025, 6, 5)
+BUCKET = "connector-contract"
 SECRET = "a-secret-key-that-nobody-may-see"  # noqa: S105 (of no one)
 FILES = {
     "actions.csv": "symbol,ex_date,kind,cash\nA,2025-05-02,cash_dividend,0.5\n",
@@ -27,28 +32,79 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return three simulated days of a vendor's tree."""
+    """Return three simulated days of a vendor's tree, and the actions of a month."""
     folder = tmp_path_factory.mktemp("tree")
     simulate(folder, start=START, end=END, symbols=20, seed=7, datasets=(MINUTES, DAYS))
+    simulate(folder, start=date(2025, 5, 5), end=START, symbols=20, seed=7, datasets=(DAYS,))
     return folder
 
 
+@pytest.fixture(scope="module")
+def endpoint(tree: Path) -> Iterator[str]:
+    """Return an S3 server that has the tree's files in a bucket of its own."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="AKID",
+        aws_secret_access_key=SECRET,
+    )
+    client.create_bucket(Bucket=BUCKET)  # servers of one process share their buckets
+    for path in tree.rglob("*.csv.gz"):
+        key = path.relative_to(tree).as_posix()
+        client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
 @pytest.mark.parametrize("dataset", [MINUTES, DAYS])
-def test_massive_keeps_the_contract(tmp_path: Path, tree: Path, dataset: str) -> None:
+def test_massive_keeps_the_contract(
+    tmp_path: Path, tree: Path, endpoint: str, dataset: str, place: str
+) -> None:
     found = connector("massive")
-    settings = found.settings.model_validate({"secret_access_key": SECRET})
-    keys = check_connector(
+    keys = {"access_key_id": "AKID", "secret_access_key": SECRET}
+    listed = check_connector(
+        found,
+        str(tree) if place == "folder" else f"s3://{BUCKET}",
+        dataset,
+        start=START,
+        end=END,
+        folder=tmp_path,
+        settings=found.settings.model_validate({**keys, "endpoint": endpoint}),
+        secrets=[SECRET],
+    )
+    days = ("2025-06-02", "2025-06-03", "2025-06-04")
+    assert listed == tuple(f"{dataset}/2025/06/{day}.csv.gz" for day in days)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "keys"),
+    [
+        ("actions", ("actions/splits", "actions/dividends")),
+        ("instruments", ("instruments/tickers",)),
+    ],
+)
+def test_rest_data_of_massive_keeps_the_contract(
+    tmp_path: Path, tree: Path, dataset: str, keys: tuple[str, ...]
+) -> None:
+    found = connector("massive")
+    listed = check_connector(
         found,
         str(tree),
         dataset,
         start=START,
         end=END,
         folder=tmp_path,
-        settings=settings,
+        settings=found.settings.model_validate({"rest_api_key": SECRET}),
+        lines=False,  # a landed object is all pages of a query
         secrets=[SECRET],
     )
-    days = ("2025-06-02", "2025-06-03", "2025-06-04")
-    assert keys == tuple(f"{dataset}/2025/06/{day}.csv.gz" for day in days)
+    assert listed == keys
 
 
 @pytest.mark.parametrize(

@@ -173,8 +173,11 @@ def test_a_wrong_place_is_told_once_and_ends_with_2(ingot: Ingot) -> None:
     [
         (["--symbols", "3"], "'--symbols': it should be greater than or equal to 20"),
         (["--defect", "wrong_header"], "--defect was 'wrong_header': write DATE=NAME"),
-        (["--defect", "2025-06-02=no_such"], "knows no defect 'no_such'. It knows: duplicate_rows"),
-        (["--dataset", "no_such"], "asked for the datasets .*no_such"),
+        (
+            ["--defect", "2025-06-02=no_such"],
+            "There is no defect 'no_such'. There are: duplicate_rows",
+        ),
+        (["--dataset", "no_such"], "datasets were .*no_such.*There are"),
         (["--from", "1950-01-03"], "both between 2003-09-10 and"),
     ],
 )

@@ -230,7 +230,7 @@ def test_what_may_still_change_is_refused_unless_it_is_insisted_on(
     world.publish(stage=3)
     world.ingest(at(5))
     with world.lake(at(6)) as lake:
-        with pytest.raises(QueryError, match=r"The answer is not settled.*--allow-unsettled"):
+        with pytest.raises(QueryError, match=r"The result is not settled.*--allow-unsettled"):
             lake.export(tmp_path / "a", interval="1m", **SPAN)
         assert lake.export(tmp_path / "b", "AAPL", known_at=at(2), **SPAN).manifest.settled
         made = lake.export(tmp_path / "c", "AAPL", allow_unsettled=True, **SPAN)

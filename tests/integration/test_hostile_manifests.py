@@ -196,7 +196,7 @@ def test_forged_manifests_of_a_loaded_lake_replay_or_end_in_an_error_of_ours(
         (("settings", "query_timeout_s"), 1e9, "sets query_timeout_s. Only calendar, "),
         (("settings", "query_memory_mb"), 10**9, "sets query_memory_mb"),
         (("settings", "source_precedence"), "x", "A setting of the manifest is wrong"),
-        (("form",), "exe", "is no manifest: form"),
+        (("form",), "exe", "is not a manifest: form"),
         (("files", 0, "name"), "../data.parquet", "stay in the manifest's folder"),
         (("files", 0, "name"), "/data.parquet", "relative to the manifest"),
         (("files", 0, "name"), "a\\..\\data.parquet", "stay in the manifest's folder"),
@@ -229,7 +229,7 @@ def test_what_is_no_manifest_is_an_error_of_ours(
 ) -> None:
     (tmp_path / manifest.FILE).write_bytes(text.encode(errors="surrogateescape"))
     assert run(["--lake", str(world.root), "replay", str(tmp_path), "--out", f"{tmp_path}/o"]) == 3
-    assert "is no manifest" in capsys.readouterr().err
+    assert "is not a manifest" in capsys.readouterr().err
 
 
 def test_the_limits_of_the_lake_hold_in_a_replay(

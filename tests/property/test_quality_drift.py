@@ -13,7 +13,7 @@ import pytest
 from ingot.errors import QueryError
 from ingot.quality.reconcile.compare import Context, compare
 from ingot.quality.reconcile.inputs import described, parse
-from ingot.quality.reconcile.schema_drift import Tolerance
+from ingot.quality.reconcile.pairs import Tolerance
 from tests.support.quality_faults import PRICES, reads, side_of
 
 if TYPE_CHECKING:

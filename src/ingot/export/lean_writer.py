@@ -10,7 +10,6 @@ Prices are in ten-thousandths of a dollar, tickers in lower case, times those of
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -32,15 +31,6 @@ _FIRST_ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 _NEW_YORK: Final = "America/New_York"
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """One zip file with one csv in it."""
-
-    path: str
-    member: str
-    text: str
-
-
 def write(data: pa.Table, folder: Path, *, interval: str) -> int:
     """Write long bars as LEAN's archives; return how many prices had to be rounded.
 
@@ -55,10 +45,9 @@ def write(data: pa.Table, folder: Path, *, interval: str) -> int:
         QueryError: LEAN has no such bars, or two symbols would share one file.
     """
     frame, rounded = _frame(data, _resolution(interval, data))
-    for archive in _archives(frame, _RESOLUTIONS[interval]):
-        path = folder / archive.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _zip(archive, path)
+    for path, member, text in _archives(frame, _RESOLUTIONS[interval]):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        _zip(folder / path, member, text)
     return rounded
 
 
@@ -129,7 +118,8 @@ def _shortest(volumes: pl.Series) -> pl.Series:
     return text.zip_with(~text.str.contains(".", literal=True), trimmed)
 
 
-def _archives(frame: pl.DataFrame, resolution: str) -> Iterator[Archive]:
+def _archives(frame: pl.DataFrame, resolution: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the path of each archive, and the name and text of the csv in it."""
     minutes = resolution == "minute"
     by = ["ticker", "day"] if minutes else ["ticker"]
     values = ["label", *_PRICES, "volume"]
@@ -137,18 +127,17 @@ def _archives(frame: pl.DataFrame, resolution: str) -> Iterator[Archive]:
         text = part.select(values).write_csv(include_header=False, quote_style="never")
         ticker = str(key[0])
         if minutes:
-            folder = f"equity/usa/minute/{ticker}"
-            member = f"{key[1]}_{ticker}_minute_trade.csv"
-            yield Archive(f"{folder}/{key[1]}_trade.zip", member, text)
+            path = f"equity/usa/minute/{ticker}/{key[1]}_trade.zip"
+            yield path, f"{key[1]}_{ticker}_minute_trade.csv", text
         else:
-            yield Archive(f"equity/usa/{resolution}/{ticker}.zip", f"{ticker}.csv", text)
+            yield f"equity/usa/{resolution}/{ticker}.zip", f"{ticker}.csv", text
 
 
-def _zip(archive: Archive, path: Path) -> None:
+def _zip(path: Path, member: str, text: str) -> None:
     """Write an archive whose bytes do not tell when, where or by whom it was made."""
-    entry = zipfile.ZipInfo(archive.member, date_time=_FIRST_ZIP_TIME)
+    entry = zipfile.ZipInfo(member, date_time=_FIRST_ZIP_TIME)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = 3
     entry.external_attr = 0o644 << 16
     with zipfile.ZipFile(path, "w") as opened:
-        opened.writestr(entry, archive.text.encode(), compresslevel=_DEFLATE_LEVEL)
+        opened.writestr(entry, text.encode(), compresslevel=_DEFLATE_LEVEL)

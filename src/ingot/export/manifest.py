@@ -2,9 +2,9 @@
 
     {"id": ..., "question": ..., "known_at": ..., "tables": [...], "files": [...], ...}
 
-Nothing in it tells when or where it was written, so that the same export has the same manifest.
+Nothing in it says when or where it was written, so that the same export has the same manifest.
 
-A manifest may come from anybody: each field is held to its type and form, unknown ones are refused.
+A manifest may come from anywhere: each field's type and form is checked, unknown ones are refused.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _inside(name: str) -> str:
     return name
 
 
-def _asked(question: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a question that is one: bars by an object, or a SELECT by its text."""
+def _query(question: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a query that is one: bars by an object, or a SELECT by its text."""
     if question.keys() != {"kind", "asked", "others"}:
         raise ValueError("it should have kind, asked and others")
     kind = dict if question["kind"] == "bars" else str
@@ -68,7 +68,7 @@ _Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 @dataclass(frozen=True, slots=True)
 class TableRead:
-    """One table that the answer read, at the state that it read."""
+    """One table that the query read, at the state that it read."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
@@ -83,7 +83,7 @@ class TableRead:
 
 @dataclass(frozen=True, slots=True)
 class LandingRead:
-    """One version of a vendor's object that was in force and that the answer rests on."""
+    """One version of a vendor's object that was in force and that the result was made from."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
@@ -122,17 +122,17 @@ class FileWritten:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One export: the question, all that its answer depends on, and what was written."""
+    """One export: the query, all that its result depends on, and what was written."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
-    question: Annotated[Mapping[str, Any], AfterValidator(_asked)]
-    """What was asked, with every parameter, as JSON."""
+    question: Annotated[Mapping[str, Any], AfterValidator(_query)]
+    """The query with every parameter, as JSON."""
     form: _Form
     known_at: AwareDatetime
-    """The moment whose knowledge was used, UTC."""
+    """The moment as known at which the query was answered, UTC."""
     is_now: bool
-    """True when no moment was named and `known_at` is when it was asked."""
+    """True when no moment was named and `known_at` is that of the query."""
     basis: str
     settled: bool
     tables: tuple[TableRead, ...]
@@ -184,14 +184,14 @@ def from_text(text: str | bytes, what: object) -> Manifest:
         what: How messages name it.
 
     Raises:
-        CorruptFileError: It is no manifest, or its values do not give its id.
+        CorruptFileError: It is not a manifest, or its values do not give its id.
         QueryError: A later Ingot wrote it.
     """
     try:
         body = json.loads(text)
         named, version = body.pop("id"), body.pop("manifest_version")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise CorruptFileError(f"{what} is no manifest ({type(exc).__name__}: {exc}).") from exc
+        raise CorruptFileError(f"{what} is not a manifest ({type(exc).__name__}: {exc}).") from exc
     if version != VERSION:
         raise QueryError(
             f"{what} is a manifest of version {version}; this Ingot reads version {VERSION}. "
@@ -201,9 +201,9 @@ def from_text(text: str | bytes, what: object) -> Manifest:
         manifest = _adapter().validate_json(json.dumps(body))
         found = manifest.export_id
     except ValidationError as exc:
-        raise CorruptFileError(f"{what} is no manifest: {_faults(exc)}. {_COPY}") from exc
+        raise CorruptFileError(f"{what} is not a manifest: {_faults(exc)}. {_COPY}") from exc
     except (ValueError, OverflowError, RecursionError) as exc:
-        raise CorruptFileError(f"{what} is no manifest ({exc}). {_COPY}") from exc
+        raise CorruptFileError(f"{what} is not a manifest ({exc}). {_COPY}") from exc
     if found != named:
         raise CorruptFileError(
             f"{what} was changed after it was written: its values give the id {found}, not "

@@ -1,7 +1,7 @@
 """Rows as Parquet and Arrow files whose bytes depend on the rows and the library alone.
 
-How an engine cut its answer into chunks, what lies under a null, and which of Arrow's types for
-text it chose: none of that reaches a file.
+How an engine divides its result into chunks, which bytes are under a null, and which of Arrow's
+types for text it chooses: none of that reaches a file.
 """
 
 from __future__ import annotations

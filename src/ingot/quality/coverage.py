@@ -23,11 +23,10 @@ LATE: Final = "late"
 HOLE: Final = "hole"
 REFUSED: Final = "refused"
 UNKNOWN: Final = "unknown"
-STATES: Final = (PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED, LATE, HOLE, REFUSED, UNKNOWN)
 LEGAL: Final = frozenset({PRESENT, NO_TRADE, HALTED, CLOSED, NOT_LISTED})
-"""States in which nobody has to do anything."""
+"""States that need no action."""
 VOLUME_PCT: Final = 5
-"""A day's volume above its minutes' by more than this share is a hole; odd lots are below."""
+"""A day's volume above its minutes' by more than this share is a hole; odd lots are below it."""
 ROUND_LOT: Final = 100
 """Shares of a round lot. A day may have odd lots beyond its minutes: fewer shares a trade."""
 MINUTES: Final = "minutes"
@@ -44,63 +43,22 @@ COLUMNS: Final = (
     "bars",
     "evidence",
 )
-_LAST: Final = "SELECT source, dataset, symbol, trade_date,\n  CASE"
-"""How the text's last SELECT begins."""
-
-
-def _schema(fields: list[tuple[str, pa.DataType]]) -> pa.Schema:
-    return pa.schema(fields)
-
-
-MARKETS_SCHEMA: Final = _schema(
-    [
-        ("source", pa.string()),
-        ("market", pa.string()),
-        ("dataset", pa.string()),
-        ("kind", pa.string()),
-    ]
-)
-DAYS_SCHEMA: Final = _schema(
-    [
-        ("source", pa.string()),
-        ("dataset", pa.string()),
-        ("kind", pa.string()),
-        ("trade_date", pa.date32()),
-        ("state", pa.string()),
-        ("evidence", pa.string()),
-    ]
-)
-SESSIONS_SCHEMA: Final = _schema(
-    [("trade_date", pa.date32()), ("open_ns", pa.int64()), ("close_ns", pa.int64())]
-)
-REFUSED_SCHEMA: Final = _schema(
-    [
-        ("source", pa.string()),
-        ("dataset", pa.string()),
-        ("kind", pa.string()),
-        ("symbol", pa.string()),
-        ("trade_date", pa.date32()),
-        ("bar_start_ns", pa.int64()),
-    ]
-)
-LISTED_SCHEMA: Final = _schema(
-    [("symbol", pa.string()), ("listed_from", pa.date32()), ("listed_to", pa.date32())]
-)
-HALTS_SCHEMA: Final = _schema(
-    [
-        ("symbol", pa.string()),
-        ("trade_date", pa.date32()),
-        ("start_ns", pa.int64()),
-        ("end_ns", pa.int64()),
-    ]
-)
+_TYPES: Final[dict[str, pa.DataType]] = {
+    "trade_date": pa.date32(),
+    "listed_from": pa.date32(),
+    "listed_to": pa.date32(),
+    **dict.fromkeys(("open_ns", "close_ns", "bar_start_ns", "start_ns", "end_ns"), pa.int64()),
+}
 RELATIONS: Final = {
-    "coverage_markets": MARKETS_SCHEMA,
-    "coverage_days": DAYS_SCHEMA,
-    "coverage_sessions": SESSIONS_SCHEMA,
-    "coverage_refused": REFUSED_SCHEMA,
-    "coverage_listed": LISTED_SCHEMA,
-    "coverage_halts": HALTS_SCHEMA,
+    f"coverage_{name}": pa.schema([(c, _TYPES.get(c, pa.string())) for c in columns.split()])
+    for name, columns in {
+        "markets": "source market dataset kind",
+        "days": "source dataset kind trade_date state evidence",
+        "sessions": "trade_date open_ns close_ns",
+        "refused": "source dataset kind symbol trade_date bar_start_ns",
+        "listed": "symbol listed_from listed_to",
+        "halts": "symbol trade_date start_ns end_ns",
+    }.items()
 }
 """What the text reads beside silver.minute_bars, silver.day_bars and gold.daily_bars."""
 
@@ -121,20 +79,15 @@ def coverage_sql(
     """
     text = files("ingot.quality").joinpath("coverage.sql").read_text(encoding="utf-8")
     text = text[text.index("WITH ") :]  # the comment before it is for readers
-    filled = Template(text).substitute(
+    found = f"is_own AND state IN ({', '.join(map(literal, sorted(states)))})"
+    return Template(text).substitute(
         start=literal(start),
         end=literal(end),
         chosen=f"symbol IN ({', '.join(map(literal, sorted(symbols)))})" if symbols else "TRUE",
         round_lot=ROUND_LOT,
         volume_pct=VOLUME_PCT,
-    )
-    where = ""
-    if states:
-        where = f"WHERE is_own AND state IN ({', '.join(map(literal, sorted(states)))})"
-    body, _, rest = filled.rpartition(f"\n{_LAST}")
-    return (
-        f"{body},\nfound AS ({_LAST}{rest})\nSELECT {', '.join(COLUMNS)} FROM found {where} "
-        "ORDER BY source, dataset, trade_date, symbol, range_start"
+        columns=", ".join(COLUMNS),
+        wanted=found if states else "TRUE",
     )
 
 

@@ -21,7 +21,7 @@ day_rows AS (
   FROM silver.day_bars
   WHERE trade_date >= $start AND trade_date < $end
 ),
-seen AS (
+spans AS (
   SELECT source, dataset, symbol, MIN(trade_date) AS first_date, MAX(trade_date) AS last_date
   FROM (
     SELECT source, dataset, symbol, trade_date FROM silver.day_bars
@@ -34,7 +34,7 @@ bounds AS (
   SELECT m.source, m.market, s.symbol, MIN(s.first_date) AS first_date,
     MAX(s.last_date) AS last_date
   FROM coverage_markets AS m
-  JOIN seen AS s ON s.source = m.source AND s.dataset = m.dataset
+  JOIN spans AS s ON s.source = m.source AND s.dataset = m.dataset
   GROUP BY m.source, m.market, s.symbol
 ),
 listed AS (
@@ -61,7 +61,7 @@ refused AS (
   SELECT source, dataset, symbol, trade_date, COUNT(*) AS refused_rows
   FROM coverage_refused GROUP BY source, dataset, symbol, trade_date
 ),
-held AS (
+holders AS (
   SELECT DISTINCT l.symbol, d.trade_date
   FROM coverage_days AS d
   JOIN coverage_listed AS l
@@ -99,10 +99,10 @@ cells AS (
   LEFT JOIN refused AS r ON r.source = d.source AND r.dataset = d.dataset
     AND r.symbol = u.symbol AND r.trade_date = d.trade_date
   LEFT JOIN listed AS l ON l.symbol = u.symbol
-  LEFT JOIN held AS h ON h.symbol = u.symbol AND h.trade_date = d.trade_date
+  LEFT JOIN holders AS h ON h.symbol = u.symbol AND h.trade_date = d.trade_date
   WHERE d.state <> 'closed'
 ),
-judged AS (
+compared AS (
   SELECT *,
     CASE WHEN kind = 'minutes' THEN bars IS NOT NULL ELSE day_close IS NOT NULL END AS is_there,
     CASE WHEN kind = 'minutes' THEN day_close IS NOT NULL AND bars IS NULL
@@ -123,8 +123,9 @@ stated AS (
         THEN 'unknown'
       ELSE 'no_trade'
     END AS state
-  FROM judged
-)
+  FROM compared
+),
+found AS (
 SELECT source, dataset, symbol, trade_date,
   CASE WHEN state = 'hole' AND is_close_missed THEN
     make_timestamptz(COALESCE(last_ns + 60000000000, open_ns) // 1000) END AS range_start,
@@ -168,3 +169,6 @@ SELECT k.source, k.dataset, h.symbol, h.trade_date, make_timestamptz(h.start_ns 
 FROM coverage_halts AS h
 CROSS JOIN (SELECT source, dataset FROM coverage_markets WHERE kind = 'minutes') AS k
 WHERE h.trade_date >= $start AND h.trade_date < $end
+)
+SELECT $columns FROM found WHERE $wanted
+ORDER BY source, dataset, trade_date, symbol, range_start

@@ -95,7 +95,7 @@ class Published:
 
 @dataclass(frozen=True)
 class DayFiles:
-    """The rows of each file of one day in one version, made when first asked for."""
+    """The rows of each file of one day in one version, made when first used."""
 
     market: Market
     day: TradingDay

@@ -103,7 +103,7 @@ def simulate(
     """Write stage `stage` of a market over `[start, end)` below `out`; only what differs.
 
     The same arguments give the same bytes on every machine, and a day's files do not depend on
-    which other days are asked for. Calling it again with another range grows the tree.
+    which other days are in the range. Calling it again with another range grows the tree.
 
     Args:
         out: The tree: vendor datasets, `rest` and `truth`. New, empty, or the same market's.
@@ -117,7 +117,7 @@ def simulate(
             hold at this stage only; the next one publishes the day without them.
         options_contracts: How many contracts; None scales with `symbols`.
         truth: Also write what a perfect loader must hold, one Parquet file per vendor file.
-        progress: Told of each day.
+        progress: Called for each day.
 
     Raises:
         ConfigError: An argument is out of bounds, or `out` holds something else.
@@ -244,37 +244,36 @@ def _summary(order: Order, published: Published) -> Simulated:
     )
 
 
-def _contracts(symbols: int, asked: int | None) -> int:
-    if asked is None:
+def _contracts(symbols: int, wanted: int | None) -> int:
+    if wanted is None:
         return max(_SMALLEST_CHAIN, int(symbols * _CONTRACTS_PER_SYMBOL))
-    if asked < 1:
-        raise ConfigError(f"The simulator was asked for {asked} options contracts; ask for 1.")
-    return asked
+    if wanted < 1:
+        raise ConfigError(f"The number of options contracts was {wanted}. It is at least 1.")
+    return wanted
 
 
-def _datasets(asked: Collection[str]) -> tuple[str, ...]:
-    unknown = sorted(set(asked) - set(DATASETS))
-    if unknown or not asked:
+def _datasets(wanted: Collection[str]) -> tuple[str, ...]:
+    if not wanted or set(wanted) - set(DATASETS):
         raise ConfigError(
-            f"The simulator was asked for the datasets {', '.join(sorted(asked)) or 'none'}. "
-            f"It writes: {', '.join(DATASETS)}."
+            f"The datasets were {', '.join(sorted(wanted)) or 'none'}. "
+            f"There are: {', '.join(DATASETS)}."
         )
-    return tuple(d for d in DATASETS if d in asked)
+    return tuple(d for d in DATASETS if d in wanted)
 
 
 def _defects(
     market: Market,
     datasets: Collection[str],
-    asked: DefectsByFile,
+    wanted: DefectsByFile,
 ) -> dict[tuple[str, date], tuple[Defect, ...]]:
     trade_dates = {day.date for day in market.days}
     found = {}
-    for where, names in asked.items():
+    for where, names in wanted.items():
         dataset, day = where if isinstance(where, tuple) else (STOCK_MINUTES, where)
         if dataset not in datasets or day not in trade_dates:
             raise ConfigError(
-                f"A defect was asked for {dataset} on {day}, but no such file is written: name a "
-                f"trade date in [{market.start}, {market.end}) and one of the datasets asked for."
+                f"A defect was for {dataset} on {day}, a file that is not written. Name a trade "
+                f"date in [{market.start}, {market.end}) and one of the datasets."
             )
         found[dataset, day] = named(names)
     return found

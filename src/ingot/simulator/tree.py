@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from errno import EDQUOT, ENOSPC
-from hashlib import sha256
+from hashlib import file_digest
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, StorageFullError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-_PIECE: Final = 1 << 20
 _MANIFEST: Final = "market.json"
 
 
@@ -45,7 +45,7 @@ class Manifest:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise ConfigError(
-                    f"The folder holds a market with {name} {theirs}, and {mine} was asked for. "
+                    f"The folder has a market with {name} {theirs}, not {mine}. "
                     "Ask for the same market, or write to another folder."
                 )
         start, end = min(self.start, other.start), max(self.end, other.end)
@@ -108,28 +108,20 @@ def write_bytes(
 
 def write_frame(out: Path, path: Path, frame: pl.DataFrame) -> None:
     """Write a frame as Parquet, unless the file already holds the same bytes."""
-    unfinished = out / FOLDER / f".unfinished-{os.getpid()}.parquet"
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    frame.write_parquet(unfinished, compression="zstd", compression_level=1)
-    if path.exists() and digest_of(path) == digest_of(unfinished):
-        unfinished.unlink()
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.replace(path)
+    packed = io.BytesIO()
+    frame.write_parquet(packed, compression="zstd", compression_level=1)
+    write_bytes(out, path, [packed.getvalue()])
 
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file as hex."""
-    digest = sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Turn what the file system says into our errors.
+    """Translate errors of the file system into ours.
 
     Raises:
         StorageFullError: The disk is full.

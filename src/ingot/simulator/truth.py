@@ -7,12 +7,12 @@
     truth/actions/stage=K.parquet                             splits and dividends as published
     truth/{instruments,halts}.parquet                         who held a ticker, who was halted
 
-A day's bars stand under the stages at which what is held changes: look them up with `held_path`.
+A day's bars are under the stages at which what is held changes: look them up with `held_path`.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,34 +68,21 @@ class DefectRecord:
     injected: Injected
 
 
-_FILES: Final = {
-    "key": pl.String,
-    "dataset": pl.String,
-    "file_date": pl.Date,
-    "stage": pl.Int32,
-    "version": pl.Int32,
-    "sha256": pl.String,
-    "size_bytes": pl.Int64,
-    "rows": pl.Int64,
-    "accepted_rows": pl.Int64,
-    "symbols": pl.Int64,
-    "outcome": pl.String,
-    "defects": pl.String,
-    "recipe": pl.String,
-}
-_DEFECTS: Final = {
-    "key": pl.String,
-    "dataset": pl.String,
-    "file_date": pl.Date,
-    "stage": pl.Int32,
-    "defect": pl.String,
-    "effect": pl.String,
-    "rule": pl.String,
-    "line": pl.Int64,
-    "raw": pl.String,
-    "ticker": pl.String,
-    "window_start": pl.Int64,
-}
+_TYPES: Final = {"date": pl.Date, "int": pl.Int64}
+_NARROW: Final = dict.fromkeys(("stage", "version"), pl.Int32)
+
+
+def _schema(*kinds: type) -> dict[str, Any]:
+    """Return a frame's columns for the fields of dataclasses, but `injected`."""
+    found: dict[str, Any] = {}
+    for field in (f for kind in kinds for f in fields(kind) if f.name != "injected"):
+        plain = str(field.type).removesuffix(" | None")
+        found[field.name] = _NARROW.get(field.name) or _TYPES.get(plain, pl.String)
+    return found
+
+
+_FILES: Final = _schema(FileRecord)
+_DEFECTS: Final = _schema(DefectRecord, Injected)
 _ACTIONS: Final[dict[str, Any]] = {
     "ticker": pl.String,
     "composite_figi": pl.String,
@@ -136,7 +123,7 @@ def held_after(accepted: Bars, refused: Bars, before: pl.DataFrame | None) -> pl
 def held_path(out: Path, dataset: str, day: date, *, stage: int) -> Path | None:
     """Return the Parquet file of what a perfect loader holds of a day once `stage` is loaded.
 
-    None when nothing was published for the day by then, or the truth was not asked for.
+    None when nothing was published for the day by then, or the truth was not written.
     """
     for earlier in range(stage, 0, -1):
         path = bars_path(out, dataset, day, stage=earlier)
@@ -146,7 +133,7 @@ def held_path(out: Path, dataset: str, day: date, *, stage: int) -> Path | None:
 
 
 def bars_path(out: Path, dataset: str, day: date, *, stage: int) -> Path:
-    """Return where the bars held since `stage` stand, if they changed then."""
+    """Return the path of the bars held since `stage`, if they changed then."""
     prefix, _, name = dataset.partition("/")
     table = "minute_bars" if name.startswith("minute") else "day_bars"
     return out / FOLDER / table / prefix / f"stage={stage}" / f"{day.isoformat()}.parquet"
@@ -208,7 +195,7 @@ def action_frame(actions: Iterable[Action]) -> pl.DataFrame:
 
 
 def instrument_frame(holdings: Iterable[Holding], end: date) -> pl.DataFrame:
-    """Return who held which ticker, as known at `end`: a later end is not told."""
+    """Return who held which ticker, as known at `end`: a later end is left out."""
     return pl.DataFrame(
         [
             {
@@ -241,30 +228,12 @@ def halt_frame(halts: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def _defect_row(record: DefectRecord) -> dict[str, Any]:
-    injected = asdict(record.injected)
-    injected["defect"], injected["effect"] = str(injected["defect"]), str(injected["effect"])
-    return {
-        "key": record.key,
-        "dataset": record.dataset,
-        "file_date": record.file_date,
-        "stage": record.stage,
-        **injected,
-    }
+    row = asdict(record)
+    injected = row.pop("injected")
+    return {**row, **injected, "defect": str(injected["defect"]), "effect": str(injected["effect"])}
 
 
-def _defect_record(row: Mapping[str, Any]) -> DefectRecord:
-    return DefectRecord(
-        row["key"],
-        row["dataset"],
-        row["file_date"],
-        row["stage"],
-        Injected(
-            Defect(row["defect"]),
-            Effect(row["effect"]),
-            row["rule"],
-            row["line"],
-            row["raw"],
-            row["ticker"],
-            row["window_start"],
-        ),
-    )
+def _defect_record(row: dict[str, Any]) -> DefectRecord:
+    injected = {f.name: row.pop(f.name) for f in fields(Injected)}
+    injected |= {"defect": Defect(injected["defect"]), "effect": Effect(injected["effect"])}
+    return DefectRecord(**row, injected=Injected(**injected))

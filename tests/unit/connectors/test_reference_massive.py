@@ -107,7 +107,7 @@ def test_a_page_that_was_not_recorded_breaks_the_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ('{"results": [', "is no JSON"),
+        ('{"results": [', "is not JSON"),
         ('{"status": "ERROR", "error": "Unknown API Key"}', "is a refusal"),
     ],
 )
@@ -125,7 +125,7 @@ def test_only_what_was_recorded_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_answers_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no answers of massive"):
+    with pytest.raises(ConfigError, match="has no responses of massive"):
         connector.open_reference(str(tmp_path), connector.settings())
 
 

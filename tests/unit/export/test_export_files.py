@@ -102,7 +102,7 @@ def test_a_manifest_that_was_edited_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": "x"}', b"\xff"])
 def test_what_is_no_manifest_is_refused(text: str | bytes) -> None:
-    with pytest.raises(CorruptFileError, match="is no manifest"):
+    with pytest.raises(CorruptFileError, match="is not a manifest"):
         manifest.from_text(text, "it")
 
 

@@ -111,10 +111,10 @@ def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_archives_is_told(tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="holds no LEAN archive"):
+    with pytest.raises(QueryError, match="has no LEAN archive"):
         read(parse(f"lean:{tmp_path}"), Side())
     (tmp_path / "spy.zip").write_bytes(b"no zip")
-    with pytest.raises(CorruptFileError, match="no LEAN archive of trades"):
+    with pytest.raises(CorruptFileError, match="not a LEAN archive of trades"):
         read(parse(f"lean:{tmp_path}"), Side())
 
 

@@ -155,14 +155,14 @@ def test_the_summary_counts_what_was_written(made: Simulated) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"symbols": 19}, "19 symbols. Ask for 20 to 40000"),
+        ({"symbols": 19}, "symbols was 19. Ask for 20 to 40000"),
         ({"symbols": 40_001}, "Ask for 20 to 40000"),
         ({"stage": 0}, "stage was 0. Stages count from 1"),
-        ({"datasets": ["us_stocks_sip/trades_v1"]}, "us_stocks_sip/trades_v1. It writes: us_sto"),
-        ({"datasets": []}, "the datasets none"),
-        ({"options_contracts": 0}, "0 options contracts"),
-        ({"defects": {date(2026, 2, 21): ["inf_value"]}}, "no such file is written"),
-        ({"defects": {OLD: ["inf"]}}, "knows no defect 'inf'. It knows: duplicate_rows_equal"),
+        ({"datasets": ["us_stocks_sip/trades_v1"]}, "us_stocks_sip/trades_v1. There are: us_sto"),
+        ({"datasets": []}, "The datasets were none"),
+        ({"options_contracts": 0}, "contracts was 0. It is at least 1"),
+        ({"defects": {date(2026, 2, 21): ["inf_value"]}}, "a file that is not written"),
+        ({"defects": {OLD: ["inf"]}}, "There is no defect 'inf'. There are: duplicate_rows_equal"),
         ({"defects": {OLD: ["late_day", "inf_value"]}}, "late_day leaves no file"),
         ({"defects": {OLD: ["wrong_header", "extra_column"]}}, "both change the header"),
     ],
@@ -186,7 +186,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_another_market_is_not_mixed_into_a_tree(tmp_path: Path) -> None:
     dataset = ["us_stocks_sip/day_aggs_v1"]
     simulate(tmp_path / "t", start=OLD, end=NEW, symbols=20, seed=1, datasets=dataset)
-    with pytest.raises(ConfigError, match="holds a market with seed 1, and 2 was asked for"):
+    with pytest.raises(ConfigError, match="has a market with seed 1, not 2"):
         simulate(tmp_path / "t", start=OLD, end=NEW, symbols=20, seed=2, datasets=dataset)
 
 

@@ -1,4 +1,4 @@
-"""Exports: an answer written with all that it depends on, and written again from that."""
+"""Exports: a query result written with all that it depends on, and written again from that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 import shutil
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from ingot.failures import translated
 from ingot.folders import entries, files_below
 from ingot.query.requests.bars import BarsRequest
 from ingot.storage.fs.durable import fsync_file
-from ingot.storage.landing.export_records import ExportStore
+from ingot.storage.landing.export_records import ExportRecord, ExportStore
 from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """How an answer is to be exported.
+    """How a query result is exported.
 
     Raises:
         QueryError: The format is none of those allowed.
@@ -83,17 +83,17 @@ class Exported:
 
 
 def export(parts: Parts, order: ExportOrder, ask: Callable[[Reader], Answer]) -> Exported:
-    """Answer a query at one state of each table, and write the answer with its manifest.
+    """Run a query at one state of each table, and write its result with a manifest.
 
     The snapshots that were read are pinned until the export is released.
 
     Args:
         parts: The lake.
         order: Where to, and in which format.
-        ask: Asks the reader that it is given one query.
+        ask: Runs one query with the reader that it is given.
 
     Raises:
-        QueryError: The answer is not settled, has no bars, the folder is in use, or the query
+        QueryError: The result is not settled, has no bars, the folder is in use, or the query
             is wrong.
         SnapshotGoneError: A snapshot expired while it was read.
         StorageFullError, ConfigError, StorageUnavailableError: The folder cannot be written.
@@ -124,14 +124,14 @@ def exports(parts: Parts) -> Answer:
     """Return the exports of the lake, oldest first, and how many of their snapshots are pinned."""
     rows = []
     for record in ExportStore(parts.ledger.store).all():
-        made = manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
+        made = _manifest_of(record)
         read = [t for t in made.tables if t.snapshot_id is not None]
         pinned = sum(made.tag in parts.tables.pins(contract(t.name)) for t in read)
         rows.append(
             (
                 record.export_id,
                 record.exported_at,
-                _told(made),
+                _one_line(made),
                 made.form,
                 made.known_at,
                 made.basis,
@@ -149,21 +149,22 @@ def exports(parts: Parts) -> Answer:
 
 def manifests(parts: Parts) -> tuple[Manifest, ...]:
     """Return the manifests of all exports, oldest first."""
-    return tuple(
-        manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
-        for record in ExportStore(parts.ledger.store).all()
-    )
+    return tuple(_manifest_of(record) for record in ExportStore(parts.ledger.store).all())
+
+
+def _manifest_of(record: ExportRecord) -> Manifest:
+    return manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
 
 
 def release(parts: Parts, export_id: str) -> str:
-    """Give an export's snapshots free, so that they may expire; return what was done.
+    """Release an export's snapshots, so that they may expire; return what was done.
 
     Raises:
         QueryError: There is no such export.
     """
     store = ExportStore(parts.ledger.store)
     record = store.find(export_id)
-    made = manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
+    made = _manifest_of(record)
     freed = 0
     for read in made.tables:
         table = contract(read.name)
@@ -190,7 +191,7 @@ def ordered_rows(log: ReadLog, answer: Answer) -> pa.Table:
 
 
 def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
-    """Write an answer's rows in the manifest's format; return what a reader should know.
+    """Write an answer's rows in the manifest's format; return notices.
 
     Raises:
         QueryError: The format cannot hold the rows.
@@ -214,11 +215,8 @@ def files_in(folder: Path) -> tuple[FileWritten, ...]:
     found = []
     for path in files_below(folder):
         with path.open("rb") as stream:
-            digest = sha256()
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-        name = path.relative_to(folder).as_posix()
-        found.append(FileWritten(name, digest.hexdigest(), path.stat().st_size))
+            digest = file_digest(stream, "sha256").hexdigest()
+        found.append(FileWritten(path.relative_to(folder).as_posix(), digest, path.stat().st_size))
     return tuple(sorted(found, key=lambda f: f.name))
 
 
@@ -244,7 +242,7 @@ def place(unfinished: Path, folder: Path, made: Manifest) -> None:
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """Lend a folder inside the target; it is gone afterwards.
+    """Return a folder inside the target; it is removed afterwards.
 
     Raises:
         StorageFullError, ConfigError, StorageUnavailableError: It cannot be made or written to.
@@ -259,10 +257,10 @@ def unfinished(folder: Path) -> Iterator[Path]:
 
 
 def require_empty(folder: Path) -> None:
-    """Refuse a folder in which anything lies.
+    """Refuse a folder that is not empty.
 
     Raises:
-        QueryError: Something does.
+        QueryError: It has files, or is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise QueryError(f"{folder} is a file; name a folder with --out.")
@@ -275,7 +273,7 @@ def require_empty(folder: Path) -> None:
 
 
 def _require_same(folder: Path, made: Manifest) -> None:
-    """Let an export be written over by itself only."""
+    """Refuse to write over another export."""
     there = folder / manifest.FILE
     if not there.is_file():
         return
@@ -300,7 +298,7 @@ def _register(parts: Parts, made: Manifest, folder: Path) -> None:
             parts.tables.pin(contract(read.name), read.snapshot_id, made.tag)
 
 
-def _told(made: Manifest) -> str:
+def _one_line(made: Manifest) -> str:
     """Return the query on one line."""
     asked = made.question["asked"]
     if isinstance(asked, str):
@@ -317,7 +315,7 @@ def _is_bars(log: ReadLog) -> bool:
 def _no_rows(answer: Answer) -> str:
     why = "; ".join(answer.notices) or "no bars in the span"
     return (
-        f"The answer has no rows, so it was not exported: {why}. Name symbols and dates that have "
+        f"The result has no rows, so it was not exported: {why}. Name symbols and dates that have "
         "bars, or insist with --allow-unsettled."
     )
 
@@ -325,6 +323,6 @@ def _no_rows(answer: Answer) -> str:
 def _unsettled(answer: Answer) -> str:
     why = next((n for n in answer.notices if n.startswith("not settled")), "not settled")
     return (
-        f"The answer is {why}. Its rows may change, so it was not exported: refine first, ask as "
+        f"The result is {why}. Its rows may change, so it was not exported: refine first, query as "
         "known earlier with --known-at, or insist with --allow-unsettled."
     )

@@ -1,7 +1,8 @@
-"""What an answer rests on: tables at their snapshots, landings in force, rules and digests."""
+"""What a query result was made from: snapshots of tables, landings in force, rules, digests."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -35,27 +36,27 @@ _RAW: Final = "raw"
 
 
 def manifest_of(parts: Parts, log: ReadLog, answer: Answer, rows: pa.Table, form: str) -> Manifest:
-    """Return the manifest of an answer before any file of it is written.
+    """Return the manifest of a query result before any file of it is written.
 
     Args:
         parts: The lake.
-        log: What was asked and read.
-        answer: The answer.
+        log: The query and what it read.
+        answer: The result.
         rows: Its rows in the order and types in which they are written.
         form: The format.
     """
-    asked = log.query
-    assert asked is not None  # noqa: S101  # something was answered
+    query = log.query
+    assert query is not None  # noqa: S101  # a query was run
     read, facts = _tables(log), log.facts(parts)
     landings = _landings(parts, log, answer)
-    question = {"kind": asked.kind, "asked": encoded(asked.what)}
-    question["others"] = {name: encoded(value) for name, value in sorted(asked.others.items())}
+    question = {"kind": query.kind, "asked": encoded(query.what)}
+    question["others"] = {name: encoded(value) for name, value in sorted(query.others.items())}
     return Manifest(
         question=question,
         form=form,
         known_at=answer.known_at,
-        is_now=asked.is_now,
-        basis=str(getattr(asked.what, "basis", asked.others.get("basis", _RAW))),
+        is_now=query.is_now,
+        basis=str(getattr(query.what, "basis", query.others.get("basis", _RAW))),
         settled=answer.settled,
         tables=tuple(
             TableRead(name, pin.snapshot_id, pin.manifest_list, pin.columns)
@@ -134,12 +135,4 @@ def _of_units(parts: Parts, table: Table, read: ScanRequest) -> Iterator[int]:
 
 
 def _read(landing: Landing) -> LandingRead:
-    return LandingRead(
-        landing_id=landing.landing_id,
-        source=landing.source,
-        dataset=landing.dataset,
-        file_date=landing.file_date,
-        key=landing.key,
-        ordinal=landing.ordinal,
-        sha256=landing.sha256,
-    )
+    return LandingRead(**{f.name: getattr(landing, f.name) for f in fields(LandingRead)})

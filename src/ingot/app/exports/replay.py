@@ -83,7 +83,7 @@ def replay(parts: Parts, path: Path, folder: Path) -> Replayed:
     )
     with closing(Reader(still, log)) as reader:
         try:
-            answer = _asked(reader, made)
+            answer = _run_again(reader, made)
         except NotReplayableError as error:
             raise NotReplayableError(path, gone=error.gone, notes=notes) from error
         except DamagedFileError as error:
@@ -220,7 +220,7 @@ def _settings(parts: Parts, made: Manifest) -> Settings:
     return parts.settings.model_copy(update={n: getattr(then, n) for n in made.settings})
 
 
-def _asked(reader: Reader, made: Manifest) -> Answer:
+def _run_again(reader: Reader, made: Manifest) -> Answer:
     kinds: dict[str, type[Any]] = {"BarsRequest": BarsRequest, "Interval": Interval}
     what = request.decoded(made.question.get("asked"), kinds)
     known_at = None if made.is_now else made.known_at
@@ -230,7 +230,7 @@ def _asked(reader: Reader, made: Manifest) -> Answer:
 
 
 def _others(made: Manifest, kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters beside the question, each of its type.
+    """Return the parameters beside the query, each of its type.
 
     Raises:
         CorruptFileError: There are others.

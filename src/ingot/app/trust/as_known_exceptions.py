@@ -1,4 +1,4 @@
-"""What changed, or may change, answers to past moments: each exception of the as-known law."""
+"""Exceptions of the as-known law: what may change query results as known at past moments."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _DAYS: Final = {
 
 
 def retroactive(parts: Parts) -> Answer:
-    """Return each exception of the as-known law: what may change answers to past moments.
+    """Return the exceptions of the as-known law: what may change results as known in the past.
 
     `assumed` and `stated` landings were taken as known before this lake saw them, or from a
-    moment that a person stated: they change answers to (query, T) for T from `answers_from` on,
-    given before `happened_at`. So do rows of actions, instruments and answers over ranges that have
-    a known time of their own. `new_rules` are units refined again from the same landings by
+    moment that a person stated: they change results of (query, T) for T from `answers_from` on,
+    given before `happened_at`. So do rows of actions, instruments and REST responses that have a
+    known time of their own. `new_rules` are units refined again from the same landings by
     another transform, sessions or rule.
     """
     rows = [*_landings(parts), *_earlier_rows(parts), *_redone(parts)]
@@ -84,7 +84,7 @@ def _landings(parts: Parts) -> Iterator[tuple[Any, ...]]:
 
 
 def _earlier_rows(parts: Parts) -> Iterator[tuple[Any, ...]]:
-    """Yield what is told of rows that were known before the first version that has them."""
+    """Yield rows that were known before the first version that has them, table by table."""
     reader = reader_of(parts)
     for source, dataset in reference_datasets(parts):
         states = parts.ledger.states(source, dataset.name)
@@ -93,8 +93,8 @@ def _earlier_rows(parts: Parts) -> Iterator[tuple[Any, ...]]:
             continue
         yield from _assumed_rows(reader, source, dataset.name, dataset.silver, first)
         if "stated_from" in dataset.bronze.column_names:
-            seen = {s.landing.landing_id: s.landing for s in states}
-            yield from _stated_rows(reader, dataset.bronze, seen)
+            by_id = {s.landing.landing_id: s.landing for s in states}
+            yield from _stated_rows(reader, dataset.bronze, by_id)
 
 
 def _assumed_rows(
@@ -196,7 +196,7 @@ def _rules(old: Done, new: Done) -> str | None:
 
 
 def _known_from(parts: Parts, dones: Sequence[Done]) -> datetime | None:
-    """Return the first moment to which an answer may differ."""
+    """Return the first moment as known at which a result may differ."""
     ids = {i for done in dones for i in done.landing_ids}
     found = [landing.known_from for landing in _by_id(parts, ids)]
     return min(found, default=None)

@@ -50,8 +50,8 @@ _LINEAGE: Final = {column.name for column in LINEAGE}
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Rows to show, and whether they say that something is wrong."""
+class Checked:
+    """Rows to show, and whether anything is wrong."""
 
     answer: Answer
     is_clean: bool
@@ -64,7 +64,7 @@ def check(
     start: date,
     end: date,
     rules: Sequence[str] = (),
-) -> Judged:
+) -> Checked:
     """Run the rules of a table (of all) over the trade dates in `[start, end)`.
 
     The results are kept in ops.checks. It is clean where no rule of severity error is broken and
@@ -79,7 +79,7 @@ def check(
     project(parts)
     held = tuple(_held(parts, start, end))
     answer = replace(answer_of(parts, results), notices=held)
-    return Judged(answer, not held and not any(r.is_error for r in results))
+    return Checked(answer, not held and not any(r.is_error for r in results))
 
 
 def _held(parts: Parts, start: date, end: date) -> Iterator[str]:
@@ -90,8 +90,8 @@ def _held(parts: Parts, start: date, end: date) -> Iterator[str]:
                 yield f"{named(state)} is held and was not checked; see: ingot landings"
 
 
-def check_file(parts: Parts, text: str) -> Judged:
-    """Hold a file of adjusted day bars against itself: leaps of prices, stated actions.
+def check_file(parts: Parts, text: str) -> Checked:
+    """Check a file of adjusted day bars against itself: leaps of prices, stated actions.
 
     Raises:
         QueryError: There is no such file, it lacks a column, or its bars are narrower than a day.
@@ -105,36 +105,36 @@ def check_file(parts: Parts, text: str) -> Judged:
     reader = reader_of(parts)
     found = reader.run(alone(given), {given.rows.name: given.view})
     rows = pa.concat_tables([refused_findings(given.refused, given.side, None), found.cast(SCHEMA)])
-    return Judged(Answer(data=rows, known_at=parts.clock.now()), not rows.num_rows)
+    return Checked(Answer(data=rows, known_at=parts.clock.now()), not rows.num_rows)
 
 
 def _is_lost(change: Change) -> bool:
     return change.what == "removed" and change.verdict is not Verdict.FULL
 
 
-def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:
+def check_schemas(parts: Parts, *, start: date, end: date) -> Checked:
     """Return how the columns of landed files changed, dataset by dataset, oldest first.
 
     The first schema is the contract; each different header is registered when it is first seen,
-    and judged against the one before. It is clean where every dataset's last schema can be read
-    by who reads the contract, and the other way round. Reference data is left out.
+    and compared with the one before. It is clean where every dataset's last schema is readable
+    with the contract's, and the other way round. Reference data is left out.
     """
     rows: list[tuple[str, str, date, int, str, str, str]] = []
     clean = True
     for source, dataset in landed_datasets(parts):
         name = dataset.name
         if not dataset.per_day:
-            continue  # answers and files by hand have no header in common; they are judged landing
+            continue  # reference data has no header in common
         fields = [c for c in dataset.bronze.columns if c.name not in _LINEAGE]
         first = Schema(source, tuple(Field(c.name, type_name(c.type), c.nullable) for c in fields))
         landings = [s.landing for s in parts.ledger.states(source, name, start, end)]
         last = first
-        for number, (day, seen) in enumerate(_versions(parts, first, landings), start=2):
-            found = changes(last, seen)
+        for number, (day, observed) in enumerate(_versions(parts, first, landings), start=2):
+            found = changes(last, observed)
             what = ", ".join(f"{c.column} {c.what}" for c in found)
-            columns = ", ".join(f"{f.name} {f.type}" for f in seen.fields)
+            columns = ", ".join(f"{f.name} {f.type}" for f in observed.fields)
             rows.append((source, name, day, number, verdict(found).value, what, columns))
-            last = seen
+            last = observed
         clean &= not changes(first, last)
     schema = (
         ("source", pa.string()),
@@ -145,9 +145,8 @@ def check_schemas(parts: Parts, *, start: date, end: date) -> Judged:
         ("changes", pa.string()),
         ("columns", pa.string()),
     )
-    told = "every header is the contract's" if not rows else ""
-    notices = [told] if told else []
-    return Judged(listed(parts, schema, rows, notices=notices), clean)
+    notices = [] if rows else ["every header is the contract's"]
+    return Checked(listed(parts, schema, rows, notices=notices), clean)
 
 
 def _versions(
@@ -158,14 +157,14 @@ def _versions(
     for landing in landings:
         head = _head(parts.ledger.landed(landing.sha256))
         fields = observed_columns(head) if head else ()
-        seen = Schema(registered.source, fields)
-        if fields and changes(last, seen):
-            yield landing.file_date, seen
-            last = seen
+        observed = Schema(registered.source, fields)
+        if fields and changes(last, observed):
+            yield landing.file_date, observed
+            last = observed
 
 
 def _head(landed: LandedBytes) -> bytes:
-    """Return whole lines from the beginning of a landed text; nothing where it is no text."""
+    """Return whole lines from the beginning of a landed text; b"" if it is not text."""
     data = landed.head(_HEAD_BYTES)
     if data.startswith(_GZIP):
         try:

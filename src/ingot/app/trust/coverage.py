@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingot.app.context.answer_table import listed
+from ingot.app.context.answer_table import as_table, listed
 from ingot.app.inventory.markets import markets_of
 from ingot.app.read.reader import reader_of
 from ingot.app.read.views import Views
@@ -36,16 +37,8 @@ if TYPE_CHECKING:
 
 _ONE_DAY: Final = timedelta(days=1)
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
-_COLUMNS: Final = (
-    ("source", pa.string()),
-    ("dataset", pa.string()),
-    ("symbol", pa.string()),
-    ("trade_date", pa.date32()),
-    ("range_start", _INSTANT),
-    ("range_end", _INSTANT),
-    ("state", pa.string()),
-    ("bars", pa.int64()),
-    ("evidence", pa.string()),
+_COLUMNS: Final = tuple(
+    (field.name, field.type) for field in arrow_schema(ops.COVERAGE) if field.name in rules.COLUMNS
 )
 _PLAN: Final = (
     ("todo", pa.string()),
@@ -76,7 +69,7 @@ class Coverage:
     days: Answer
     """One row for each dataset and calendar day: the market's state."""
     rows: Answer
-    """One row for each symbol and trade date asked for, or the alerts among them."""
+    """One row for each symbol and trade date of the request, or the alerts among them."""
     plan: Answer
     """What has to be done: which files, how many bytes, which days."""
     exit_code: int
@@ -178,15 +171,15 @@ def _computed(
     symbols: Collection[str],
     known: tuple[pa.Table | None, pa.Table | None],
 ) -> pa.Table:
-    relations: dict[str, Sequence[Sequence[Any]]] = {
+    relations: dict[str, Iterable[Sequence[Any]]] = {
         "coverage_markets": _markets(parts),
-        "coverage_days": [
+        "coverage_days": (
             (d.source, d.dataset, d.kind, d.trade_date, d.state, d.evidence) for d in days
-        ],
+        ),
         "coverage_sessions": _sessions(parts, span),
         "coverage_refused": _refused(parts, days),
     }
-    made = {name: _table(name, rows) for name, rows in relations.items()}
+    made = {name: as_table(rules.RELATIONS[name], rows) for name, rows in relations.items()}
     reader = reader_of(parts)
     listings, halts = known
     if listings is None:
@@ -215,33 +208,17 @@ def _given(name: str, rows: pa.Table | None, symbols: Collection[str]) -> pa.Tab
     return found
 
 
-def _table(name: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
-    schema = rules.RELATIONS[name]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
+def _markets(parts: Parts) -> Iterator[tuple[str, str, str, str]]:
+    for market in markets_of(parts):
+        for dataset in market.datasets:
+            kind = rules.MINUTES if dataset is market.minutes else rules.DAYS
+            yield market.source, market.name, dataset.name, kind
 
 
-def _markets(parts: Parts) -> list[tuple[str, str, str, str]]:
-    return [
-        (
-            market.source,
-            market.name,
-            dataset.name,
-            rules.MINUTES if dataset is market.minutes else rules.DAYS,
-        )
-        for market in markets_of(parts)
-        for dataset in market.datasets
-    ]
-
-
-def _sessions(parts: Parts, span: tuple[date, date]) -> list[tuple[date, int, int]]:
-    calendar = parts.calendar
-    found = []
-    for day in calendar.between(*span):
-        regular = [s for s in calendar.of_date(day) if s.session == REGULAR]
-        found.append((day, min(s.start_ns for s in regular), max(s.end_ns for s in regular)))
-    return found
+def _sessions(parts: Parts, span: tuple[date, date]) -> Iterator[tuple[date, int, int]]:
+    for day in parts.calendar.between(*span):
+        regular = [s for s in parts.calendar.of_date(day) if s.session == REGULAR]
+        yield day, min(s.start_ns for s in regular), max(s.end_ns for s in regular)
 
 
 def _refused(parts: Parts, days: Sequence[Day]) -> list[tuple[str, str, str, str, date, int]]:
@@ -305,10 +282,7 @@ _COMMANDS: Final = {
 }
 
 
-def _holes(rows: pa.Table) -> dict[tuple[str, str, date], int]:
-    found: dict[tuple[str, str, date], int] = {}
+def _holes(rows: pa.Table) -> Counter[tuple[str, str, date]]:
     columns = (rows[name].to_pylist() for name in ("source", "dataset", "trade_date", "state"))
-    for source, dataset, day, state in zip(*columns, strict=True):
-        if state == rules.HOLE:
-            found[source, dataset, day] = found.get((source, dataset, day), 0) + 1
-    return found
+    keys = zip(*columns, strict=True)
+    return Counter((a, b, day) for a, b, day, state in keys if state == rules.HOLE)

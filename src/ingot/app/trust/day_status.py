@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -50,7 +50,7 @@ class Day:
 
     @property
     def is_unfinished(self) -> bool:
-        """Say whether it landed and the lake has not finished its own work on it."""
+        """Return True if it landed and the lake has not finished its own work on it."""
         return self.state == rules.UNKNOWN and bool(self.todo)
 
 
@@ -142,18 +142,9 @@ class _Watch:
             return self._made(day, rules.UNKNOWN, "loaded, not refined", BUILD, latest)
         state = rules.PRESENT if self._parts.calendar.is_trade_date(day) else rules.CLOSED
         held = [s for s in waiting(states) if s.outcome is Outcome.HELD]
-        return Day(
-            source=self._source,
-            dataset=self._dataset.name,
-            kind=self._kind,
-            trade_date=day,
-            state=state,
-            evidence="; ".join(f"{named(s)} is held: {self._reason(s)}" for s in held),
-            todo=DECIDE if held else "",
-            rows=done.rows_out,
-            file=latest.key,
-            size_bytes=latest.size_bytes,
-        )
+        evidence = "; ".join(f"{named(s)} is held: {self._reason(s)}" for s in held)
+        found = self._made(day, state, evidence, DECIDE if held else "", latest)
+        return replace(found, rows=done.rows_out)
 
     def _made(
         self, day: date, state: str, evidence: str, todo: str = "", landing: Landing | None = None

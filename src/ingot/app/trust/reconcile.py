@@ -1,14 +1,17 @@
-"""Reconciles two sides: opens each, brings both together, and tells what differs and why."""
+"""Reconciles two sides: opens each, compares them, and says what differs and why."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from ingot.app.context.answer_table import as_table
 from ingot.app.inventory.action_precedence import chosen
 from ingot.app.inventory.datasets import landed_datasets
 from ingot.app.read.reader import reader_of
@@ -16,15 +19,23 @@ from ingot.app.refine.ensure_sessions import ensure_sessions
 from ingot.errors import QueryError
 from ingot.model.currency import DOLLAR
 from ingot.model.time import FOREVER, as_of
-from ingot.quality.checks.source_schemas import changes
+from ingot.quality.checks.source_schemas import Change, Verdict, changes
 from ingot.quality.reconcile.align import Rows
-from ingot.quality.reconcile.compare import Compared, Context, Input, compare, of_file, shown
+from ingot.quality.reconcile.compare import (
+    SESSION_SCHEMA,
+    Compared,
+    Context,
+    Input,
+    compare,
+    of_file,
+    shown,
+)
 from ingot.quality.reconcile.file_inputs import read
 from ingot.quality.reconcile.findings import schema_findings
 from ingot.quality.reconcile.inputs import Named, described, parse
+from ingot.quality.reconcile.pairs import Tolerance
 from ingot.quality.reconcile.refusals import narrowed
 from ingot.quality.reconcile.report import report
-from ingot.quality.reconcile.schema_drift import Tolerance
 from ingot.query.result.answer import Answer
 from ingot.tables import silver
 from ingot.tables.contract import Binding
@@ -36,7 +47,6 @@ if TYPE_CHECKING:
 
     from ingot.app.context.lake_context import Parts
     from ingot.app.read.reader import Reader
-    from ingot.quality.checks.source_schemas import Schema
     from ingot.quality.reconcile.inputs import Side
 
 _ONE_WEEK: Final = timedelta(days=7)
@@ -55,8 +65,8 @@ class ReconcileRequest:
     """The day after the last."""
     symbols: tuple[str, ...] = ()
     layer: str = ""
-    """bronze, silver or gold: a side that is no table and no file is then a table of it, or a
-    source in its table of day bars."""
+    """bronze, silver or gold: a side that names no table or file is then a table of it, or a source
+    in its table of day bars."""
     known_at: str | date | datetime | None = None
 
 
@@ -84,21 +94,15 @@ def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
     """
     reader = reader_of(parts)
     opened, request = _open(parts, reader, request)
-    notes = [row for side in opened for row in side.schema_changes]
+    changed = [(side.named.text, change) for side in opened for change in side.changes]
     a, b = (side.given for side in opened)
-    if any(not side.is_readable for side in opened):
-        compared = Compared(schema_findings(notes), 0, 0, a.side.interval, a.side.basis)
+    if any(change.what == "removed" for _, change in changed):  # a bar needs that column
+        compared = Compared(schema_findings(changed), 0, 0, a.side.interval, a.side.basis)
     else:
-        context = _context(parts, reader, request, opened)
-        found = compare(reader.run, a, b, context)
+        found = compare(reader.run, a, b, _context(parts, reader, request, opened))
         _refuse_empty(opened, found)
-        compared = Compared(
-            pa.concat_tables([schema_findings(notes), found.findings]),
-            found.bars_a,
-            found.bars_b,
-            found.interval,
-            found.basis,
-        )
+        rows = pa.concat_tables([schema_findings(changed), found.findings])
+        compared = replace(found, findings=rows)
     moment = as_of(request.known_at, parts.clock).known_at
     answer = Answer(data=compared.findings, known_at=moment, notices=_notices(compared))
     return Reconciled(answer, report(compared, a=opened[0].named.text, b=opened[1].named.text))
@@ -124,29 +128,8 @@ class _Opened:
 
     named: Named
     given: Input
-    registered: Schema | None = None
-    observed: Schema | None = None
-
-    @property
-    def schema_changes(self) -> list[tuple[str, str, str, str, str, str]]:
-        """Changes of a file's columns that are not allowed for: source, column, what, ..."""
-        if self.registered is None or self.observed is None:
-            return []
-        return [
-            (self.named.text, c.column, c.what, c.was, c.now, c.verdict.value)
-            for c in changes(self.registered, self.observed)
-            if not (c.what == "removed" and self.registered_as_optional(c.column))
-        ]
-
-    def registered_as_optional(self, column: str) -> bool:
-        """Whether rows may go without a column."""
-        field = self.registered.get(column) if self.registered else None
-        return field is not None and field.optional
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether every column is there that a bar needs."""
-        return not any(what == "removed" for _, _, what, *_ in self.schema_changes)
+    changes: tuple[Change, ...] = ()
+    """Changes of a file's columns that are findings."""
 
 
 def _open(
@@ -166,11 +149,17 @@ def _open(
             view = given.view.narrowed(*_conditions(request, "trade_date", "symbol"))
             refused = narrowed(given.refused, request.start, request.end, request.symbols)
             narrow = replace(given, view=view, refused=refused)
-            opened.append(_Opened(named, narrow, file.registered, file.observed))
+            found = changes(file.registered, file.observed)
+            opened.append(_Opened(named, narrow, tuple(c for c in found if not _is_absent(c))))
         else:
             given = _table(parts, reader, request, named, described(named))
             opened.append(_Opened(named, given))
     return opened, request
+
+
+def _is_absent(change: Change) -> bool:
+    """Return True for a column that rows may go without."""
+    return change.what == "removed" and change.verdict is Verdict.FULL
 
 
 def _in_whole_weeks(request: ReconcileRequest) -> ReconcileRequest:
@@ -216,17 +205,9 @@ def _table(
     moment = named.known_at or request.known_at
     view = reader.view(named.table, moment, conditions)
     _refuse_several_sources(reader, named, view)
-    rows = Rows(
-        named.table,
-        view.columns,
-        unique=not bronze,
-        bronze=bronze,
-        extras=named.table == "gold.daily_bars",
-    )
-
-    def first() -> View | None:
-        return _first_versions(reader, named.table, moment, conditions)
-
+    extras = named.table == "gold.daily_bars"
+    rows = Rows(named.table, view.columns, unique=not bronze, bronze=bronze, extras=extras)
+    first = partial(_first_versions, reader, named.table, moment, conditions)
     return Input(side, rows, view, first=None if bronze else first)
 
 
@@ -317,20 +298,12 @@ def _earlier(parts: Parts, request: ReconcileRequest, opened: list[_Opened]) -> 
 
 def _sessions(parts: Parts, request: ReconcileRequest) -> pa.Table:
     """Return the sessions around the span."""
-    calendar = parts.calendar
-    near = [
-        s
-        for s in calendar.sessions
+    near = (
+        (s.trade_date, s.session, s.start_ns, s.end_ns)
+        for s in parts.calendar.sessions
         if request.start <= s.trade_date + _ONE_WEEK and s.trade_date < request.end + _ONE_WEEK
-    ]
-    return pa.table(
-        {
-            "trade_date": pa.array([s.trade_date for s in near], pa.date32()),
-            "session": pa.array([s.session for s in near], pa.string()),
-            "start_ns": pa.array([s.start_ns for s in near], pa.int64()),
-            "end_ns": pa.array([s.end_ns for s in near], pa.int64()),
-        }
     )
+    return as_table(SESSION_SCHEMA, near)
 
 
 def _actions(
@@ -363,26 +336,17 @@ def _actions(
 
 def _currencies(reader: Reader, opened: list[_Opened]) -> View:
     """Return the currency of each symbol whose bars name one: symbol, currency."""
-    views = {
-        side.given.view.name: side.given.view
-        for side in opened
-        if "currency" in side.given.view.columns
-    }
-    rows = " UNION ALL ".join(
-        (
-            "SELECT '' AS symbol, '' AS currency",
-            *(f"SELECT symbol, currency FROM {n}" for n in views),
-        )
-    )
+    both = (side.given.view for side in opened)
+    views = {view.name: view for view in both if "currency" in view.columns}
+    named = (f"SELECT symbol, currency FROM {name}" for name in views)
+    rows = " UNION ALL ".join(("SELECT '' AS symbol, '' AS currency", *named))
     text = f"SELECT symbol, max(currency) AS currency FROM ({rows}) GROUP BY symbol"
     return shown("quality.currencies", reader.run(text, views))
 
 
 def _notices(compared: Compared) -> tuple[str, ...]:
-    counts: dict[str, int] = {}
-    for row in compared.findings.select(["kind", "cause"]).to_pylist():
-        named = f"{row['kind']} {row['cause']}"
-        counts[named] = counts.get(named, 0) + 1
-    told = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda i: -i[1]))
+    rows = compared.findings.select(["kind", "cause"]).to_pylist()
+    counts = Counter(f"{row['kind']} {row['cause']}" for row in rows)
+    listed = ", ".join(f"{n:,} {name}" for name, n in counts.most_common())
     both = f"{compared.bars_a:,} bars against {compared.bars_b:,} at {compared.interval}"
-    return (f"{both}: {told or 'no difference'}",)
+    return (f"{both}: {listed or 'no difference'}",)

@@ -11,7 +11,7 @@ from ingot.app.exports.make import manifests
 from ingot.app.read.reader import reader_of
 from ingot.export.request import decoded
 from ingot.model.time import Interval
-from ingot.query.requests import revisions as asked
+from ingot.query.requests import revisions as requests
 from ingot.query.requests.bars import BarsRequest
 from ingot.tables import gold
 from ingot.tables.view import HISTORY
@@ -43,12 +43,12 @@ def revisions(
     """Return what was revised of trade dates in `[start, end)`, oldest revision first.
 
     Each row says what used the old value: the silver day, rows of gold that the revision
-    replaced, and the exports whose question and moment reach it.
+    replaced, and the exports whose query and moment reach it.
 
     Raises:
         QueryError: The interval is neither 1m nor 1d, or the moment is wrong.
     """
-    listing = asked.question(symbol=symbol, start=start, end=end, interval=interval, since=since)
+    listing = requests.question(symbol=symbol, start=start, end=end, interval=interval, since=since)
     reader = reader_of(parts)
     answer = reader.listing(listing, known_at)
     users = [_Use.of(made) for made in manifests(parts)]
@@ -78,13 +78,13 @@ class _Use:
         return cls(made.export_id, made.known_at, tables, known)
 
     def used(self, row: dict[str, Any]) -> bool:
-        """Say whether the export can hold the value that a revision replaced."""
+        """Return True if the export can hold the value that a revision replaced."""
         if not row["replaced_from"] <= self.known_at < row["revised_at"]:
             return False
         if not self.tables & _MADE_OF[row["interval"]]:
             return False
-        asked = self.request
-        if asked is None:
+        bars = self.request
+        if bars is None:
             return True
-        in_range = asked.start <= row["trade_date"] < asked.end
-        return in_range and (not asked.symbols or row["symbol"] in asked.symbols)
+        in_range = bars.start <= row["trade_date"] < bars.end
+        return in_range and (not bars.symbols or row["symbol"] in bars.symbols)

@@ -52,7 +52,7 @@ class MassiveConnector:
         Raises:
             ConfigError: The location is neither, or the bucket's key pair is missing.
         """
-        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        own = _own(settings)
         policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
         if location.startswith(_S3):
             from ingot.connectors.massive.flatfiles.bucket import open_bucket  # noqa: PLC0415 (loads obstore)
@@ -75,31 +75,35 @@ class MassiveConnector:
         backoff: Backoff | None = None,
         clock: Clock | None = None,
     ) -> FileSource:
-        """Return the reference data at `location`: the REST host, or a folder of its answers.
+        """Return the reference data at `location`: the REST host, or a folder of its responses.
 
         The folder's files are named by their requests (`__` for `/`), or it has a folder `rest`
         of such files, as `ingot simulate` writes it.
 
         Raises:
-            ConfigError: The folder holds no answers, or the address is none or has no key.
+            ConfigError: The folder has no responses, the address is wrong, or the key is missing.
         """
         from ingot.connectors.massive.rest.source import (  # noqa: PLC0415 (files need none of it)
             open_reference,
         )
 
-        own = MassiveSettings.model_validate(settings, from_attributes=True)
+        own = _own(settings)
         policy = backoff or Backoff(own.attempts, own.backoff_first_s, own.backoff_longest_s)
         return open_reference(location, own, policy, clock)
 
     def parser(self, dataset: Dataset, settings: BaseModel) -> Parser:
         """Return what parses landed objects of a dataset."""
-        from ingot.connectors.massive.flatfiles.source import MassiveFiles  # noqa: PLC0415
-        from ingot.connectors.massive.rest.source import FolderReference  # noqa: PLC0415
-
         if dataset.name not in DATASETS:
-            return FolderReference(Path())
-        own = MassiveSettings.model_validate(settings, from_attributes=True)
-        return MassiveFiles("", own, Backoff())
+            from ingot.connectors.massive.rest.source import parser  # noqa: PLC0415 (one of two)
+
+            return parser()
+        from ingot.connectors.massive.flatfiles.source import MassiveFiles  # noqa: PLC0415 (the other)
+
+        return MassiveFiles("", _own(settings), Backoff())
+
+
+def _own(settings: BaseModel) -> MassiveSettings:
+    return MassiveSettings.model_validate(settings, from_attributes=True)
 
 
 connector: Final = MassiveConnector()

@@ -32,44 +32,17 @@ COLUMNS: Final = (
 """The header of all aggregates, in file order (note open, close, high, low)."""
 RULE: Final = "massive-flatfiles-11h-v1"
 _DUE_HOURS: Final = 24 + 11
-_CALENDAR: Final = "XNYS"
 _STOCKS_FROM: Final = date(2003, 9, 10)
 _OPTIONS_FROM: Final = date(2014, 6, 2)
 
 DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(
     {
-        dataset.name: dataset
-        for dataset in (
-            Dataset(
-                "us_stocks_sip/minute_aggs_v1",
-                bronze.MINUTE_BARS,
-                _CALENDAR,
-                _STOCKS_FROM,
-                silver.MINUTE_BARS,
-                due_hours=_DUE_HOURS,
-            ),
-            Dataset(
-                "us_stocks_sip/day_aggs_v1",
-                bronze.DAY_BARS,
-                _CALENDAR,
-                _STOCKS_FROM,
-                silver.DAY_BARS,
-                due_hours=_DUE_HOURS,
-            ),
-            Dataset(
-                "us_options_opra/minute_aggs_v1",
-                bronze.MINUTE_BARS,
-                _CALENDAR,
-                _OPTIONS_FROM,
-                due_hours=_DUE_HOURS,
-            ),
-            Dataset(
-                "us_options_opra/day_aggs_v1",
-                bronze.DAY_BARS,
-                _CALENDAR,
-                _OPTIONS_FROM,
-                due_hours=_DUE_HOURS,
-            ),
+        name: Dataset(name, table, "XNYS", history_from, refined, due_hours=_DUE_HOURS)
+        for name, table, history_from, refined in (
+            ("us_stocks_sip/minute_aggs_v1", bronze.MINUTE_BARS, _STOCKS_FROM, silver.MINUTE_BARS),
+            ("us_stocks_sip/day_aggs_v1", bronze.DAY_BARS, _STOCKS_FROM, silver.DAY_BARS),
+            ("us_options_opra/minute_aggs_v1", bronze.MINUTE_BARS, _OPTIONS_FROM, None),
+            ("us_options_opra/day_aggs_v1", bronze.DAY_BARS, _OPTIONS_FROM, None),
         )
     }
 )

@@ -42,16 +42,16 @@ class MassiveSettings(BaseModel):
     )
     rest_details_for: tuple[str, ...] = Field(
         default=(),
-        description="Tickers whose overview and ticker changes are asked for, one call each; "
-        '["*"] asks for all.',
+        description="Tickers whose overview and ticker changes are requested, one call each; "
+        '["*"] is all.',
     )
     rest_answers_folder: Path | None = Field(
         default=None,
-        description="Folder that keeps those answers, so that a later run goes on where the "
+        description="Folder that keeps those responses, so that a later run goes on where the "
         "quota stopped one.",
     )
     rest_answers_hours: float = Field(
-        default=20.0, ge=0, description="How long a kept answer counts, hours."
+        default=20.0, ge=0, description="How long a kept response counts, hours."
     )
     attempts: int = Field(
         default=6, ge=1, le=50, description="How often one request is tried before giving up."
@@ -81,8 +81,8 @@ class MassiveSettings(BaseModel):
     )
     allow_http: bool = Field(
         default=False,
-        description="Whether an address with http:// on another machine is asked: what is sent "
-        "and answered can be read and changed on the way.",
+        description="Whether requests go to an address with http:// on another machine: they and "
+        "their responses can be read and changed on the way.",
     )
     parse_threads: int = Field(
         default=2, ge=1, le=16, description="Threads that parse one file at once."

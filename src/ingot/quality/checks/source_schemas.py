@@ -115,7 +115,7 @@ def _retyped(was: str, now: str) -> Verdict:
 
 
 def _holds(wide: str, narrow: str, *, exactly: bool = False) -> bool:
-    """Say whether every value of `narrow` is one of `wide`.
+    """Return True if every value of `narrow` is one of `wide`.
 
     In a text file narrower values in a column are no change of it (`exactly`): a column of texts
     may hold numbers only, one of numbers whole ones, one of instants dates.

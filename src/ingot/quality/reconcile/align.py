@@ -1,19 +1,19 @@
 """Brings a side to the bars at which both sides meet: one width, label, unit and session set.
 
 Every text here gives the columns of `CELLS`, one row per symbol and bar. Day bars made of minutes
-take their prices from the regular session and carry what else a vendor may count beside them.
+take their prices from the regular session and have beside them what else a vendor may count.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from ingot.quality.reconcile.inputs import SHARES_PER_LOT, Side
+from ingot.quality.reconcile.sections import section
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+_section: Final = partial(section, "align")
 _SIX: Final = "DECIMAL(18,6)"
 _SUM: Final = "DECIMAL(24,6)"
 _WIDE: Final = "DECIMAL(19,6)"
@@ -55,16 +55,8 @@ ACTIONS: Final = "quality.actions"
 _ROWS: Final = ("symbol", "trade_date", "start_ns", "open", "high", "low", "close", "volume")
 _OPTIONAL: Final = ("session", "transactions", "adj_close", "dividend", "split", "known_from")
 _SCALED: Final = ("open", "high", "low", "close", "adj_close", "dividend")
-_EXTRAS: Final = (
-    "all_open",
-    "all_high",
-    "all_low",
-    "all_close",
-    "auction_low",
-    "auction_high",
-    "volume_regular",
-    "volume_outside",
-)
+EXTRAS: Final = tuple(name for name in CELLS if name.startswith(("all_", "auction_", "volume_")))
+"""Columns that day bars made of minutes have beside those of the regular session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +71,7 @@ class Rows:
     bronze: bool = False
     """True where columns are the vendor's own."""
     extras: bool = False
-    """True for gold.daily_bars, which carries what minutes say beside the regular session."""
+    """True for gold.daily_bars, which has values of minutes outside the regular session, too."""
 
 
 def aligned(rows: Rows, side: Side, target: str, *, adjust_to: str, shift_ns: int = 0) -> str:
@@ -98,14 +90,11 @@ def aligned(rows: Rows, side: Side, target: str, *, adjust_to: str, shift_ns: in
         text = _adjusted(text, dividends=adjust_to == "total_return")
     wide = Side(interval=target)
     if side.is_intraday and not wide.is_intraday:
-        text = _days_of_bars(text)
-        if target == "1w":
-            text = _weeks(text)
-        return _typed(text)
+        text = _section("days", rows=text)
     if target == "1w":
-        return _typed(_weeks(text))
-    if side.interval != target:
-        text = _buckets(text, wide.width_ns)
+        text = _section("weeks", rows=_typed(text))
+    elif wide.is_intraday and side.interval != target:
+        text = _section("buckets", rows=text, width_ns=wide.width_ns)
     return _typed(text)
 
 
@@ -118,18 +107,19 @@ def _plain(rows: Rows, side: Side, shift_ns: int) -> str:
         picked["start_ns"] = f"{picked['start_ns']} + ({shift_ns})"
     text = f"SELECT {', '.join(f'{sql} AS {n}' for n, sql in picked.items())} FROM {rows.name}"
     if side.is_intraday and "session" not in picked:
-        text = _sessioned(text, [n for n in picked if n != "trade_date"])
+        columns = ", ".join(f"r.{n}" for n in picked if n != "trade_date")
+        text = _section("with_sessions", rows=text, columns=columns)
         picked["session"] = "session"
     if side.is_intraday and side.sessions == "regular":
         text = f"SELECT * FROM ({text}) WHERE session = 'regular'"
     if rows.unique:
         return f"SELECT *, 1 AS copies, 1 AS variants FROM ({text})"
-    return _once(text, [*picked])
+    return _section("once", rows=text, columns=", ".join(picked))
 
 
 def _picked(rows: Rows) -> dict[str, str]:
     """Return the names used here with the columns that the relation has for them."""
-    own = {name: name for name in (*_ROWS, *_OPTIONAL, *_EXTRAS)}
+    own = {name: name for name in (*_ROWS, *_OPTIONAL, *EXTRAS)}
     if "bar_start_ns" in rows.columns:
         own["start_ns"] = "bar_start_ns"
     if rows.bronze:
@@ -143,7 +133,7 @@ def _scaled(picked: dict[str, str], side: Side) -> dict[str, str]:
     scaled = dict(picked)
     if side.scale != 1:
         factor = f"CAST('{side.scale:f}' AS DECIMAL(18,8))"
-        for name in (*_SCALED, *_EXTRAS[:6]):
+        for name in (*_SCALED, *EXTRAS[:6]):
             if name in picked:
                 scaled[name] = f"TRY_CAST(CAST({picked[name]} AS {_WIDE}) * {factor} AS {_SIX})"
     if side.unit == "lots":
@@ -158,117 +148,26 @@ _GOLD: Final = {
     "volume_regular": "volume",
     "volume_outside": "pre_volume + post_volume",
 }
-"""How gold.daily_bars says what the columns here mean."""
-
-
-def _sessioned(text: str, names: Sequence[str]) -> str:
-    """Give bars the session and trade date that hold their start; their own date where none."""
-    listed = ", ".join(f"r.{n}" for n in names)
-    return (
-        f"SELECT {listed}, coalesce(s.trade_date, r.trade_date) AS trade_date, "
-        f"coalesce(s.session, 'closed') AS session FROM ({text}) AS r LEFT JOIN {SESSIONS} AS s "
-        "ON r.start_ns >= s.start_ns AND r.start_ns < s.end_ns"
-    )
-
-
-def _once(text: str, names: Sequence[str]) -> str:
-    """Keep one row of each key, by greatest volume, and count how often it occurs."""
-    values = "open, high, low, close, volume"
-    listed = ", ".join(names)
-    return (
-        f"SELECT {listed}, copies, variants FROM (SELECT {listed}, "
-        "count(*) OVER (PARTITION BY symbol, start_ns) AS copies, "
-        f"count(DISTINCT row({values})) OVER (PARTITION BY symbol, start_ns) AS variants, "
-        f"row_number() OVER (PARTITION BY symbol, start_ns ORDER BY volume DESC, {values}) AS nth "
-        f"FROM ({text})) WHERE nth = 1"
-    )
-
-
-def _buckets(text: str, width_ns: int) -> str:
-    """Make wider intraday bars; buckets are anchored at the clock's hours."""
-    return (
-        f"SELECT symbol, trade_date, start_ns // {width_ns} * {width_ns} AS start_ns, "
-        "min(session) AS session, arg_min(open, start_ns) AS open, max(high) AS high, "
-        "min(low) AS low, arg_max(close, start_ns) AS close, sum(volume) AS volume, "
-        "max(copies) AS copies, max(variants) AS variants, count(*) AS bars "
-        f"FROM ({text}) GROUP BY symbol, trade_date, start_ns // {width_ns} * {width_ns}"
-    )
-
-
-def _days_of_bars(text: str) -> str:
-    """Make day bars; prices of the regular session, volume of all, the rest beside them."""
-    regular = "FILTER (WHERE session = 'regular')"
-    at_close = "FILTER (WHERE start_ns = end_ns)"
-    return (
-        "SELECT symbol, trade_date, epoch_us(trade_date) * 1000 AS start_ns, "
-        f"arg_min(open, start_ns) {regular} AS open, max(high) {regular} AS high, "
-        f"min(low) {regular} AS low, arg_max(close, start_ns) {regular} AS close, "
-        "sum(volume) AS volume, "
-        "arg_min(open, start_ns) AS all_open, max(high) AS all_high, min(low) AS all_low, "
-        "arg_max(close, start_ns) AS all_close, "
-        f"min(low) {at_close} AS auction_low, max(high) {at_close} AS auction_high, "
-        f"coalesce(sum(volume) {regular}, 0) AS volume_regular, "
-        "coalesce(sum(volume) FILTER (WHERE session <> 'regular'), 0) AS volume_outside, "
-        "max(copies) AS copies, max(variants) AS variants, count(*) AS bars "
-        f"FROM (SELECT r.*, e.end_ns FROM ({text}) AS r LEFT JOIN (SELECT trade_date, end_ns "
-        f"FROM {SESSIONS} WHERE session = 'regular') AS e ON r.trade_date = e.trade_date) "
-        "GROUP BY symbol, trade_date"
-    )
-
-
-def _weeks(text: str) -> str:
-    """Make weeks that begin on Monday."""
-    monday = "CAST(date_trunc('week', trade_date) AS DATE)"
-    return (
-        f"SELECT symbol, {monday} AS trade_date, epoch_us({monday}) * 1000 AS start_ns, "
-        "arg_min(open, start_ns) AS open, max(high) AS high, min(low) AS low, "
-        "arg_max(close, start_ns) AS close, sum(volume) AS volume, "
-        "max(copies) AS copies, max(variants) AS variants, count(*) AS bars, "
-        "arg_max(adj_close, start_ns) AS adj_close, sum(dividend) AS dividend, "
-        f"max(split) AS split FROM ({_with_nulls(text)}) GROUP BY symbol, {monday}"
-    )
-
-
-def _with_nulls(text: str) -> str:
-    return f"SELECT * FROM ({_typed(text)})"
+"""The columns here as gold.daily_bars has them."""
 
 
 def _adjusted(text: str, *, dividends: bool) -> str:
     """Bring raw prices and volumes to the scale after every action that follows their date."""
-    paid = "CAST(x.cash AS DOUBLE) * x.ratio / x.close_before"  # cash is per new share
-    cash = f"(CASE WHEN {paid} < 1 THEN 1 - {paid} ELSE 1 END)" if dividends else "1"
-    before = (
-        f"(SELECT a.*, (SELECT arg_max(r.close, r.start_ns) FROM bars AS r "
-        "WHERE r.symbol = a.symbol AND r.trade_date < a.ex_date) AS close_before "
-        f"FROM {ACTIONS} AS a)"
-        if dividends
-        else ACTIONS
+    prices = ("open", "high", "low", "close")
+    adjusted = (
+        f"TRY_CAST(CAST(b.{n} AS DOUBLE) * f.price_factor AS {_SIX}) AS {n}" for n in prices
     )
-    prices = ", ".join(
-        f"TRY_CAST(CAST(b.{n} AS DOUBLE) * f.price_factor AS {_SIX}) AS {n}"
-        for n in ("open", "high", "low", "close")
-    )
-    return (
-        f"WITH bars AS ({text}), factors AS (SELECT b.symbol, b.trade_date, "
-        f"product({cash} / CAST(x.ratio AS DOUBLE)) AS price_factor, "
-        "product(CAST(x.ratio AS DOUBLE)) AS volume_factor "
-        f"FROM (SELECT DISTINCT symbol, trade_date FROM bars) AS b JOIN {before} AS x "
-        "ON x.symbol = b.symbol AND x.ex_date > b.trade_date GROUP BY b.symbol, b.trade_date) "
-        f"SELECT b.* REPLACE ({prices}, TRY_CAST(CAST(b.volume AS DOUBLE) * f.volume_factor "
-        f"AS {_SUM}) AS volume) FROM bars AS b JOIN factors AS f USING (symbol, trade_date) "
-        "UNION ALL SELECT b.* REPLACE "
-        f"(CAST(b.open AS {_SIX}) AS open, CAST(b.high AS {_SIX}) AS high, "
-        f"CAST(b.low AS {_SIX}) AS low, CAST(b.close AS {_SIX}) AS close, "
-        f"CAST(b.volume AS {_SUM}) AS volume) FROM bars AS b "
-        "ANTI JOIN factors AS f USING (symbol, trade_date)"
+    return _section(
+        "adjusted",
+        rows=text,
+        cash=_section("cash") if dividends else "1",
+        actions=_section("with_closes") if dividends else ACTIONS,
+        adjusted=", ".join(adjusted),
+        plain=", ".join(f"CAST(b.{n} AS {_SIX}) AS {n}" for n in prices),
     )
 
 
 def _typed(text: str) -> str:
-    """Give the columns of `CELLS` in order, null where the text has none."""
     nothing = ", ".join(f"CAST(NULL AS {sql}) AS {name}" for name, sql in CELLS.items())
     shown = ", ".join(f"CAST({name} AS {sql}) AS {name}" for name, sql in CELLS.items())
-    return (
-        f"SELECT {shown} FROM (SELECT * FROM (SELECT {nothing}) WHERE false "
-        f"UNION ALL BY NAME SELECT * FROM ({text}))"
-    )
+    return _section("typed", rows=text, nothing=nothing, shown=shown)

@@ -1,8 +1,10 @@
 """What can be the matter with a difference: kinds and causes as data, and the rows that name them.
 
-A cause is decided on patterns over many keys. Each text of the modules `ratios`, `shifts`,
-`counting`, `hours` and `versions` gives rows of `NAMED`; where several name a key the first in
-the order of `Cause` counts.
+A cause is decided on patterns over many keys. Each text of the modules `ratios`, `time_shifts`,
+`session_hours`, `volume` and `versions` names keys: symbol, start_ns, measure (what is different:
+bar, price, volume, adj_close, dividend or split), cause, basis (whether a known action makes it a
+mismatch of bases) and evidence as JSON. Where several name a key, the first in the order of
+`Cause` counts.
 """
 
 from __future__ import annotations
@@ -52,18 +54,4 @@ class Cause(StrEnum):
 
 
 PAIRS: Final = "aligned.pairs"
-"""Name of the relation of `drift.joined` in the texts."""
-NAMED: Final = ("symbol", "start_ns", "measure", "cause", "basis", "evidence")
-"""Columns of what a text names: key, what is different (bar, price, volume, adj_close, dividend
-or split), cause, whether a known action makes it a mismatch of bases, evidence as JSON."""
-
-
-def evidence(**numbers: str) -> str:
-    """Return the SQL of a JSON object whose values are the SQL given."""
-    pairs = ", ".join(f"'{name}', {sql}" for name, sql in numbers.items())
-    return f"CAST(json_object({pairs}) AS VARCHAR)"
-
-
-def number(sql: str, digits: int = 6) -> str:
-    """Return the SQL of a number rounded for evidence; null where it is none."""
-    return f"CASE WHEN isfinite({sql}) THEN round({sql}, {digits}) END"
+"""Name of the relation of `pairs.joined` in the texts."""

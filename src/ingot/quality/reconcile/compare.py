@@ -9,20 +9,20 @@ import pyarrow as pa
 
 from ingot.errors import QueryError
 from ingot.quality.reconcile import (
-    as_of,
     cells,
+    pairs,
     ratios,
-    schema_drift,
     session_hours,
     time_shifts,
+    versions,
     volume,
 )
 from ingot.quality.reconcile.align import ACTIONS, SESSIONS, Rows, aligned
 from ingot.quality.reconcile.causes import PAIRS
 from ingot.quality.reconcile.findings import NAMED, SCHEMA, findings
 from ingot.quality.reconcile.inputs import BASES, INTERVALS, MINUTE_NS, Side
+from ingot.quality.reconcile.pairs import Tolerance
 from ingot.quality.reconcile.refusals import REFUSED, not_compared, refused_findings
-from ingot.quality.reconcile.schema_drift import Tolerance
 from ingot.tables.input import ArrowRelation
 from ingot.tables.view import View
 
@@ -41,20 +41,19 @@ if TYPE_CHECKING:
             ...
 
 
-_ACTION_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+_ACTIONS: Final[dict[str, pa.DataType]] = {
     "symbol": pa.string(),
     "ex_date": pa.date32(),
     "ratio": pa.decimal128(18, 9),
     "cash": pa.decimal128(18, 9),
 }
-_ACTION_SCHEMA: Final = pa.schema(list(_ACTION_SCHEMA_TYPES.items()))
-_SESSION_SCHEMA_TYPES: Final[dict[str, pa.DataType]] = {
+_SESSIONS: Final[dict[str, pa.DataType]] = {
     "trade_date": pa.date32(),
     "session": pa.string(),
     "start_ns": pa.int64(),
     "end_ns": pa.int64(),
 }
-_SESSION_SCHEMA: Final = pa.schema(list(_SESSION_SCHEMA_TYPES.items()))
+SESSION_SCHEMA: Final = pa.schema(_SESSIONS)
 _HOURS: Final = (60, 240, 300)
 """Minutes by which labels read in another zone are off: a change of clocks, New York to UTC."""
 
@@ -86,9 +85,9 @@ def of_file(named: Named, read: Read) -> Input:
 class Context:
     """What is known beside the two sides."""
 
-    sessions: pa.Table = field(default_factory=_SESSION_SCHEMA.empty_table)
+    sessions: pa.Table = field(default_factory=SESSION_SCHEMA.empty_table)
     """trade_date, session, start_ns, end_ns."""
-    actions: pa.Table = field(default_factory=_ACTION_SCHEMA.empty_table)
+    actions: pa.Table = field(default_factory=pa.schema(_ACTIONS).empty_table)
     """symbol, ex_date, ratio (new shares for an old one; 1 for cash), cash."""
     tolerance: Tolerance = field(default_factory=Tolerance)
     earlier: str = ""
@@ -128,24 +127,24 @@ def compare(run: Run, a: Input, b: Input, context: Context) -> Compared:
     target = meeting(a.side, b.side)
     basis = max(a.side.basis, b.side.basis, key=BASES.index)
     steps = _Steps(run, context, target, basis)
-    tables = {name: steps.align(i) for name, i in ((schema_drift.A, a), (schema_drift.B, b))}
+    tables = {name: steps.align(i) for name, i in ((pairs.A, a), (pairs.B, b))}
     steps.keep(tables)
-    steps.keep({schema_drift.ENDS: steps.run(schema_drift.ends())})
+    steps.keep({pairs.ENDS: steps.run(pairs.ends())})
     refused = pa.concat_tables(
         [refused_findings(i.refused, i.side, which) for which, i in (("a", a), ("b", b))]
     )
     steps.keep({REFUSED: refused})
-    joined = f"{not_compared(schema_drift.joined(context.tolerance))} WHERE {schema_drift.within()}"
-    suspect = f"SELECT DISTINCT symbol FROM j WHERE {schema_drift.suspects()}"
-    pairs = steps.run(
+    joined = f"{not_compared(pairs.joined(context.tolerance))} WHERE {pairs.within()}"
+    suspect = f"SELECT DISTINCT symbol FROM j WHERE {pairs.suspects()}"
+    differing = steps.run(
         f"WITH j AS MATERIALIZED ({joined}) SELECT * FROM j WHERE symbol IN ({suspect})"
     )
-    steps.keep({PAIRS: pairs})
-    found = steps.run(_explained(steps, a, b)) if pairs.num_rows else SCHEMA.empty_table()
+    steps.keep({PAIRS: differing})
+    found = steps.run(_explained(steps, a, b)) if differing.num_rows else SCHEMA.empty_table()
     return Compared(
         findings=pa.concat_tables([refused, found.cast(SCHEMA)]),
-        bars_a=tables[schema_drift.A].num_rows,
-        bars_b=tables[schema_drift.B].num_rows,
+        bars_a=tables[pairs.A].num_rows,
+        bars_b=tables[pairs.B].num_rows,
         interval=target,
         basis=basis,
     )
@@ -198,7 +197,7 @@ class _Steps:
         return self._run(text, self._used(text))
 
     def name(self, text: str) -> None:
-        """Keep what a text says of causes."""
+        """Keep the keys that a text of causes names."""
         own = f"{NAMED}_{len(self._named)}"
         self.keep({own: self.run(text)})
         self._named.append(own)
@@ -211,8 +210,8 @@ def _explained(steps: _Steps, a: Input, b: Input) -> str:
     """Try every cause, and return the text of the findings."""
     context, tolerance = steps.context, steps.context.tolerance
     if context.earlier:
-        steps.name(as_of.two_moments())
-        steps.name(as_of.duplicates())
+        steps.name(versions.two_moments())
+        steps.name(versions.duplicates())
         return findings(steps.named, earlier=context.earlier)
     wide = Side(interval=steps.target)
     for text in (
@@ -221,8 +220,8 @@ def _explained(steps: _Steps, a: Input, b: Input) -> str:
         ratios.ratios(tolerance),
         session_hours.hours(tolerance, weekly=steps.target == "1w"),
         volume.counting(tolerance),
-        as_of.unpublished(),
-        as_of.duplicates(),
+        versions.unpublished(),
+        versions.duplicates(),
     ):
         steps.name(text)
     for which, given in (("a", a), ("b", b)):
@@ -238,7 +237,7 @@ def _try_first_versions(steps: _Steps, which: str, given: Input) -> None:
         return
     name = f"aligned.first_{which}"
     steps.keep({name: steps.align(given, view=first)})
-    steps.name(as_of.republished(name, which, steps.context.tolerance))
+    steps.name(versions.republished(name, which, steps.context.tolerance))
 
 
 def _try_shifts(steps: _Steps, which: str, given: Input) -> None:

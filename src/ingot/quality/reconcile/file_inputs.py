@@ -1,7 +1,7 @@
 """Reads other systems' files as bars: a plain CSV, Yahoo's and Alpha Vantage's tables.
 
-Each kind has a registered schema; a file whose columns are others is told in findings, and read
-as far as its registered columns allow.
+Each kind has a registered schema; other columns are reported as findings, and the file
+is read as far as its registered columns allow.
 """
 
 from __future__ import annotations
@@ -26,67 +26,48 @@ if TYPE_CHECKING:
 
     from ingot.model.vendor_files import InflateLimits
 
-_VALUES: Final = tuple(Field(n, "number") for n in ("open", "high", "low", "close", "volume"))
+
+def _fields(type_: str, names: str, *, optional: bool = True) -> tuple[Field, ...]:
+    return tuple(Field(name, type_, optional=optional) for name in names.split())
+
+
+_BAR: Final = (
+    *_fields("timestamp", "time", optional=False),
+    *_fields("number", "open high low close volume", optional=False),
+)
+_STATED: Final = _fields("number", "adj_close dividend split")
 REGISTERED: Final = {
     "csv": Schema(
         "csv",
         (
-            Field("symbol", "string", optional=True),
-            Field("time", "timestamp"),
-            *_VALUES,
-            Field("transactions", "integer", optional=True),
-            Field("adj_close", "number", optional=True),
-            Field("dividend", "number", optional=True),
-            Field("split", "number", optional=True),
-            Field("vwap", "number", optional=True),
-            *(Field(n, "string", optional=True) for n in ("session", "source", "source_symbol")),
-            Field("bars", "integer", optional=True),
+            *_fields("string", "symbol"),
+            *_BAR,
+            *_fields("integer", "transactions"),
+            *_STATED,
+            *_fields("number", "vwap"),
+            *_fields("string", "session source source_symbol"),
+            *_fields("integer", "bars"),
         ),
     ),
-    "alphavantage": Schema("alphavantage", (Field("time", "timestamp"), *_VALUES)),
+    "alphavantage": Schema("alphavantage", _BAR),
     "yahoo": Schema(
         "yahoo",
-        (
-            Field("time", "timestamp"),
-            *_VALUES,
-            Field("adj_close", "number", optional=True),
-            Field("dividend", "number", optional=True),
-            Field("split", "number", optional=True),
-            Field("capital_gains", "number", optional=True),
-            Field("repaired", "boolean", optional=True),
-        ),
+        (*_BAR, *_STATED, *_fields("number", "capital_gains"), *_fields("boolean", "repaired")),
     ),
 }
 """Columns of each kind of file under the names used here; the first schema is the contract."""
 _ALIASES: Final = {
+    **dict.fromkeys(("date", "datetime", "timestamp"), "time"),
+    **dict.fromkeys(("trade_date", "bar_start", "window_start"), "time"),
+    **dict.fromkeys(("adj close", "adjusted close", "adjusted_close"), "adj_close"),
+    **dict.fromkeys(("dividends", "dividend amount"), "dividend"),
     "ticker": "symbol",
-    "date": "time",
-    "datetime": "time",
-    "timestamp": "time",
-    "trade_date": "time",
-    "bar_start": "time",
-    "window_start": "time",
-    "adj close": "adj_close",
-    "adjusted close": "adj_close",
-    "adjusted_close": "adj_close",
-    "dividends": "dividend",
-    "dividend amount": "dividend",
     "stock splits": "split",
     "capital gains": "capital_gains",
     "repaired?": "repaired",
     "n": "transactions",
 }
-_NUMBERS: Final = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "adj_close",
-    "dividend",
-    "split",
-    "transactions",
-)
+_NUMBERS: Final = (*(f.name for f in (*_BAR[1:], *_STATED)), "transactions")
 _PACKED: Final = (GZIP, b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 """How gzip, Zstandard and zlib begin."""
 _MOST_BYTES: Final = 1 << 30
@@ -97,7 +78,7 @@ _EPOCHS: Final = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
 
 @dataclass(frozen=True)
 class Read:
-    """A file's bars, what it is, and the columns it was seen with."""
+    """A file's bars, what it is, and the columns that it has."""
 
     side: Side
     rows: pa.Table
@@ -112,7 +93,7 @@ def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Re
 
     Args:
         named: Reader and path; the option `interval` overrides what the labels say.
-        side: What it is said to be.
+        side: Its description.
         limits: How far a packed file may inflate; never beyond 1 GiB, for it is read at once.
 
     Raises:
@@ -145,7 +126,7 @@ def read(named: Named, side: Side, limits: InflateLimits = DEFAULT_LIMITS) -> Re
 def observed_columns(text: bytes) -> tuple[Field, ...]:
     """Return the columns of a delimited text as its header and first rows show them.
 
-    Nothing where it is no such text.
+    Empty if it is not such a text.
     """
     if not text or text[:1] in b"{[<":
         return ()
@@ -181,25 +162,24 @@ def _observed(frame: pl.DataFrame, name: str) -> Field:
     values = frame[name].drop_nulls()
     values = values.filter(values != "")
     optional = len(values) < len(frame)
+    return Field(name, _type_of(name, values), optional=optional or not len(values))
+
+
+def _type_of(name: str, values: pl.Series) -> str:
     if not len(values):
-        registered = next(
-            (f for s in REGISTERED.values() for f in s.fields if f.name == name), None
-        )
-        return Field(name, registered.type if registered else "string", optional=True)
+        registered = (f.type for s in REGISTERED.values() for f in s.fields if f.name == name)
+        return next(registered, "string")
     if name == "time":
-        dated = values.str.contains(r"^\d{4}-\d{2}-\d{2}").all()
-        numbered = values.str.contains(r"^\d{10,19}$").all()
-        return Field(name, "timestamp" if dated or numbered else "string", optional=optional)
+        is_time = r"^\d{4}-\d{2}-\d{2}", r"^\d{10,19}$"
+        return "timestamp" if any(values.str.contains(p).all() for p in is_time) else "string"
     if values.str.to_lowercase().is_in(["true", "false"]).all():
-        return Field(name, "boolean", optional=optional)
-    if name == "symbol" or values.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
-        kind = "string" if name == "symbol" else "date"
-        return Field(name, kind, optional=optional)
-    numbers = values.cast(pl.Float64, strict=False)
-    if numbers.null_count():
-        return Field(name, "string", optional=optional)
-    whole = values.str.contains(r"^[+-]?\d+$").all()
-    return Field(name, "integer" if whole else "number", optional=optional)
+        return "boolean"
+    is_date = values.str.contains(r"^\d{4}-\d{2}-\d{2}$").all()
+    if name == "symbol" or (not is_date and values.cast(pl.Float64, strict=False).null_count()):
+        return "string"
+    if is_date:
+        return "date"
+    return "integer" if values.str.contains(r"^[+-]?\d+$").all() else "number"
 
 
 def _bars(
@@ -249,7 +229,7 @@ def _times(labels: pl.Series, zone: str, path: str) -> tuple[pl.Series, pl.Serie
 
 
 def _interval(bars: pl.DataFrame, path: str) -> str:
-    """Return the width that most labels lie apart, at least a day for labels at midnight."""
+    """Return the usual distance of labels, at least a day for labels at midnight."""
     apart = bars.select((pl.col("bar_start_ns").diff().over("symbol")).alias("apart").drop_nulls())[
         "apart"
     ]
@@ -261,7 +241,7 @@ def _interval(bars: pl.DataFrame, path: str) -> str:
         widths = {v: k for k, v in INTERVALS.items()}
         if usual not in widths:
             raise QueryError(
-                f"The bars of {path} lie {usual / 60e9:g} minutes apart: name their width with "
+                f"The bars of {path} are {usual / 60e9:g} minutes apart. Name their width with "
                 "?interval=1m."
             )
         return widths[usual]

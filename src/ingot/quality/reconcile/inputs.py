@@ -26,17 +26,14 @@ INTERVALS: Final[Mapping[str, int]] = {
 }
 """Widths of bars, in nanoseconds."""
 READERS: Final = ("csv", "lean", "alphavantage", "yahoo")
-LABELS: Final = ("start", "end")
 BASES: Final = ("raw", "split", "total_return")
-UNITS: Final = ("shares", "lots")
-SESSION_SETS: Final = ("all", "regular")
 SHARES_PER_LOT: Final = 100
 _STEP: Final = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one side is said to be; both are brought to one such description before they meet."""
+    """What one side is; both are converted to one such description before they are compared."""
 
     interval: str = "1d"
     """Width of a bar: 1m, 5m, 15m, 30m, 1h, 1d or 1w."""
@@ -67,11 +64,11 @@ class Side:
         """Whether several bars make a day."""
         return self.width_ns < DAY_NS
 
-    def told(self, options: Mapping[str, str]) -> Side:
-        """Return the description with what a person said of it.
+    def with_options(self, options: Mapping[str, str]) -> Side:
+        """Return the description with the options of a side's text.
 
         Raises:
-            QueryError: An option is unknown or its value is none of its words.
+            QueryError: An option is unknown or its value is not one of the allowed.
         """
         known = {f.name: f.type for f in fields(self)}
         values: dict[str, object] = {}
@@ -79,19 +76,19 @@ class Side:
             if key not in known:
                 raise QueryError(_unknown("option", key, tuple(known)))
             values[key] = _number(key, text) if known[key] == "Decimal" else text
-        told = replace(self, **values)  # type: ignore[arg-type]  # each of its field's type
+        changed = replace(self, **values)  # type: ignore[arg-type]  # each of its field's type
         for key, words in _WORDS.items():
-            if getattr(told, key) not in words:
-                raise QueryError(_unknown(key, str(getattr(told, key)), tuple(words)))
-        return told
+            if getattr(changed, key) not in words:
+                raise QueryError(_unknown(key, str(getattr(changed, key)), tuple(words)))
+        return changed
 
 
 _WORDS: Final = {
     "interval": tuple(INTERVALS),
-    "label": LABELS,
+    "label": ("start", "end"),
     "basis": BASES,
-    "unit": UNITS,
-    "sessions": SESSION_SETS,
+    "unit": ("shares", "lots"),
+    "sessions": ("all", "regular"),
 }
 
 
@@ -177,20 +174,20 @@ READER_SIDES: Final[Mapping[str, Side]] = {
     "alphavantage": Side(label="end", zone="America/New_York"),
     "yahoo": Side(basis="split", zone="America/New_York"),
 }
-"""What each kind of file is unless told otherwise."""
+"""What each kind of file is by default."""
 
 
 def described(named: Named) -> Side:
     """Return what a side is by default and by its options.
 
     Raises:
-        QueryError: The table holds no bars, or an option is wrong.
+        QueryError: The table has no bars, or an option is wrong.
     """
     if named.reader:
-        return READER_SIDES[named.reader].told(named.options)
+        return READER_SIDES[named.reader].with_options(named.options)
     if named.table not in TABLE_SIDES:
         raise QueryError(_unknown("table of bars", named.table, tuple(TABLE_SIDES)))
-    return TABLE_SIDES[named.table].told(named.options)
+    return TABLE_SIDES[named.table].with_options(named.options)
 
 
 def _number(key: str, text: str) -> Decimal:

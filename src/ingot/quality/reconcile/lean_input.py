@@ -38,7 +38,7 @@ _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, IndexError, OSError),
     *(RuntimeError, NotImplementedError, pl.exceptions.PolarsError),
 )
-"""What an archive raises that is torn, empty, encrypted, packed in an unknown way, or no table."""
+"""What an archive raises that is torn, empty, encrypted, packed otherwise, or not a table."""
 REGISTERED: Final = Schema("lean", tuple(Field(n, "number") for n in _COLUMNS))
 
 
@@ -51,7 +51,7 @@ def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Ta
         limits: How far an archive may inflate; never beyond 64 MiB, a hundred times a real one.
 
     Raises:
-        QueryError: It holds no archive, or both kinds.
+        QueryError: It has no archive, or both kinds.
         CorruptFileError: An archive cannot be read, or inflates too far.
         LookAtDataError: A link leads out of the folder.
     """
@@ -68,9 +68,9 @@ def read(folder: Path, interval: str, limits: InflateLimits) -> tuple[str, pa.Ta
         return "1d", *_stacked([_days(p, limits) for p in days])
     both = bool(minutes and days)
     raise QueryError(
-        f"{folder} holds archives of minutes and of days: add ?interval=1m or ?interval=1d."
+        f"{folder} has archives of minutes and of days: add ?interval=1m or ?interval=1d."
         if both
-        else f"{folder} holds no LEAN archive of {interval or 'trades'} (YYYYMMDD_trade.zip, or "
+        else f"{folder} has no LEAN archive of {interval or 'trades'} (YYYYMMDD_trade.zip, or "
         "SYMBOL.zip)."
     )
 
@@ -116,4 +116,4 @@ def _rows(path: Path, limits: InflateLimits) -> pl.DataFrame:
         )
         return rows.select(_COLUMNS).with_row_index(cells.ROW, 1)
     except _UNREADABLE as exc:
-        raise CorruptFileError(f"{path} is no LEAN archive of trades: {exc}") from exc
+        raise CorruptFileError(f"{path} is not a LEAN archive of trades: {exc}") from exc

@@ -56,9 +56,9 @@ def _examples(key: tuple[bool, str, str], rows: list[dict[str, Any]]) -> Iterato
     yield f"{key[1]} {key[2]}"
     for row in mine[:_EXAMPLES]:
         yield f"  {_where(row)}: {_values(row)}"
-        told = {n: v for n, v in json.loads(row["evidence"]).items() if v is not None}
-        if told:
-            yield f"    {', '.join(f'{n} {v}' for n, v in told.items())}"
+        shown = {n: v for n, v in json.loads(row["evidence"]).items() if v is not None}
+        if shown:
+            yield f"    {', '.join(f'{n} {v}' for n, v in shown.items())}"
 
 
 def _where(row: dict[str, Any]) -> str:

@@ -40,6 +40,11 @@ class Bars:
         """Return the rows at these positions, or where the mask is true."""
         return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
+    def at_one_price(self, name: str) -> Bars:
+        """Return the bars with one of their prices as all four."""
+        price = getattr(self, name)
+        return replace(self, open=price, close=price, high=price, low=price)
+
     def symbols(self) -> int:
         """Count the tickers that have a row."""
         return len(np.unique(self.code))

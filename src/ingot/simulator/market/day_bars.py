@@ -7,18 +7,20 @@ symbols, odd lots that no minute bar shows. A symbol without regular trades has 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ingot.simulator.market import hashing
-from ingot.simulator.market.bars import Bars, joined, ordered
+from ingot.simulator.market.bars import joined, ordered
 from ingot.simulator.market.hashing import key
 from ingot.simulator.market.prices import MICRO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ingot.simulator.market.bars import Bars
     from ingot.simulator.market.hashing import Ints
     from ingot.simulator.market.sessions import TradingDay
 
@@ -29,20 +31,15 @@ _ODD_LOT_SHARE: Final = 0.004
 def day_bars(seed: int, minutes: Bars, day: TradingDay) -> Bars:
     """Return one bar per symbol with a regular minute or a closing print; day label in `start`."""
     regular = minutes.take((minutes.start >= day.open_ns) & (minutes.start < day.close_ns))
-    printed = _closing_prints(minutes.take(minutes.start == day.close_ns))
-    prices = grouped(_merged(regular, printed))
+    printed = minutes.take(minutes.start == day.close_ns).at_one_price("open")
+    prices = grouped(ordered(joined([regular, printed])))
     volume, transactions = _totals(minutes, prices.code)
     odd_volume, odd_trades = odd_lots(seed, day, prices, volume)
-    return Bars(
-        minutes.tickers,
-        prices.code,
-        np.full(len(prices), day.midnight_ns, dtype=np.int64),
-        prices.open,
-        prices.close,
-        prices.high,
-        prices.low,
-        volume + odd_volume,
-        transactions + odd_trades,
+    return replace(
+        prices,
+        start=np.full(len(prices), day.midnight_ns, dtype=np.int64),
+        volume=volume + odd_volume,
+        transactions=transactions + odd_trades,
     )
 
 
@@ -52,16 +49,13 @@ def grouped(bars: Bars) -> Bars:
         return bars
     first = np.flatnonzero(np.diff(bars.code, prepend=-1))
     last = np.append(first[1:], len(bars)) - 1
-    return Bars(
-        bars.tickers,
-        bars.code[first],
-        bars.start[first],
-        bars.open[first],
-        bars.close[last],
-        np.maximum.reduceat(bars.high, first),
-        np.minimum.reduceat(bars.low, first),
-        np.add.reduceat(bars.volume, first),
-        np.add.reduceat(bars.transactions, first),
+    return replace(
+        bars.take(first),
+        close=bars.close[last],
+        high=np.maximum.reduceat(bars.high, first),
+        low=np.minimum.reduceat(bars.low, first),
+        volume=np.add.reduceat(bars.volume, first),
+        transactions=np.add.reduceat(bars.transactions, first),
     )
 
 
@@ -73,24 +67,6 @@ def odd_lots(seed: int, day: TradingDay, bars: Bars, volume: Ints) -> tuple[Ints
     shares = 1 + (volume / MICRO * _ODD_LOT_SHARE * hashing.lane(chance, 1)).astype(np.int64)
     trades = 1 + shares // 50
     return np.where(has, shares * MICRO, 0), np.where(has, trades, 0)
-
-
-def _closing_prints(bars: Bars) -> Bars:
-    return Bars(
-        bars.tickers,
-        bars.code,
-        bars.start,
-        bars.open,
-        bars.open,
-        bars.open,
-        bars.open,
-        bars.volume,
-        bars.transactions,
-    )
-
-
-def _merged(regular: Bars, printed: Bars) -> Bars:
-    return ordered(joined([regular, printed]))
 
 
 def _totals(minutes: Bars, codes: NDArray[np.integer]) -> tuple[Ints, Ints]:

@@ -102,12 +102,12 @@ class Dividends:
         return np.where(last > 0, day.toordinal() - last, -1)
 
     def goes_ex(self, day: date) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Say which instruments go ex on `day`."""
+        """Return a mask of the instruments that go ex on `day`."""
         month = month_of(day)
         return np.asarray(self._pays(month) & (self._ex_ordinals(month) == day.toordinal()))
 
     def accrued(self, day: date) -> Reals:
-        """Return by which factor a level stands higher for the dividend to come."""
+        """Return the factor by which a level is higher for the dividend to come."""
         share = np.clip(self.since_ex(day), 0, None) / _QUARTER_DAYS
         return 1.0 + self.quarterly_yield * share * (self.interval > 0)
 

@@ -1,6 +1,6 @@
 """Randomness that is looked up, not drawn: every value is a hash of the keys that name it.
 
-Nothing here depends on the order of calls, on how many symbols are asked for, or on the machine:
+Nothing here depends on the order of calls, on the number of symbols, or on the machine:
 integers wrap alike everywhere, and floats see only the operations that IEEE 754 rounds exactly
 (+ - * / and square root), never a library's exp, log or cos.
 """

@@ -57,7 +57,7 @@ class Holding:
     end: date | None
 
     def covers(self, day: date) -> bool:
-        """Say whether the ticker is held on `day`."""
+        """Return True if the ticker is held on `day`."""
         return self.start <= day and (self.end is None or day < self.end)
 
 

@@ -71,7 +71,7 @@ class Market:
         """Refuse a market that cannot show every kind of event, or would run out of tickers."""
         if not FEWEST_SYMBOLS <= self.symbols <= MOST_SYMBOLS:
             raise ConfigError(
-                f"The simulator was asked for {self.symbols} symbols. "
+                f"The number of symbols was {self.symbols}. "
                 f"Ask for {FEWEST_SYMBOLS} to {MOST_SYMBOLS}."
             )
         exchange(self.start, self.end)

@@ -1,12 +1,12 @@
 """Options on the market's busiest stocks: chains around their prices, minutes and days.
 
 A ticker is `O:` root, expiry YYMMDD, C or P, strike in thousandths of a dollar, eight digits. The
-root is the stock's ticker; contracts that lived through a reverse split carry a digit after it.
+root is the stock's ticker; contracts that lived through a reverse split have a digit after it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -99,18 +99,7 @@ def minute_bars(market: Market, roll: Roll, day: TradingDay, chain: tuple[Contra
 def day_bars(minutes: Bars, day: TradingDay) -> Bars:
     """Return the contracts' day bars: exactly their minutes put together."""
     days = grouped(minutes)
-    label = np.full(len(days), day.midnight_ns, dtype=np.int64)
-    return Bars(
-        days.tickers,
-        days.code,
-        label,
-        days.open,
-        days.close,
-        days.high,
-        days.low,
-        days.volume,
-        days.transactions,
-    )
+    return replace(days, start=np.full(len(days), day.midnight_ns, dtype=np.int64))
 
 
 def _has_options(ticker: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where a price stands on any date, without walking the days before it.
+"""The level of a price on any date, without walking the days before it.
 
 The logarithm of a level is a Brownian path by Lévy's construction: one hash per dyadic interval
 that holds the date, 14 look-ups for 44 years. It is squashed so that no price runs away.

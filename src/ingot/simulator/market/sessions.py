@@ -1,4 +1,4 @@
-"""The simulator's own table of sessions: when New York trades, told apart from any connector.
+"""The simulator's own table of sessions: when New York trades, independent of any connector.
 
 Opens and closes come from exchange_calendars. Pre-market starts at 04:00 New York and post-market
 ends at 20:00, or four hours after an early close. Spelled out here a second time on purpose: what
@@ -67,7 +67,7 @@ class TradingDay:
 
 @dataclass(frozen=True)
 class Exchange:
-    """The trade dates of XNYS from 2003 to some months after the last date asked for."""
+    """The trade dates of XNYS from 2003 to some months after the last date requested."""
 
     dates: tuple[date, ...]
     opens_ns: tuple[int, ...]
@@ -137,7 +137,7 @@ def exchange(start: date, end: date) -> Exchange:
     """
     if not FIRST_DATE <= start < end <= LAST_DATE:
         raise ConfigError(
-            f"The simulator was asked for {start} to {end}. The start must be before the end, "
+            f"The simulator's range was {start} to {end}. The start must be before the end, "
             f"and both between {FIRST_DATE} and {LAST_DATE}."
         )
     return _table(date((end + _LOOK_AHEAD).year, 12, 31))

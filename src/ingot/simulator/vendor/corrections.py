@@ -18,7 +18,7 @@ import numpy as np
 
 from ingot.model.time import NS_PER_MINUTE
 from ingot.simulator.market import hashing
-from ingot.simulator.market.bars import Bars, joined, ordered
+from ingot.simulator.market.bars import joined, ordered
 from ingot.simulator.market.hashing import key
 from ingot.simulator.market.prices import MICRO, ticks_up
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ingot.simulator.market.bars import Bars
     from ingot.simulator.market.events import Action
-    from ingot.simulator.market.hashing import Ints, Words
+    from ingot.simulator.market.hashing import Words
     from ingot.simulator.market.sessions import TradingDay
 
     Mask = NDArray[np.bool_]
@@ -79,7 +80,7 @@ def _names(bars: Bars) -> Words:
 
 
 def _chosen(chance: Words, one_in: int) -> Mask:
-    """Say which rows are chosen; always at least one."""
+    """Return a mask of the chosen rows; always at least one."""
     chosen = chance % np.uint64(one_in) == 0
     if not chosen.any():
         chosen[np.argmin(chance)] = True
@@ -87,7 +88,7 @@ def _chosen(chance: Words, one_in: int) -> Mask:
 
 
 def _gone(bars: Bars, seed: int, day: TradingDay, version: int) -> Mask:
-    """Say which rows belong to the one small symbol that this version no longer has."""
+    """Return a mask of the rows of the one small symbol that this version no longer has."""
     codes, rows = np.unique(bars.code, return_counts=True)
     small = codes[rows <= max(_SMALL_SYMBOL_ROWS, int(rows.min()))]
     pick = key(seed, "gone", version, day.date) % len(small)
@@ -99,16 +100,12 @@ def _changed(bars: Bars, rows: Mask, chance: Words) -> Bars:
     more = np.where(rows, (1 + hashing.below(chance, 500)) * MICRO, 0)
     raised = rows & (hashing.lane(chance, 3) < 0.5)  # noqa: PLR2004 - half of them
     close = np.where(raised, ticks_up(bars.high, np.ones(len(bars), dtype=np.int64)), bars.close)
-    return Bars(
-        bars.tickers,
-        bars.code,
-        bars.start,
-        bars.open,
-        close,
-        np.maximum(bars.high, close),
-        bars.low,
-        bars.volume + more,
-        bars.transactions + rows,
+    return replace(
+        bars,
+        close=close,
+        high=np.maximum(bars.high, close),
+        volume=bars.volume + more,
+        transactions=bars.transactions + rows,
     )
 
 
@@ -119,22 +116,12 @@ def _added(bars: Bars, day: TradingDay, chance: Words, closed_for: Mask) -> Bars
     free = ~follows & ~closed_for & (after < day.close_ns)
     wanted = np.where(free, chance, np.uint64(2**64 - 1))
     rows = np.flatnonzero(_chosen(wanted, _ADDED_ONE_IN) & free)
-    price = bars.close[rows]
-    return Bars(
-        bars.tickers,
-        bars.code[rows],
-        after[rows],
-        price,
-        price,
-        price,
-        price,
-        _shares(chance[rows]),
-        np.ones(len(rows), dtype=np.int64),
+    return replace(
+        bars.take(rows).at_one_price("close"),
+        start=after[rows],
+        volume=(1 + hashing.below(chance[rows], 300)) * MICRO,
+        transactions=np.ones(len(rows), dtype=np.int64),
     )
-
-
-def _shares(chance: Words) -> Ints:
-    return (1 + hashing.below(chance, 300)) * MICRO
 
 
 def published(actions: Iterable[Action], stage: int) -> tuple[Action, ...]:

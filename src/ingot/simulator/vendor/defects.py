@@ -38,7 +38,7 @@ class Effect(StrEnum):
     ROW_REFUSED = "row_refused"
     """The line goes to quarantine under the rule; every other line loads."""
     DUPLICATE_DROPPED = "duplicate_dropped"
-    """The line says what another one says; one of them is kept."""
+    """The line is equal to another one; one of them is kept."""
     ROW_ABSENT = "row_absent"
     """The bar is not in the file; nothing says so but the day file."""
     LEGAL = "legal"
@@ -53,7 +53,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """One defect in one file: where it stands and what must come of it.
+    """One defect in one file: where it is and what a loader must do about it.
 
     `line` is 1 for the first line after the header, None for a defect of the whole file. `raw` is
     the line's text. `ticker` and `window_start` name the bar that the defect was made from.
@@ -76,9 +76,7 @@ def named(defects: Collection[str]) -> tuple[Defect, ...]:
     """
     unknown = sorted(set(defects) - {d.value for d in Defect})
     if unknown:
-        raise ConfigError(
-            f"The simulator knows no defect {unknown[0]!r}. It knows: {', '.join(Defect)}."
-        )
+        raise ConfigError(f"There is no defect {unknown[0]!r}. There are: {', '.join(Defect)}.")
     found = tuple(d for d in Defect if d.value in set(defects))
     for lonely in (Defect.EMPTY_FILE, Defect.LATE_DAY):
         if lonely in found and len(found) > 1:

@@ -1,8 +1,8 @@
-"""The vendor's bytes: where a file lies, its header, its numbers as text, its gzip.
+"""The vendor's bytes: a file's key, its header, its numbers as text, its gzip.
 
-The header stands here a second time on purpose (Massive flat files, aggregates): a change of the
+The header is repeated here on purpose (Massive flat files, aggregates): a change of the
 connector's must not change what the simulator writes. Old files print numbers short (276.75);
-since the volumes are fractional, prices carry six decimals (276.750000).
+since the volumes are fractional, prices have six decimals (276.750000).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def key_of(dataset: str, day: date) -> str:
 
 
 def six_decimals(day: date) -> bool:
-    """Say whether the files of `day` print prices with six decimals."""
+    """Return True if the files of `day` print prices with six decimals."""
     return day >= FRACTIONAL_FROM
 
 

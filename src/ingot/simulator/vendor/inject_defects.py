@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -44,7 +45,7 @@ class Damaged:
 
     @property
     def refused_whole(self) -> bool:
-        """Say whether nothing of the file loads."""
+        """Return True if nothing of the file loads."""
         return any(i.effect is Effect.FILE_REFUSED for i in self.injected)
 
     @property
@@ -53,16 +54,6 @@ class Damaged:
         return len(self.written) + sum(len(v) - 1 for v in self.edits.values())
 
 
-_KEY_READABLE: Final = frozenset({Defect.MALFORMED_NUMBER, Defect.INF_VALUE})
-_RULES: Final = {
-    Defect.MALFORMED_NUMBER: "not_a_number",
-    Defect.INF_VALUE: "not_finite",
-    Defect.BLANK_LINE: "blank_line",
-    Defect.SHORT_LINE: "column_count",
-    Defect.TIMESTAMP_17_DIGITS: "timestamp_out_of_range",
-    Defect.DUPLICATE_ROWS_CONFLICTING: "duplicate_conflict",
-    Defect.DUPLICATE_ROWS_EQUAL: "duplicate_equal",
-}
 _WHOLE: Final = {
     Defect.WRONG_HEADER: (Effect.FILE_REFUSED, "schema_drift"),
     Defect.REORDERED_HEADER: (Effect.LEGAL, ""),
@@ -76,6 +67,7 @@ _REORDERED: Final = (*HEADER[2:], *HEADER[:2])
 _WRONG: Final = {"ticker": "symbol", "transactions": "trade_count"}
 _EXTRA: Final = "vwap"
 _MALFORMED: Final = ("12.3.4", "1O.5", "--")
+_INFINITE: Final = ("inf", "-inf", "Infinity")
 _ROWS_PER_DEFECT: Final = 2_000
 _MOST_ROWS: Final = 3
 _CLOSING_SYMBOLS: Final = 40
@@ -94,7 +86,7 @@ def damaged(
         elif defect is Defect.MISSING_CLOSING_MINUTES:
             file = _without_closing(file, day, root)
     file = _with_form(file, defects)
-    return _with_rows(file, [d for d in defects if d in _RULES], root, modern=modern)
+    return _with_rows(file, [d for d in defects if d in _OF_LINES], root, modern=modern)
 
 
 def _with_form(file: Damaged, defects: Sequence[Defect]) -> Damaged:
@@ -120,7 +112,7 @@ def _rows_only(file: Damaged, rows: NDArray[np.bool_]) -> Damaged:
 
 
 def _tenth(bars: Bars, root: int) -> NDArray[np.bool_]:
-    """Say which rows are there when only every tenth symbol is."""
+    """Return a mask of the rows of every tenth symbol."""
     present = np.unique(bars.code)
     kept = present[root % min(10, len(present)) :: 10]
     return np.isin(bars.code, kept)
@@ -135,13 +127,7 @@ def _without_closing(file: Damaged, day: TradingDay, root: int) -> Damaged:
     chance = hashing.words(root, having)
     gone = late & np.isin(bars.code, having[np.argsort(chance, kind="stable")[:few]])
     injected = tuple(
-        Injected(
-            Defect.MISSING_CLOSING_MINUTES,
-            Effect.ROW_ABSENT,
-            "",
-            ticker=bars.key(row)[0],
-            window_start=bars.key(row)[1],
-        )
+        Injected(Defect.MISSING_CLOSING_MINUTES, Effect.ROW_ABSENT, "", None, "", *bars.key(row))
         for row in np.flatnonzero(gone).tolist()
     )
     kept = _rows_only(file, ~gone)
@@ -153,8 +139,8 @@ def _with_rows(file: Damaged, defects: Sequence[Defect], root: int, *, modern: b
     bars, form = file.written, _Form(file.columns, modern)
     work = _chosen(bars, defects, root)
     edits = {row: _edit(bars, row, defect, turn, form=form) for row, (defect, turn) in work.items()}
-    lost = [row for row, (defect, _) in work.items() if defect in _DESTROYS]
-    readable = [row for row in lost if work[row][0] in _KEY_READABLE]
+    lost = [row for row, (defect, _) in work.items() if _OF_LINES[defect].loses_row]
+    readable = [row for row in lost if _OF_LINES[work[row][0]].keeps_key]
     accepted = np.ones(len(bars), dtype=np.bool_)
     accepted[lost] = False
     winners = {row: edit.winner for row, edit in edits.items() if edit.winner is not None}
@@ -175,11 +161,9 @@ def _chosen(bars: Bars, defects: Sequence[Defect], root: int) -> dict[int, tuple
         raise ConfigError(f"A file of {len(bars)} rows is too small for {len(defects)} defects.")
     chance = hashing.words(root, bars.code, bars.start // 1_000_000_000)
     rows = np.argsort(chance, kind="stable")[:wanted].tolist()
-    return {row: (defects[n // each], n % each) for n, row in sorted(enumerate(rows), key=_second)}
-
-
-def _second(pair: tuple[int, int]) -> int:
-    return pair[1]
+    return {
+        row: (defects[n // each], n % each) for n, row in sorted(enumerate(rows), key=itemgetter(1))
+    }
 
 
 def _records(
@@ -189,10 +173,9 @@ def _records(
     records, shift = [], 0
     for row, edit in edits.items():
         defect = work[row][0]
-        equal = defect is Defect.DUPLICATE_ROWS_EQUAL
-        effect = Effect.DUPLICATE_DROPPED if equal else Effect.ROW_REFUSED
+        effect, rule = _OF_LINES[defect].effect, _OF_LINES[defect].rule
         line, raw = row + 1 + shift + edit.bad, edit.lines[edit.bad]
-        records.append(Injected(defect, effect, _RULES[defect], line, raw, *bars.key(row)))
+        records.append(Injected(defect, effect, rule, line, raw, *bars.key(row)))
         shift += len(edit.lines) - 1
     return records
 
@@ -212,20 +195,11 @@ class _Edit:
     winner: Bars | None = None
 
 
-_DESTROYS: Final = frozenset(
-    {
-        Defect.MALFORMED_NUMBER,
-        Defect.INF_VALUE,
-        Defect.SHORT_LINE,
-        Defect.TIMESTAMP_17_DIGITS,
-    }
-)
-
-
 def _edit(bars: Bars, row: int, defect: Defect, turn: int, *, form: _Form) -> _Edit:
     line = row_text(bars, row, modern=form.modern, columns=form.columns)
-    if defect is not Defect.DUPLICATE_ROWS_CONFLICTING:
-        return _PLAIN_EDITS[defect](turn, line, form)
+    if lines_of := _OF_LINES[defect].lines:
+        lines = lines_of(turn, line, form)
+        return _Edit(lines, len(lines) - 1)
     other = _conflicting(bars.take(np.array([row])), turn)
     text = row_text(other, 0, modern=form.modern, columns=form.columns)
     repeated_wins = turn % 3 != 1
@@ -242,32 +216,53 @@ def _conflicting(bar: Bars, turn: int) -> Bars:
     return replace(bar, high=higher, close=higher)
 
 
-def _replaced(line: str, form: _Form, column: str, value: str) -> str:
+def _replaced(line: str, form: _Form, column: str, value: str) -> tuple[str]:
     parts = line.split(",")
     parts[form.columns.index(column)] = value
-    return ",".join(parts)
+    return (",".join(parts),)
 
 
-def _malformed(turn: int, line: str, form: _Form) -> _Edit:
-    return _Edit((_replaced(line, form, "close", _MALFORMED[turn % len(_MALFORMED)]),))
-
-
-def _infinite(turn: int, line: str, form: _Form) -> _Edit:
-    return _Edit((_replaced(line, form, "high", ("inf", "-inf", "Infinity")[turn % 3]),))
-
-
-def _short_timestamp(_: int, line: str, form: _Form) -> _Edit:
+def _short_timestamp(_: int, line: str, form: _Form) -> tuple[str]:
     stamp = line.split(",")[form.columns.index("window_start")]
-    return _Edit((_replaced(line, form, "window_start", stamp[:17]),))
+    return _replaced(line, form, "window_start", stamp[:17])
 
 
-_PLAIN_EDITS: Final[Mapping[Defect, Callable[[int, str, _Form], _Edit]]] = {
-    Defect.DUPLICATE_ROWS_EQUAL: lambda _, line, __: _Edit((line, line), 1),
-    Defect.BLANK_LINE: lambda _, line, __: _Edit((line, ""), 1),
-    Defect.SHORT_LINE: lambda _, line, __: _Edit((",".join(line.split(",")[:4]),)),
-    Defect.MALFORMED_NUMBER: _malformed,
-    Defect.INF_VALUE: _infinite,
-    Defect.TIMESTAMP_17_DIGITS: _short_timestamp,
+@dataclass(frozen=True, slots=True)
+class _OfLine:
+    """A defect of single lines: the rule that it breaks, and what becomes of a row."""
+
+    rule: str
+    lines: Callable[[int, str, _Form], tuple[str, ...]] | None = None
+    """The lines in place of a row's, the last of them bad, for the n-th time."""
+    loses_row: bool = True
+    keeps_key: bool = False
+    """True where the key of a lost row can still be read."""
+    effect: Effect = Effect.ROW_REFUSED
+
+
+_OF_LINES: Final[Mapping[Defect, _OfLine]] = {
+    Defect.MALFORMED_NUMBER: _OfLine(
+        "not_a_number",
+        lambda turn, line, form: _replaced(line, form, "close", _MALFORMED[turn % 3]),
+        keeps_key=True,
+    ),
+    Defect.INF_VALUE: _OfLine(
+        "not_finite",
+        lambda turn, line, form: _replaced(line, form, "high", _INFINITE[turn % 3]),
+        keeps_key=True,
+    ),
+    Defect.SHORT_LINE: _OfLine(
+        "column_count", lambda _, line, __: (",".join(line.split(",")[:4]),)
+    ),
+    Defect.TIMESTAMP_17_DIGITS: _OfLine("timestamp_out_of_range", _short_timestamp),
+    Defect.BLANK_LINE: _OfLine("blank_line", lambda _, line, __: (line, ""), loses_row=False),
+    Defect.DUPLICATE_ROWS_CONFLICTING: _OfLine("duplicate_conflict", loses_row=False),
+    Defect.DUPLICATE_ROWS_EQUAL: _OfLine(
+        "duplicate_equal",
+        lambda _, line, __: (line, line),
+        loses_row=False,
+        effect=Effect.DUPLICATE_DROPPED,
+    ),
 }
 
 

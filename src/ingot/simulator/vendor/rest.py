@@ -246,20 +246,19 @@ def _events(reference: Reference) -> Iterator[tuple[str, bytes]]:
     for figi, held in sorted(changes.items()):
         if len(held) > 1:
             path = f"vX/reference/tickers/{held[0].ticker}/events"
-            rows = [_event(h) for h in held]
+            rows = [
+                {
+                    "ticker_change": {"ticker": h.ticker},
+                    "type": "ticker_change",
+                    "date": h.start.isoformat(),
+                }
+                for h in held
+            ]
             row = {"name": held[0].instrument.name, "composite_figi": figi}
             if held[0].instrument.cik:
                 row["cik"] = held[0].instrument.cik
             body = _single(path, {**row, "events": rows})
             yield file_name(path, "&types=ticker_change"), _json(body)
-
-
-def _event(holding: Holding) -> dict[str, Any]:
-    return {
-        "ticker_change": {"ticker": holding.ticker},
-        "type": "ticker_change",
-        "date": holding.start.isoformat(),
-    }
 
 
 def _single(path: str, results: dict[str, Any]) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def _checked(rows: pa.RecordBatch, span: Interval) -> Block:
 
 
 def _view(column: pa.Array[Any], kind: type[Any]) -> np.ndarray[Any, Any]:
-    """Return a column's numbers as they lie in memory.
+    """Return a column's numbers as they are in memory.
 
     `numpy.asarray` would do, but imports pandas first.
     """
@@ -148,6 +148,6 @@ def _view(column: pa.Array[Any], kind: type[Any]) -> np.ndarray[Any, Any]:
 
 
 def _rises(codes: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> bool:
-    """Say whether symbols come in the order of first appearance and times rise in each."""
+    """Return True if symbols come in the order of first appearance and times rise in each."""
     steps = np.diff(codes)
     return bool(((steps > 0) | ((steps == 0) & (np.diff(starts) > 0))).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,10 +14,8 @@ from ingot.failures import translated
 from ingot.tables.arrow import narrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
     from ingot.model.landing import Landing
     from ingot.tables.contract import Table
@@ -40,11 +39,21 @@ _PRICES: Final = frozenset({"open", "high", "low", "close"})
 _ZSTD_LEVELS: Final[Any] = dict.fromkeys(_PRICES, 3)
 
 
-class BronzeFile:
-    """One Parquet file in the contract's schema, with lineage, in the order of `append`.
+@contextmanager
+def bronze_file(to: Path, table: Table, landing: Landing) -> Iterator[BronzeFile]:
+    """Open a file for rows, and finish it; remove it after an error and when it has no row."""
+    is_whole = False
+    try:
+        with closing(BronzeFile(to, table, landing)) as file:
+            yield file
+        is_whole = file.rows > 0
+    finally:
+        if not is_whole:
+            to.unlink(missing_ok=True)
 
-    Use it as a context; what was written of a file whose context ends in an error is removed.
-    """
+
+class BronzeFile:
+    """One Parquet file in the contract's schema, with lineage, in the order of `append`."""
 
     def __init__(self, to: Path, table: Table, landing: Landing) -> None:
         self._to = to
@@ -67,25 +76,10 @@ class BronzeFile:
             )
         self.rows = 0
 
-    def __enter__(self) -> Self:
-        """Return the file itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish the file; remove it after an error and when it holds no row."""
-        try:
-            with translated(self._to, "write"):
-                self._writer.close()
-        except BaseException:
-            self._to.unlink(missing_ok=True)
-            raise
-        if error is not None or not self.rows:
-            self._to.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Finish the file."""
+        with translated(self._to, "write"):
+            self._writer.close()
 
     def append(
         self, rows: pa.RecordBatch, first_line: int, offsets: Sequence[int] | None = None

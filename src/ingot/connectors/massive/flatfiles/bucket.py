@@ -225,7 +225,7 @@ class _Transfer:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether all bytes of one version are there."""
+        """Return True if all bytes of one version are there."""
         return self._meta is not None and self._receiver.size_bytes == self._meta["size"]
 
     def go_on(self) -> None:

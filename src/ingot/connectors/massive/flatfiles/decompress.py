@@ -89,7 +89,7 @@ class Inflated:
                     if len(rest) == _LONGEST_LINE and not rest.endswith(b"\n"):
                         raise CorruptFileError(
                             f"{self._what} has a line of more than {_LONGEST_LINE} bytes: "
-                            "it is no file of rows. Nothing of it was loaded."
+                            "it is not a file of rows. Nothing of it was loaded."
                         )
                     block += rest
             yield block

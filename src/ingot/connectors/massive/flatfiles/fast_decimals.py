@@ -39,7 +39,7 @@ _TYPES: Final = {
 
 
 def may_be_doubles(text: bytes) -> bool:
-    """Say whether every number of `text` can be told from its nearest double."""
+    """Return True if every number of `text` is determined by its nearest double."""
     if b"-" in text:
         return False
     marks = np.frombuffer(text, np.uint8)
@@ -48,7 +48,7 @@ def may_be_doubles(text: bytes) -> bool:
 
 
 def _is_plain(marks: Bytes) -> bool:
-    """Say whether nothing is lower than a comma but line feeds, and no point has 7 decimals.
+    """Return True if no byte but line feeds is below a comma, and no number has 7 decimals.
 
     Most points have at most two decimals: only where the next bytes but one are digits too, more
     are looked at.
@@ -102,7 +102,7 @@ def _array(column: pl.Series) -> pa.Array[Any] | None:
 
 
 def _dictionary(tickers: pl.Series) -> pa.Array[Any]:
-    """Return texts as a dictionary in order of appearance; a symbol's rows mostly lie together."""
+    """Return texts as a dictionary in order of appearance; a symbol's rows are mostly adjacent."""
     runs = tickers.rle().struct.unnest()
     symbols: Any = runs["value"].to_arrow().cast(pa.string()).dictionary_encode()
     codes = np.frombuffer(symbols.indices.buffers()[1], np.int32)[: len(symbols)]

@@ -63,7 +63,7 @@ class FolderSource(MassiveFiles):
 
         Raises:
             NotPublishedError: The file is gone.
-            SourceUnavailableError: It cannot be read, or never stands still.
+            SourceUnavailableError: It cannot be read, or changes all the time.
             LookAtDataError: A link leads out of the tree.
             StorageFullError: The disk is full.
         """
@@ -103,7 +103,7 @@ class FolderSource(MassiveFiles):
                 )
 
     def _check_tree(self) -> None:
-        """Refuse a place that holds none of the vendor's datasets."""
+        """Refuse a folder without any of the vendor's datasets."""
         if any((self._root / name).is_dir() for name in DATASETS):
             return
         problem = "holds none of them" if self._root.is_dir() else "is not a folder"

@@ -4,7 +4,7 @@ Text goes through in blocks of whole lines: this thread inflates and writes, oth
 with a bad line is read again line by line (`salvage`), so one bad line costs its block and no
 more, and the rows of good lines never depend on which way they went.
 
-Where window_start may lie: from 2003 to one day after the file was first seen. Not narrower: the
+Where window_start may lie: from 2003 to one day after the file was first found. Not narrower: the
 vendor's own sample of a day file holds bars of two weeks, and whether a bar belongs to its file's
 date is for the sessions of silver to say.
 """
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.base import MOST_REFUSED, Parsed
 from ingot.connectors.massive.datasets import COLUMNS
-from ingot.connectors.massive.flatfiles.bronze_file import BronzeFile
+from ingot.connectors.massive.flatfiles.bronze_file import bronze_file
 from ingot.connectors.massive.flatfiles.decompress import inflate
 from ingot.connectors.massive.flatfiles.row_recovery import SHORTEST_LINE, read_piece
 from ingot.errors import CorruptFileError, QuarantineLimitError
@@ -80,53 +80,40 @@ def parse_file(
 
     Raises:
         SchemaDriftError: The header is not the contract's.
-        CorruptFileError: The file cannot be read to its end, holds no row, inflates beyond
+        CorruptFileError: The file cannot be read to its end, has no row, inflates beyond
             `limits`, or holds more than 500,000 bad rows whatever the limit.
         QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
         StorageFullError: The disk is full.
     """
-    read = partial(
-        _read, landing, table, content, to, limit_pct=limit_pct, threads=threads, limits=limits
-    )
-    seen = read(keep=_KEPT_AT_FIRST)
-    if seen.refused > len(seen.kept):
+
+    def read(keep: int) -> _Progress:
+        found = _Progress(landing, keep)
+        with (
+            inflate(content, landing.key, limits) as text,
+            bronze_file(to, table, landing) as out,
+            closing(_pieces(text, span_of(landing), threads, keep)) as pieces,
+        ):
+            left_bytes = text.most_bytes
+            for piece in pieces:
+                if piece.block is not None:
+                    out.append(piece.block.rows, found.lines + 1, piece.offsets)
+                found.add(piece)
+                left_bytes -= piece.size_bytes
+                found.check(limit_pct, most_to_come=left_bytes // SHORTEST_LINE)
+            found.check_end(limit_pct)
+        return found
+
+    found = read(_KEPT_AT_FIRST)
+    if found.refused > len(found.kept):
         # Rare, and only under a high limit: now that the number is known, keep them all.
-        seen = read(keep=seen.refused)
+        found = read(found.refused)
     return Parsed(
-        path=to if seen.good else None,
-        rows=seen.good,
-        symbols=len(seen.symbols),
-        in_order=seen.in_order,
-        refused=tuple(seen.kept),
+        path=to if found.good else None,
+        rows=found.good,
+        symbols=len(found.symbols),
+        in_order=found.in_order,
+        refused=tuple(found.kept),
     )
-
-
-def _read(
-    landing: Landing,
-    table: Table,
-    content: Content,
-    to: Path,
-    *,
-    limit_pct: float,
-    threads: int,
-    limits: InflateLimits,
-    keep: int,
-) -> _Seen:
-    seen = _Seen(landing, keep)
-    with (
-        inflate(content, landing.key, limits) as text,
-        BronzeFile(to, table, landing) as out,
-        closing(_pieces(text, span_of(landing), threads, keep)) as pieces,
-    ):
-        left_bytes = text.most_bytes
-        for piece in pieces:
-            if piece.block is not None:
-                out.append(piece.block.rows, seen.lines + 1, piece.offsets)
-            seen.add(piece)
-            left_bytes -= piece.size_bytes
-            seen.check(limit_pct, most_to_come=left_bytes // SHORTEST_LINE)
-        seen.check_end(limit_pct)
-    return seen
 
 
 def _pieces(text: Inflated, span: Interval, threads: int, keep: int) -> Generator[Piece]:
@@ -146,8 +133,8 @@ def _pieces(text: Inflated, span: Interval, threads: int, keep: int) -> Generato
 
 
 @dataclass
-class _Seen:
-    """What a file has shown so far."""
+class _Progress:
+    """What was read of a file so far."""
 
     landing: Landing
     keep: int

@@ -77,7 +77,7 @@ def read_piece(text: bytes, columns: Sequence[str], span: Interval, keep: int) -
 def salvage(text: bytes, columns: Sequence[str], span: Interval, keep: int) -> Piece:
     """Return what is good in a block, and the first `keep` bad lines with the rules they break.
 
-    Lines that are too short for a row are told by their length alone and cost no object each.
+    Lines that are too short for a row are recognized by their length and cost no object each.
     Cost: some 10 microseconds a line for the thousand lines around a bad one, a tenth of a
     microsecond for the others; memory a few times the block's bytes.
     """

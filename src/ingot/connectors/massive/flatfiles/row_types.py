@@ -1,4 +1,4 @@
-"""How rows lie in memory on their way from a block of text to a bronze file."""
+"""Types of rows in memory, between a block of text and a bronze file."""
 
 from __future__ import annotations
 

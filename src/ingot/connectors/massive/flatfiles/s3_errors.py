@@ -42,14 +42,14 @@ class Reply(Enum):
     ABSENT = "absent"
     SLOW_DOWN = "slow down"
     CHANGED = "changed"
-    """The version is gone, or cannot be had in parts: asking for the whole helps at once."""
+    """The version is gone, or is not served in parts: a request for the whole helps at once."""
     FAILED = "failed"
     UNREACHABLE = "unreachable"
     """The host is unknown, or nothing answers there."""
 
     @property
     def is_final(self) -> bool:
-        """Say whether asking again is no use."""
+        """Return True if a retry cannot help."""
         return self in {Reply.FORBIDDEN, Reply.ABSENT}
 
 
@@ -57,7 +57,7 @@ def reply_of(exc: Exception) -> Reply:
     """Return the kind of a failure of the store.
 
     The library has an exception of its own for the common statuses of a download; those of a
-    listing stand in the text only.
+    listing are in the text only.
     """
     for kind, reply in _KINDS:
         if isinstance(exc, kind):
@@ -88,7 +88,7 @@ _STATUSES: Final = {
 
 
 def explain(reply: Reply, doing: str, words: str, *, retry_after_s: float) -> IngotError:
-    """Return the error to raise for a failure, told in `words`, that was met while `doing`."""
+    """Return the error to raise for a failure of `doing`, which `words` describe."""
     if reply is Reply.FORBIDDEN:
         return EntitlementError(
             f"{doing} was refused (HTTP 403). The plan does not cover it, or the key pair is "
@@ -113,7 +113,7 @@ def explain(reply: Reply, doing: str, words: str, *, retry_after_s: float) -> In
 
 
 def words_of(exc: Exception, secrets: Iterable[SecretStr | None]) -> str:
-    """Return what a failure says of itself in one short line, without any of `secrets`."""
+    """Return the text of a failure in one short line, without any of `secrets`."""
     text = str(exc).partition("Debug source")[0]
     for secret in secrets:
         if secret is not None and secret.get_secret_value():

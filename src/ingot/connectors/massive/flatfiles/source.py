@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class MassiveFiles:
-    """Datasets, publication rule and parser; where the bytes are is the subclass's business."""
+    """Datasets, publication rule and parser; the subclass knows where the bytes are."""
 
     def __init__(self, location: str, settings: MassiveSettings, backoff: Backoff) -> None:
         self._location = location
@@ -72,7 +72,7 @@ class MassiveFiles:
 
         Raises:
             SchemaDriftError: The header is not the contract's.
-            CorruptFileError: The file cannot be read to its end, holds no row, or inflates beyond
+            CorruptFileError: The file cannot be read to its end, has no row, or inflates beyond
                 `limits`.
             QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
             StorageFullError: The disk is full.

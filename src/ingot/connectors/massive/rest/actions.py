@@ -52,20 +52,20 @@ def read_actions(queries: Sequence[Query]) -> Iterator[Good | Bad]:
                 if action.action_id in ids:
                     raise FaultError("duplicate_id")  # noqa: TRY301 (refused as the others are)
             except FaultError as fault:
-                yield Bad(number, fault.rule, raw, _text(row, "ticker") or None)
+                yield Bad(number, fault.rule, raw, text_of(row, "ticker") or None)
                 continue
             ids.add(action.action_id)
             yield Good(number, action)
 
 
 def _split(row: Mapping[str, Any], raw: str, made: ActionIds) -> ActionRow:
-    symbol = fields.symbol(_text(row, "ticker"))
-    ex_date = fields.day(_text(row, "execution_date"), "ex_date")
-    kind = _KINDS.get(_text(row, "adjustment_type") or "forward_split")
+    symbol = fields.symbol(text_of(row, "ticker"))
+    ex_date = fields.day(text_of(row, "execution_date"), "ex_date")
+    kind = _KINDS.get(text_of(row, "adjustment_type") or "forward_split")
     if kind is None:
         raise FaultError("kind")
     return ActionRow(
-        action_id=_text(row, "id") or made.next(symbol, ex_date, kind),
+        action_id=text_of(row, "id") or made.next(symbol, ex_date, kind),
         symbol=symbol,
         ex_date=ex_date,
         kind=kind,
@@ -76,18 +76,18 @@ def _split(row: Mapping[str, Any], raw: str, made: ActionIds) -> ActionRow:
 
 
 def _dividend(row: Mapping[str, Any], raw: str, made: ActionIds) -> ActionRow:
-    symbol = fields.symbol(_text(row, "ticker"))
-    ex_date = fields.day(_text(row, "ex_dividend_date"), "ex_date")
-    cash = fields.number(_text(row, "cash_amount"), "cash")
+    symbol = fields.symbol(text_of(row, "ticker"))
+    ex_date = fields.day(text_of(row, "ex_dividend_date"), "ex_date")
+    cash = fields.number(text_of(row, "cash_amount"), "cash")
     return ActionRow(
-        action_id=_text(row, "id") or made.next(symbol, ex_date, fields.CASH_DIVIDEND),
+        action_id=text_of(row, "id") or made.next(symbol, ex_date, fields.CASH_DIVIDEND),
         symbol=symbol,
         ex_date=ex_date,
         kind=fields.CASH_DIVIDEND,
         cash=fields.fitted(cash, "cash", digits=fields.CASH_DIGITS),
-        currency=fields.currency((_text(row, "currency") or "USD").upper()),
+        currency=fields.currency((text_of(row, "currency") or "USD").upper()),
         declared_date=optional(
-            _text(row, "declaration_date"), lambda t: fields.day(t, "declared_date")
+            text_of(row, "declaration_date"), lambda t: fields.day(t, "declared_date")
         ),
         raw=raw,
     )
@@ -95,10 +95,11 @@ def _dividend(row: Mapping[str, Any], raw: str, made: ActionIds) -> ActionRow:
 
 def _shares(row: Mapping[str, Any], name: str) -> Decimal:
     return fields.fitted(
-        fields.number(_text(row, name), "ratio"), "ratio", digits=fields.RATIO_DIGITS
+        fields.number(text_of(row, name), "ratio"), "ratio", digits=fields.RATIO_DIGITS
     )
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
+def text_of(row: Mapping[str, Any], name: str) -> str:
+    """Return a field of JSON as text; empty where it is absent or not a plain value."""
     value = row.get(name)
     return "" if value is None or isinstance(value, bool | dict | list) else str(value)

@@ -2,7 +2,7 @@
 
 A list says who holds a ticker now, or who held it last and when that ended. Ticker changes give
 the earlier tickers and their dates; an overview the listing date. Where neither says when a
-ticker began, it began where its holder before ended, else in 1900: `raw` says which. The vendor
+ticker began, it began where its previous holder ended, else in 1900: `raw` says which. The vendor
 documents `delisted_utc` as the last date that the asset was traded: it holds to the day after.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from ingot.connectors.massive.rest.actions import text_of as _text
 from ingot.connectors.reference import fields
 from ingot.connectors.reference.fields import FaultError, optional
 from ingot.connectors.reference.rows import Bad, Good, InstrumentRow
@@ -33,24 +34,28 @@ _DATE_DIGITS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What one row says of one instrument."""
+    """One row about one instrument."""
 
     number: int
-    symbol: str
-    name: str | None
-    exchange: str | None
-    type: str | None
-    figi: str | None
-    cik: str | None
-    round_lot: int | None
-    list_date: date | None
-    delisted: date | None
+    row: InstrumentRow
+    """What it says; its identity and dates are those of a span."""
     raw: Mapping[str, Any]
+
+    @property
+    def symbol(self) -> str:
+        """The ticker that the row is about."""
+        return self.row.symbol
 
     @property
     def identity(self) -> str | None:
         """The composite FIGI; else CIK and type; None where the vendor gives neither."""
-        return self.figi or (f"{self.cik}|{self.type}" if self.cik and self.type else None)
+        row = self.row
+        return row.figi or (f"{row.cik}|{row.type}" if row.cik and row.type else None)
+
+    @property
+    def group(self) -> str:
+        """The identity; without one a row is an instrument of its own."""
+        return self.identity or f"row {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,10 @@ def _listing(row: Mapping[str, Any], number: int, symbol: str = "") -> _Listing:
     last = optional(
         _text(row, "delisted_utc")[:_DATE_DIGITS], lambda t: fields.day(t, "delisted_utc")
     )
-    return _Listing(
-        number=number,
+    listed = InstrumentRow(
+        instrument_id="",
         symbol=fields.symbol(symbol or _text(row, "ticker")),
+        valid_from=LONG_AGO,
         name=_text(row, "name") or None,
         exchange=_text(row, "primary_exchange") or None,
         type=_text(row, "type") or None,
@@ -132,9 +138,10 @@ def _listing(row: Mapping[str, Any], number: int, symbol: str = "") -> _Listing:
         cik=_text(row, "cik").zfill(10) if _text(row, "cik") else None,
         round_lot=lot if isinstance(lot, int) and lot > 0 else None,
         list_date=optional(_text(row, "list_date"), lambda t: fields.day(t, "list_date")),
-        delisted=last + timedelta(days=1) if last else None,
-        raw=row,
+        delisted_date=last + timedelta(days=1) if last else None,
+        raw="",
     )
+    return _Listing(number, listed, row)
 
 
 def _changes(queries: Sequence[Query]) -> tuple[dict[str, _Changes], list[Bad]]:
@@ -184,15 +191,14 @@ def _with_details(
     used: set[str] = set()
     for query, listing in listings:
         more = by_symbol.get(listing.symbol) if query == TICKERS else None
-        if query != DETAILS and more and more.figi in {None, listing.figi}:
+        if query != DETAILS and more and more.row.figi in {None, listing.row.figi}:
             used.add(listing.symbol)
-            result.append(
-                replace(
-                    listing,
-                    list_date=listing.list_date or more.list_date,
-                    round_lot=listing.round_lot or more.round_lot,
-                )
+            row = replace(
+                listing.row,
+                list_date=listing.row.list_date or more.row.list_date,
+                round_lot=listing.row.round_lot or more.row.round_lot,
             )
+            result.append(replace(listing, row=row))
         elif query != DETAILS:
             result.append(listing)
     result += [listing for listing in details if listing.symbol not in used]
@@ -201,11 +207,10 @@ def _with_details(
 
 
 def _groups(listings: Sequence[_Listing]) -> list[list[_Listing]]:
-    """Return the rows of each instrument; a row without an identity stands alone."""
+    """Return the rows of each instrument; a row without an identity is an instrument of its own."""
     groups: dict[str, list[_Listing]] = {}
     for listing in listings:
-        key = listing.identity or f"row {listing.number}"
-        groups.setdefault(key, []).append(listing)
+        groups.setdefault(listing.group, []).append(listing)
     return list(groups.values())
 
 
@@ -215,7 +220,7 @@ def _from_events(group: Sequence[_Listing], changes: Sequence[tuple[date, str]])
     ends = [day for day, _ in changes[1:]]
     return [
         _Span(now, symbol, start, end, "event")
-        for (start, symbol), end in zip(changes, [*ends, now.delisted], strict=True)
+        for (start, symbol), end in zip(changes, [*ends, now.row.delisted_date], strict=True)
         if end is None or start < end
     ]
 
@@ -224,12 +229,12 @@ def _from_lists(group: Sequence[_Listing]) -> list[_Span]:
     """Return a span for each row: tickers of one instrument follow each other as they ended."""
     spans: list[_Span] = []
     before: date | None = None
-    for listing in sorted(group, key=lambda o: (o.delisted or date.max, o.number)):
-        start, basis = listing.list_date, "list_date"
+    for listing in sorted(group, key=lambda o: (o.row.delisted_date or date.max, o.number)):
+        start, basis = listing.row.list_date, "list_date"
         if before is not None and (start is None or start < before):
             start, basis = before, "holder_before"
-        spans.append(_Span(listing, listing.symbol, start, listing.delisted, basis))
-        before = listing.delisted
+        spans.append(_Span(listing, listing.symbol, start, listing.row.delisted_date, basis))
+        before = listing.row.delisted_date
     return spans
 
 
@@ -254,42 +259,26 @@ def _with_start(span: _Span, ends: Sequence[date]) -> _Span:
 def _rows(spans: Sequence[_Span]) -> Iterator[Good | Bad]:
     firsts: dict[str, _Span] = {}
     for span in spans:
-        firsts.setdefault(span.listing.identity or f"row {span.listing.number}", span)
-    seen: set[tuple[str, str, date]] = set()
+        firsts.setdefault(span.listing.group, span)
+    found: set[tuple[str, str, date]] = set()
     for span in spans:
         listing, start = span.listing, span.start or LONG_AGO
-        first = firsts[listing.identity or f"row {listing.number}"]
-        born = listing.list_date or first.start or LONG_AGO
+        first = firsts[listing.group]
+        born = listing.row.list_date or first.start or LONG_AGO
         identity = listing.identity or f"massive:{first.symbol}@{born.isoformat()}"
         raw = canonical({"row": listing.raw, "valid_from_is": span.basis})
         key = identity, span.symbol, start
-        if (span.end is not None and span.end <= start) or key in seen:
-            rule = "duplicate" if key in seen else "valid_to"
+        if (span.end is not None and span.end <= start) or key in found:
+            rule = "duplicate" if key in found else "valid_to"
             yield Bad(listing.number, rule, raw, span.symbol)
             continue
-        seen.add(key)
-        yield Good(None, _row(span, identity, start, raw))
-
-
-def _row(span: _Span, identity: str, start: date, raw: str) -> InstrumentRow:
-    listing = span.listing
-    return InstrumentRow(
-        instrument_id=identity,
-        symbol=span.symbol,
-        valid_from=start,
-        valid_to=span.end,
-        name=listing.name,
-        exchange=listing.exchange,
-        type=listing.type,
-        figi=listing.figi,
-        cik=listing.cik,
-        round_lot=listing.round_lot,
-        list_date=listing.list_date,
-        delisted_date=listing.delisted,
-        raw=raw,
-    )
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
+        found.add(key)
+        row = replace(
+            listing.row,
+            instrument_id=identity,
+            symbol=span.symbol,
+            valid_from=start,
+            valid_to=span.end,
+            raw=raw,
+        )
+        yield Good(None, row)

@@ -1,13 +1,12 @@
-"""Lays two aligned sides beside each other: which keys differ, in which values, by how much."""
+"""Joins two aligned sides: which keys differ, in which values, and by how much."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from ingot.quality.reconcile.align import EXTRAS
 
 A: Final = "aligned.a"
 B: Final = "aligned.b"
@@ -21,26 +20,12 @@ PRICES: Final = ("open", "high", "low", "close")
 STATED: Final = ("adj_close", "dividend", "split")
 """Values that only some sources state; compared where both do."""
 _STATED_TICK: Final = Decimal("0.00005")
-EXTRAS: Final = (
-    "all_open",
-    "all_high",
-    "all_low",
-    "all_close",
-    "auction_low",
-    "auction_high",
-    "volume_regular",
-    "volume_outside",
-    "known_from",
-    "copies",
-    "variants",
-    "session",
-    "bars",
-)
+_BESIDE: Final = (*EXTRAS, "known_from", "copies", "variants", "session", "bars")
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far two values may lie apart and still be the same; the same from either side."""
+    """How far apart two values may be and still be the same, from either side."""
 
     price_pct: Decimal = Decimal("0.01")
     """Percent of the larger price."""
@@ -96,7 +81,7 @@ def joined(tolerance: Tolerance) -> str:
         "coalesce(a.start_ns, b.start_ns) AS start_ns",
         "a.symbol IS NOT NULL AS in_a",
         "b.symbol IS NOT NULL AS in_b",
-        *(f"{s}.{v} AS {v}_{s}" for v in (*values, *EXTRAS) for s in "ab"),
+        *(f"{s}.{v} AS {v}_{s}" for v in (*values, *_BESIDE) for s in "ab"),
         *(f"{both} AND {_differing(tolerance, n)} AS {n}_differs" for n in (*PRICES, *STATED)),
         f"{both} AND {tolerance.volume_differs('a.volume', 'b.volume')} AS volume_differs",
     ]
@@ -116,9 +101,9 @@ def _differing(tolerance: Tolerance, name: str) -> str:
     return f"({a} IS NOT NULL AND {b} IS NOT NULL AND {fine.price_differs(a, b)})"
 
 
-def suspects(names: Iterable[str] = ("price", "volume", *STATED)) -> str:
+def suspects() -> str:
     """Return the condition that a joined key needs a cause."""
-    differs = " OR ".join(f"{n}_differs" for n in names)
+    differs = " OR ".join(f"{n}_differs" for n in ("price", "volume", *STATED))
     return f"(NOT in_a OR NOT in_b OR {differs} OR copies_a > 1 OR copies_b > 1)"
 
 
