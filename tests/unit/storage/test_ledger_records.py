@@ -17,9 +17,9 @@ from ingot.storage.landing.records import (
     Expired,
     NumberedDone,
     done_of,
-    done_text,
     from_text,
     path_of,
+    to_line,
     to_text,
 )
 
@@ -183,7 +183,7 @@ def test_a_unit_whose_name_climbs_out_of_the_store_is_refused() -> None:
     scope = Scope("..", "d", date(2025, 6, 2), date(2025, 6, 3))
     unit = Unit("silver.minute_bars", scope, "00")
     done = Done(unit, Outcome.DONE, "r", DONE.started, DONE.ended, None)
-    with pytest.raises(LookAtDataError, match=r"'\.\.' is no name"):
+    with pytest.raises(LookAtDataError, match=r"'\.\.' is not a name"):
         path_of(NumberedDone(1, done))
 
 
@@ -219,4 +219,4 @@ def test_any_done_record_comes_back_exactly(done: Done, number: int) -> None:
     record = NumberedDone(number, done)
     text = to_text(record)
     assert from_text(path_of(record), text.encode().decode()) == record
-    assert done_of(done_text(done)) == done
+    assert done_of(to_line(done)) == done

@@ -69,7 +69,7 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
                 "another lake."
             )
         if before != facts:
-            _write(parts, facts)
+            _add(parts, facts)
 
 
 def _listed(options: tuple[tuple[str, str], ...]) -> str:
@@ -81,7 +81,7 @@ def record_missing(parts: Parts) -> None:
     known = _recorded(parts)
     for source, name in parts.ledger.datasets():
         if (source, name) not in known and (found := _installed(source, name)) is not None:
-            _write(parts, facts_of(source, source, found))
+            _add(parts, facts_of(source, source, found))
 
 
 def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
@@ -104,11 +104,8 @@ def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
     return parts.ledger.state.read(queries.dataset_facts)
 
 
-def _write(parts: Parts, facts: DatasetFacts) -> None:
-    while True:  # another process may take the number
-        number = parts.ledger.store.last_dataset(facts.source, facts.name) + 1
-        if parts.ledger.make(NumberedDataset(number, facts)):
-            return
+def _add(parts: Parts, facts: DatasetFacts) -> None:
+    parts.ledger.add(lambda number: NumberedDataset(number, facts))
 
 
 def _of_facts(facts: DatasetFacts | None) -> Dataset | None:

@@ -73,12 +73,6 @@ def void(
     return tuple(done_of(text) for text in missed.values())
 
 
-def checked_head(db: sqlite3.Connection, table: str) -> str | None:
-    """Return the pointer at which the table was looked at last."""
-    row = db.execute("SELECT pointer FROM heads WHERE table_name = ?", (table,)).fetchone()
-    return None if row is None else str(row[0])
-
-
 def _judge(
     entries: Iterable[_Entry], lasting: Collection[int], repaired: Collection[tuple[str, int]]
 ) -> Iterator[tuple[_Entry, bool]]:

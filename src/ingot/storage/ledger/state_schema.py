@@ -16,10 +16,8 @@ from ingot.storage.landing.records import (
     NumberedDataset,
     NumberedDone,
     Voided,
-    done_text,
-    facts_text,
     path_of,
-    result_text,
+    to_line,
 )
 
 if TYPE_CHECKING:
@@ -191,7 +189,7 @@ def _rows_of(
             return "expired", [(record.table, s, record.number) for s in record.snapshot_ids]
         case Checked():
             return "checks", [
-                (record.run, record.number, nth, to_us(result.started), result_text(result))
+                (record.run, record.number, nth, to_us(result.started), to_line(result))
                 for nth, result in enumerate(record.results)
             ]
         case ClockAccepted():
@@ -199,7 +197,7 @@ def _rows_of(
             return "clocks", [(record.number, *moments)]
         case NumberedDataset():
             facts = record.facts
-            return "datasets", [(facts.source, facts.name, record.number, facts_text(facts))]
+            return "datasets", [(facts.source, facts.name, record.number, to_line(facts))]
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:
@@ -246,7 +244,7 @@ def _enter_done(connection: sqlite3.Connection, record: NumberedDone) -> bool:
         to_us(done.started),
         done.reason.encode("utf-8", "replace").decode(),
         0,
-        done_text(done),
+        to_line(done),
     )
     _insert(connection, "reads", [(*identity, i) for i in done.landing_ids])
     return _insert(connection, "units", [row])
