@@ -104,7 +104,7 @@ def _decoder(kind: Any) -> _Decoder | None:  # noqa: ANN401  (a type, or what ty
     if type(None) in get_args(kind):
         return None if inner is None else partial(_if_any, inner)
     if is_dataclass(kind):
-        return partial(from_body, kind)
+        return partial(from_body, cast("Any", kind))
     if kind in {date, datetime}:
         return cast("_Decoder", kind.fromisoformat)
     return kind if isinstance(kind, type) and issubclass(kind, Enum) else None
