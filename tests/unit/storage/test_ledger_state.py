@@ -65,7 +65,7 @@ def land(ledger: Ledger, data: bytes = b"abc") -> Landing | None:
         temporary,
         sha256=sha256(data).hexdigest(),
         size_bytes=len(data),
-        first_seen=SEEN,
+        at=SEEN,
         publication=Publication("r", SEEN),
     )
 

@@ -46,7 +46,7 @@ class Lake(Ledger):
             temporary,
             sha256=sha256(data).hexdigest(),
             size_bytes=len(data),
-            first_seen=seen,
+            at=seen,
             publication=Publication("massive-flat-11", new_york(day + timedelta(days=1), 11)),
         )
 

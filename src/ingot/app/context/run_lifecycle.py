@@ -67,7 +67,7 @@ def begin(parts: Parts) -> None:
     for table in all_tables():
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
-            # What is damaged says nothing of rollbacks; the first use of it raises.
+            # A damaged table shows no rollback; its first use raises.
             with suppress(DamagedFileError):
                 parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
 

@@ -134,7 +134,7 @@ def load_again(
 
     Args:
         parts: The lake.
-        dones: What was recorded of them, of one table; the vendor is not asked for anything.
+        dones: What was recorded of them, of one table; nothing is requested from the vendor.
         progress: Receives events.
     """
     by_dataset: dict[tuple[str, str], list[Done]] = {}
@@ -416,7 +416,7 @@ def missing(
             date=day,
             result=Result.MISSING,
             error=NotPublishedError(
-                f"not at {source.location}, though the vendor's rule says it is out since "
+                f"not at {source.location}, though by the vendor's rule it is out since "
                 f"{source.published_at(day):%Y-%m-%d %H:%M} UTC; run the command again later"
             ),
         )

@@ -46,7 +46,7 @@ class Listed:
 def new_or_changed(
     parts: Parts, source: FileSource, remotes: Sequence[RemoteObject]
 ) -> tuple[RemoteObject, ...]:
-    """Return the objects that this lake has not seen as they are listed now."""
+    """Return the objects that are new to this lake, or listed in another state than before."""
     changed, _ = parts.ledger.unchanged(source.name, source.location, remotes)
     return changed
 
@@ -107,7 +107,7 @@ def land_one(
         temporary,
         sha256=fetched.sha256,
         size_bytes=fetched.size_bytes,
-        first_seen=parts.clock.now(),
+        at=parts.clock.now(),
         publication=publication,
         stated=parts.clock.stated,
     )

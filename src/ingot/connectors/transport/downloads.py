@@ -55,7 +55,7 @@ class ByteBudget:
 
 
 class _StoppedError(BaseException):
-    """Nobody waits for the bytes any more; no retry may swallow it."""
+    """The bytes are not wanted any more; no retry may swallow this."""
 
 
 def fetch_all(
@@ -78,7 +78,7 @@ def fetch_all(
         destination: Where each one's bytes go; called once for each, in any thread.
         workers: At most so many at once.
         bytes_in_flight: At most so many bytes at once, by the listed sizes.
-        advance: Told of bytes as they arrive, from any thread; negative when given up.
+        advance: Called with the bytes that arrive, from any thread; negative when given up.
     """
     pool = _Pool(source, remotes, destination, ByteBudget(bytes_in_flight), advance)
     threads = [
@@ -116,12 +116,12 @@ class _Pool:
         self._taking = Lock()
         self._destination = destination
         self._budget = budget
-        self._told = advance
+        self._report = advance
         self.stopped = Event()
         self.arrivals: SimpleQueue[Arrival | BaseException] = SimpleQueue()
 
     def work(self) -> None:
-        """Fetch until nothing waits or nobody wants it."""
+        """Fetch until nothing waits or the pool is stopped."""
         try:
             while (remote := self._take()) is not None:
                 with self._budget.hold(remote.size_bytes):
@@ -145,7 +145,7 @@ class _Pool:
 
     def _advance(self, count: int) -> None:
         self._stop_if_unwanted()
-        self._told(count)
+        self._report(count)
 
     def _stop_if_unwanted(self) -> None:
         if self.stopped.is_set():

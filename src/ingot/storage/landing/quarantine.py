@@ -131,7 +131,7 @@ def read_rows(
 def read_keys(files: Iterable[tuple[str, bytes]]) -> pa.Table:
     """Return landing_id, file_date, symbol, bar_start_ns of the rows, each combination once.
 
-    A part of the key that could not be read is null. A blank line is no row and has none.
+    A part of the key that could not be read is null. A blank line is not a row and has no key.
     """
     tables = [_read(*file) for file in files]
     if not tables:

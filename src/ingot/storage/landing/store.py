@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """An object that versions name and that is not what its name says."""
+    """An object that versions name and whose bytes do not have the hash in its name."""
 
     sha256: str
     path: Path

@@ -123,7 +123,7 @@ class Ledger(LedgerQueries):
         *,
         sha256: str,
         size_bytes: int,
-        first_seen: datetime,
+        at: datetime,
         publication: Publication,
         stated: bool = False,
     ) -> Landing | None:
@@ -134,7 +134,7 @@ class Ledger(LedgerQueries):
             temporary: The fetched bytes, on the store's file system; gone afterwards.
             sha256: Of the bytes.
             size_bytes: Of the bytes.
-            first_seen: When they were fetched.
+            at: When they were fetched.
             publication: When the file was due.
             stated: True when a person set the clock.
 
@@ -145,7 +145,7 @@ class Ledger(LedgerQueries):
             LookAtDataError: The key cannot be a path; or the bytes are not of `size_bytes`.
             ClockSkewError: See `moment`.
         """
-        first_seen = self.moment(first_seen, stated=stated)
+        moment = self.moment(at, stated=stated)
         new = Landing(
             source=remote.source,
             dataset=remote.dataset,
@@ -156,8 +156,8 @@ class Ledger(LedgerQueries):
             size_bytes=size_bytes,
             etag=remote.etag,
             last_modified=remote.last_modified,
-            first_seen=first_seen,
-            known_from=first_seen,
+            first_seen=moment,
+            known_from=moment,
             known_basis=KnownBasis.OBSERVED,
             rule=publication.rule,
         )

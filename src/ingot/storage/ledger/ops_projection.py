@@ -50,7 +50,7 @@ def _following(first: date) -> date:
 
 def _landings(ledger: Ledger, first: date, following: date) -> pa.Table:
     found = ledger.state.read(
-        lambda db: list(queries.states_first_seen(db, _us(first), _us(following)))
+        lambda db: list(queries.landed_between(db, _us(first), _us(following)))
     )
     return _arrow(ops.LANDINGS, (_landing_row(*row) for row in found))
 

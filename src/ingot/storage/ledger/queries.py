@@ -351,7 +351,7 @@ def states_of_key(
     return tuple(_state(row) for row in found)
 
 
-def states_first_seen(
+def landed_between(
     connection: sqlite3.Connection, start_us: int, end_us: int
 ) -> Iterator[tuple[LandingState, int, int, str]]:
     """Yield versions first seen in `[start_us, end_us)` with rows, rows refused and reason."""
@@ -376,22 +376,18 @@ def _state(row: Sequence[Any]) -> LandingState:
 
 
 def _landing(row: Sequence[Any]) -> Landing:
-    source, dataset, file_date, key, ordinal, sha256, size_bytes, etag, *rest = row
-    last_modified_us, first_seen_us, known_from_us, known_basis, rule = rest
+    """Return a version of its columns, which are the fields in their order."""
+    source, dataset, file_date, *key_to_etag, modified_us, landed_us, known_us, basis, rule = row
     return Landing(
-        source=source,
-        dataset=dataset,
-        file_date=date.fromisoformat(file_date),
-        key=key,
-        ordinal=ordinal,
-        sha256=sha256,
-        size_bytes=size_bytes,
-        etag=etag,
-        last_modified=None if last_modified_us is None else from_us(last_modified_us),
-        first_seen=from_us(first_seen_us),
-        known_from=from_us(known_from_us),
-        known_basis=KnownBasis(known_basis),
-        rule=rule,
+        source,
+        dataset,
+        date.fromisoformat(file_date),
+        *key_to_etag,
+        None if modified_us is None else from_us(modified_us),
+        from_us(landed_us),
+        from_us(known_us),
+        KnownBasis(basis),
+        rule,
     )
 
 

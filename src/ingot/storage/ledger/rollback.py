@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One done record, by what is needed to judge it."""
+    """One done record, as far as it decides whether the record is void."""
 
     name: str
     number: int
@@ -48,9 +48,9 @@ def void(
     lasting = set(ancestors())
     lasting |= state.read(lambda db: _expired(db, table))
     repaired = state.read(lambda db: _voided(db, table))
-    judged = list(_judge(entries, lasting, repaired))
-    changed = [(entry, is_void) for entry, is_void in judged if entry.is_void != is_void]
-    redone = {entry.scope: entry.number for entry, is_void in judged if not is_void}
+    checked = list(_checked(entries, lasting, repaired))
+    changed = [(entry, is_void) for entry, is_void in checked if entry.is_void != is_void]
+    redone = {entry.scope: entry.number for entry, is_void in checked if not is_void}
 
     def mark(db: sqlite3.Connection) -> None:
         for entry, is_void in changed:
@@ -73,13 +73,13 @@ def void(
     return tuple(done_of(text) for text in missed.values())
 
 
-def _judge(
+def _checked(
     entries: Iterable[_Entry], lasting: Collection[int], repaired: Collection[tuple[str, int]]
 ) -> Iterator[tuple[_Entry, bool]]:
     """Yield each record with whether it is void, scope by scope in order.
 
-    A record that committed nothing found its scope as the record before left it, so it stands
-    and falls with that one.
+    A record that committed nothing found its scope as the record before left it, so it is
+    void where that one is.
     """
     for _, records in groupby(entries, key=lambda entry: entry.scope):
         is_void = False

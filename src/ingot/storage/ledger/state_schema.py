@@ -40,9 +40,9 @@ OF_RECORDS: Final = (
     "clocks",
     "datasets",
 )
-"""Tables that say exactly what the landing store says."""
+"""Tables with exactly the values of the landing store's records."""
 QUARANTINE_REACH: Final = timedelta(days=4)
-"""A refused row's file date lies at most this far outside its unit's trade dates (an overnight
+"""A refused row's file date is at most this far outside its unit's trade dates (an overnight
 session begins on an evening before, with a long weekend between)."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US: Final = timedelta(microseconds=1)
@@ -148,7 +148,7 @@ def stamp(connection: sqlite3.Connection) -> str:
 
 
 def change_stamp(connection: sqlite3.Connection) -> None:
-    """Say that the tables hold something else now."""
+    """Give the tables' state a new name."""
     connection.execute("UPDATE changes SET stamp = ?", (uuid4().hex,))
 
 
