@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from ingot.connectors.transport.http import error_rules, response_bundle, urllib_transport
+from ingot.connectors.transport.http import error_rules, response_bundle
 from ingot.connectors.transport.http.client import RestClient, RestOptions, read_json
 from ingot.connectors.transport.http.error_rules import Fault, fault_of
 from ingot.connectors.transport.http.pagination import rows_of
 from ingot.connectors.transport.http.rate_limit import Gate, Quota
 from ingot.connectors.transport.http.redaction import Redactor
+from ingot.connectors.transport.http.reply import retry_after_s
 from ingot.connectors.transport.http.response_bundle import Query
 from ingot.errors import (
     ConfigError,
@@ -90,7 +91,7 @@ def test_a_day_s_quota_is_an_error_and_says_how_long() -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert urllib_transport.retry_after_s(header, NOW) == seconds
+    assert retry_after_s(header, NOW) == seconds
 
 
 SECRET = "sk_Abc123+/=x"  # noqa: S105 (made up)

@@ -123,7 +123,7 @@ def test_a_deleted_cache_is_built_anew(lake: Path) -> None:
 def test_only_what_the_store_does_not_hold_is_lost_with_the_cache(lake: Path) -> None:
     (lake / "state.db").unlink()
     with Ledger(lake) as ledger:
-        assert ledger.unchanged("massive", "here", [REMOTE]) == ((REMOTE,), ())
+        assert ledger.new_or_changed("massive", "here", [REMOTE]) == (REMOTE,)
 
 
 def garbage(path: Path) -> None:

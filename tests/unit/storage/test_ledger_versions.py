@@ -127,27 +127,26 @@ def test_a_key_that_climbs_out_lands_nothing_at_all(lake: Lake) -> None:
     assert not (lake.store.root / "objects").exists()
 
 
-def test_a_listing_is_split_by_what_was_remembered_of_it(lake: Lake) -> None:
+def test_what_is_new_or_changed_in_a_listing_is_what_was_not_remembered(lake: Lake) -> None:
     lake.remember_listing("massive", HERE, [remote(DAY), remote(NEXT)])
     listed = [remote(DAY), remote(NEXT, etag="e2"), remote(date(2025, 6, 4))]
-    changed, unchanged = lake.unchanged("massive", HERE, listed)
+    changed = lake.new_or_changed("massive", HERE, listed)
     assert [r.file_date.day for r in changed] == [3, 4]
-    assert unchanged == (remote(DAY),)
 
 
-def test_a_listing_of_one_place_says_nothing_of_another(lake: Lake) -> None:
+def test_a_listing_of_one_place_is_not_that_of_another(lake: Lake) -> None:
     lake.remember_listing("massive", HERE, [remote()])
-    assert lake.unchanged("massive", "s3://bucket", [remote()]) == ((remote(),), ())
-    assert lake.unchanged("other", HERE, [remote()]) == ((remote(),), ())
+    assert lake.new_or_changed("massive", "s3://bucket", [remote()]) == (remote(),)
+    assert lake.new_or_changed("other", HERE, [remote()]) == (remote(),)
 
 
-def test_an_object_remembered_twice_is_remembered_as_last_seen(lake: Lake) -> None:
-    lake.remember_listing("massive", HERE, [remote(etag="old")])
-    lake.remember_listing("massive", HERE, [remote(etag="new")])
-    assert lake.unchanged("massive", HERE, [remote(etag="old")])[1] == ()
-    assert lake.unchanged("massive", HERE, [remote(etag="new")])[0] == ()
-    lake.forget_listing("massive", [remote().key])
-    assert lake.unchanged("massive", HERE, [remote(etag="new")])[1] == ()
+def test_an_object_remembered_twice_is_remembered_as_listed_last(lake: Lake) -> None:
+    old, new = remote(etag="old"), remote(etag="new")
+    lake.remember_listing("massive", HERE, [old])
+    lake.remember_listing("massive", HERE, [new])
+    assert lake.new_or_changed("massive", HERE, [old, new]) == (old,)
+    lake.forget_listing("massive", [new.key])
+    assert lake.new_or_changed("massive", HERE, [new]) == (new,)
 
 
 def test_states_are_those_of_the_dates_asked_for_in_order(lake: Lake) -> None:
@@ -282,7 +281,7 @@ def test_a_damaged_object_comes_back_with_the_next_ingest(lake: Lake) -> None:
     lake.remember_listing("massive", HERE, [remote()])
     lake.object_path(landing.sha256).write_bytes(b"xx")
     assert [damage.sha256 for damage in heal.mend_objects(lake)] == [landing.sha256]
-    assert lake.unchanged("massive", HERE, [remote()])[0] == (remote(),)
+    assert lake.new_or_changed("massive", HERE, [remote()]) == (remote(),)
     assert lake.fetch(b"v1", at(4)) is None
     assert lake.object_path(landing.sha256).read_bytes() == b"v1"
     assert heal.mend_objects(lake) == ()

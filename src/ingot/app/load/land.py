@@ -47,8 +47,7 @@ def new_or_changed(
     parts: Parts, source: FileSource, remotes: Sequence[RemoteObject]
 ) -> tuple[RemoteObject, ...]:
     """Return the objects that are new to this lake, or listed in another state than before."""
-    changed, _ = parts.ledger.unchanged(source.name, source.location, remotes)
-    return changed
+    return parts.ledger.new_or_changed(source.name, source.location, remotes)
 
 
 def land_new(

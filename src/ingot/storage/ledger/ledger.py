@@ -64,30 +64,32 @@ class Ledger(LedgerQueries):
         self.state.close()
         self.store.close()
 
-    def unchanged(
+    def new_or_changed(
         self, source: str, location: str, remotes: Iterable[RemoteObject]
-    ) -> tuple[tuple[RemoteObject, ...], tuple[RemoteObject, ...]]:
-        """Return (new or changed, unchanged) objects of a listing, by state.db alone.
+    ) -> tuple[RemoteObject, ...]:
+        """Return the objects of a listing that are not as they were remembered, by state.db alone.
 
         An object without an etag (a query, whose result is not known yet) counts as changed.
         """
-        remembered = self.state.read(lambda db: queries.listing(db, source, location))
-        changed: list[RemoteObject] = []
-        same: list[RemoteObject] = []
-        for remote in remotes:
-            before = remembered.get((remote.dataset, remote.key))
-            is_same = bool(remote.etag) and before == queries.listed_as(remote)
-            (same if is_same else changed).append(remote)
-        return tuple(changed), tuple(same)
+        query = "SELECT * FROM listing WHERE source = ? AND location = ?"
+        remembered = set(self._rows(query, source, location))
+        return tuple(
+            remote
+            for remote in remotes
+            if not remote.etag or _listing_row(source, location, remote) not in remembered
+        )
 
     def remember_listing(self, source: str, location: str, remotes: Sequence[RemoteObject]) -> None:
         """Remember that these objects, as listed, have landed or hold nothing new."""
         if remotes:
-            self.state.write(lambda db: queries.remember(db, source, location, remotes))
+            rows = [_listing_row(source, location, remote) for remote in remotes]
+            query = "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?, ?, ?, ?)"
+            self.state.write(lambda db: db.executemany(query, rows))
 
     def forget_listing(self, source: str, keys: Sequence[str]) -> None:
         """Have these keys fetched again at the next ingest, however they are listed."""
-        self.state.write(lambda db: queries.forget(db, source, keys))
+        query = "DELETE FROM listing WHERE source = ? AND key = ?"
+        self.state.write(lambda db: db.executemany(query, [(source, key) for key in keys]))
 
     def temporary(self, name: str) -> Path:
         """Return a fresh path for a download, on the store's file system."""
@@ -308,6 +310,13 @@ class Ledger(LedgerQueries):
             self.state.take(record if made else self.store.read(path))
             self._boundary(f"{kind}.taken")
         return made
+
+
+def _listing_row(source: str, location: str, remote: RemoteObject) -> tuple[object, ...]:
+    modified = remote.last_modified
+    modified_us = None if modified is None else state_schema.to_us(modified)
+    about = remote.dataset, remote.key, remote.etag, remote.size_bytes
+    return (source, location, *about, modified_us)
 
 
 def _placed(

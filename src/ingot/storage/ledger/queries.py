@@ -14,7 +14,6 @@ from ingot.model.landing import (
     Landing,
     LandingState,
     Outcome,
-    RemoteObject,
 )
 from ingot.storage.fs.os_errors import bordered
 from ingot.storage.landing.records import NumberedDone, done_of, facts_of, result_of
@@ -298,41 +297,6 @@ def _not_one(text: str, found: Sequence[str], ids: Sequence[str]) -> str:
     return f"There is no landing {text!r}. {hint}"
 
 
-def listing(
-    connection: sqlite3.Connection, source: str, location: str
-) -> dict[tuple[str, str], tuple[str, int, int | None]]:
-    """Return (dataset, key) -> (etag, size, last modified in us) of a location's last listing."""
-    found = connection.execute(
-        "SELECT dataset, key, etag, size_bytes, last_modified_us FROM listing "
-        "WHERE source = ? AND location = ?",
-        (source, location),
-    )
-    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in found}
-
-
-def listed_as(remote: RemoteObject) -> tuple[str, int, int | None]:
-    """Return an object as `listing` returns it."""
-    modified = remote.last_modified
-    return remote.etag, remote.size_bytes, None if modified is None else to_us(modified)
-
-
-def remember(
-    connection: sqlite3.Connection, source: str, location: str, remotes: Iterable[RemoteObject]
-) -> None:
-    """Remember these objects as landed the way they are listed."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(source, location, r.dataset, r.key, *listed_as(r)) for r in remotes],
-    )
-
-
-def forget(connection: sqlite3.Connection, source: str, keys: Iterable[str]) -> None:
-    """Forget how these keys were listed, wherever."""
-    connection.executemany(
-        "DELETE FROM listing WHERE source = ? AND key = ?", [(source, key) for key in keys]
-    )
-
-
 def dataset_facts(connection: sqlite3.Connection) -> dict[tuple[str, str], DatasetFacts]:
     """Return the last recorded facts of each (source, dataset)."""
     found = connection.execute(
@@ -377,12 +341,17 @@ def _state(row: Sequence[Any]) -> LandingState:
 
 def _landing(row: Sequence[Any]) -> Landing:
     """Return a version of its columns, which are the fields in their order."""
-    source, dataset, file_date, *key_to_etag, modified_us, landed_us, known_us, basis, rule = row
+    source, dataset, file_date, key, ordinal, sha256, size_bytes, etag, *rest = row
+    modified_us, landed_us, known_us, basis, rule = rest
     return Landing(
         source,
         dataset,
         date.fromisoformat(file_date),
-        *key_to_etag,
+        key,
+        ordinal,
+        sha256,
+        size_bytes,
+        etag,
         None if modified_us is None else from_us(modified_us),
         from_us(landed_us),
         from_us(known_us),

@@ -13,10 +13,11 @@ from weakref import finalize
 
 from ingot.connectors.transport.backoff import Backoff
 from ingot.connectors.transport.clear_text import require_private
-from ingot.connectors.transport.http import error_rules, urllib_transport
+from ingot.connectors.transport.http import error_rules
 from ingot.connectors.transport.http.error_rules import Fault
 from ingot.connectors.transport.http.rate_limit import Gate
 from ingot.connectors.transport.http.redaction import Redactor
+from ingot.connectors.transport.http.reply import NoReplyError, origin, retry_after_s
 from ingot.errors import ConfigError, CorruptFileError, SourceUnavailableError
 from ingot.model.time import SystemClock
 
@@ -66,8 +67,8 @@ class RestClient:
         parts = urlsplit(options.base_url)
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.username:
             raise ConfigError(
-                f"{options.redactor.text(options.base_url)!r} is not an address of a vendor. It should be "
-                "like https://api.example.com, without a user name or a key."
+                f"{options.redactor.text(options.base_url)!r} is not an address of a vendor. "
+                "It should be like https://api.example.com, without a user name or a key."
             )
         require_private(options.base_url, allow_http=options.allow_http)
         self._options = options
@@ -115,7 +116,7 @@ class RestClient:
             SourceUnavailableError: It leads to another host. And as `get` does.
         """
         parts = urlsplit(next_url)
-        ours = urllib_transport.origin(next_url) == urllib_transport.origin(self._base)
+        ours = origin(next_url) == origin(self._base)
         if not ours and (parts.hostname or "").lower() not in self._options.aliases:
             raise SourceUnavailableError(
                 f"The next page of {self._base} is on another host, {parts.hostname or 'none'}. "
@@ -174,10 +175,10 @@ class RestClient:
         options = self._options
         try:
             reply = self._exchange.get(url, within_s=within_s)
-        except urllib_transport.NoReplyError as exc:
+        except NoReplyError as exc:
             words = options.redactor.text(str(exc))
             return _Refusal(Fault.FAILED, words, is_unreachable=exc.is_unreachable)
-        retry_s = urllib_transport.retry_after_s(reply.retry_after, options.clock.now())
+        retry_s = retry_after_s(reply.retry_after, options.clock.now())
         body, is_json = _json(reply.body)
         fault = error_rules.fault_of(reply.status, body)
         if fault is None:

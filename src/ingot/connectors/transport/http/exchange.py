@@ -17,7 +17,7 @@ import httpx
 
 from ingot.connectors.transport.clear_text import is_this_machine
 from ingot.connectors.transport.http.deadline import BoundedBackend, deadline, is_over
-from ingot.connectors.transport.http.urllib_transport import NoReplyError, Reply, origin
+from ingot.connectors.transport.http.reply import NoReplyError, Reply, origin
 from ingot.errors import ConfigError, CorruptFileError
 
 if TYPE_CHECKING:
