@@ -191,7 +191,7 @@ class RestClient:
     def _error(self, refusal: _Refusal, doing: str) -> Exception:
         if refusal.torn:
             return CorruptFileError(
-                f"The response to {doing} is not JSON, or ends too early, after every retry "
+                f"The response to {doing} is not JSON, or ends too early "
                 f"({refusal.words}). Nothing was kept; run the command again later."
             )
         return error_rules.explain(

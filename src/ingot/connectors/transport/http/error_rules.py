@@ -161,33 +161,25 @@ def explain(
     fault: Fault, doing: str, words: str, *, key_setting: str, retry_after_s: float | None
 ) -> IngotError:
     """Return the error to raise for a fault with the message `words`, met while `doing`."""
+    kind, text = _ERRORS[fault]
     why = f" ({words})" if words else ""
-    if fault is Fault.BURST or fault is Fault.DAY:
-        return _limited(fault, doing, why, retry_after_s)
-    if fault is Fault.FAILED:
-        return SourceUnavailableError(
-            f"{doing} failed after every retry{why}. Check the address and the network, and run "
-            "the command again.",
-            retry_after_s=retry_after_s,
-        )
-    kind, advice = _FINAL[fault]
-    return kind(f"{doing} {advice.format(why=why, key=key_setting)}")
-
-
-def _limited(fault: Fault, doing: str, why: str, retry_after_s: float | None) -> IngotError:
+    message = f"{doing} {text.format(why=why, key=key_setting)}"
     if fault is Fault.DAY:
-        return RateLimitedError(
-            f"{doing} was refused: the day's calls are spent{why}. Run the command again "
-            "tomorrow; what is landed stays.",
-            retry_after_s=retry_after_s or _DAY_S,
-        )
-    return RateLimitedError(
-        f"{doing} was limited after every retry{why}. Run the command again later.",
-        retry_after_s=retry_after_s,
-    )
+        retry_after_s = retry_after_s or _DAY_S
+    if issubclass(kind, RateLimitedError | SourceUnavailableError):
+        return kind(message, retry_after_s=retry_after_s)
+    return kind(message)
 
 
-_FINAL: Final[dict[Fault, tuple[type[IngotError], str]]] = {
+_ERRORS: Final[dict[Fault, tuple[type[IngotError], str]]] = {
+    Fault.BURST: (
+        RateLimitedError,
+        "was limited by the vendor{why}. Run the command again later.",
+    ),
+    Fault.DAY: (
+        RateLimitedError,
+        "was refused: the day's calls are spent{why}. Run the command again tomorrow.",
+    ),
     Fault.ENTITLEMENT: (
         EntitlementError,
         "was refused{why}. The plan behind {key} does not cover it.",
@@ -203,5 +195,9 @@ _FINAL: Final[dict[Fault, tuple[type[IngotError], str]]] = {
     Fault.BAD_REQUEST: (
         QueryError,
         "was refused as a wrong request{why}. Check its symbols and dates.",
+    ),
+    Fault.FAILED: (
+        SourceUnavailableError,
+        "failed{why}. Check the address and the network, and run the command again.",
     ),
 }

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MINUTE_S: Final = 60.0
-DAY_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
