@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ingot.errors import ConfigError, QueryError
 from ingot.model.dataset import DatasetFacts
 from ingot.storage.landing.records import NumberedDataset
-from ingot.storage.ledger import queries
 from ingot.tables.dataset import Dataset
 from ingot.tables.registry import table
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (source, dataset) that landed and whose tables this Ingot has, in order."""
-    facts = _recorded(parts)
+    facts = parts.ledger.dataset_facts()
     for source, name in parts.ledger.datasets():
         found = _of_facts(facts.get((source, name))) or _installed(source, name)
         if found is not None:
@@ -42,13 +41,13 @@ def reference_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
 
 def dataset_of(parts: Parts, source: str, name: str) -> Dataset | None:
     """Return a dataset; None where neither the lake nor a connector knows its tables."""
-    facts = _recorded(parts)
+    facts = parts.ledger.dataset_facts()
     return _of_facts(facts.get((source, name))) or _installed(source, name)
 
 
 def connector_of(parts: Parts, source: str, name: str) -> str:
     """Return the name of the connector that parses a dataset's objects."""
-    facts = _recorded(parts).get((source, name))
+    facts = parts.ledger.dataset_facts().get((source, name))
     return facts.connector if facts else source
 
 
@@ -59,7 +58,7 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
         ConfigError: Other options than the recorded ones were chosen. What landed would be parsed
             by them when it is loaded again, and history would change.
     """
-    known = _recorded(parts)
+    known = parts.ledger.dataset_facts()
     for dataset in datasets:
         facts, before = facts_of(source, connector, dataset), known.get((source, dataset.name))
         if before is not None and before.options != facts.options:
@@ -78,7 +77,7 @@ def _listed(options: tuple[tuple[str, str], ...]) -> str:
 
 def record_missing(parts: Parts) -> None:
     """Record what landed before datasets were recorded, as the installed connectors know it."""
-    known = _recorded(parts)
+    known = parts.ledger.dataset_facts()
     for source, name in parts.ledger.datasets():
         if (source, name) not in known and (found := _installed(source, name)) is not None:
             _add(parts, facts_of(source, source, found))
@@ -98,10 +97,6 @@ def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
         due_hours=dataset.due_hours,
         options=dataset.options,
     )
-
-
-def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
-    return parts.ledger.state.read(queries.dataset_facts)
 
 
 def _add(parts: Parts, facts: DatasetFacts) -> None:

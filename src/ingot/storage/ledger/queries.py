@@ -283,6 +283,46 @@ class LedgerQueries:
             spans.setdefault(landing_id, []).append(span)
         return spans
 
+    def dataset_facts(self) -> dict[tuple[str, str], DatasetFacts]:
+        """Return the last recorded facts of each (source, dataset)."""
+        found = self._rows(
+            "SELECT source, dataset, text FROM datasets ORDER BY source, dataset, number"
+        )
+        return {(source, dataset): facts_of(text) for source, dataset, text in found}
+
+    def landed_between(
+        self, start_us: int, end_us: int
+    ) -> Iterator[tuple[LandingState, int, int, str]]:
+        """Yield versions first seen in `[start_us, end_us)` with rows, rows refused and reason."""
+        for row in self._rows(
+            f"{_STATE} WHERE v.first_seen_us >= ? AND v.first_seen_us < ? "
+            "ORDER BY v.source, v.dataset, v.file_date, v.key, v.ordinal",
+            start_us,
+            end_us,
+        ):
+            rows, refused, reason = row[_COLUMNS + 3 :]
+            yield _state(row), rows or 0, refused or 0, reason or ""
+
+    def runs(self, start_us: int, end_us: int) -> tuple[NumberedDone, ...]:
+        """Return every done record that began in `[start_us, end_us)`, by start and unit."""
+        found = self._rows(
+            "SELECT number, text FROM units WHERE started_us >= ? AND started_us < ? "
+            "ORDER BY started_us, table_name, name, number",
+            start_us,
+            end_us,
+        )
+        return tuple(NumberedDone(number, done_of(text)) for number, text in found)
+
+    def checks(self, start_us: int, end_us: int) -> tuple[tuple[str, CheckResult], ...]:
+        """Return run and result of every check that began in `[start_us, end_us)`, by start."""
+        found = self._rows(
+            "SELECT run, text FROM checks WHERE started_us >= ? AND started_us < ? "
+            "ORDER BY started_us, run, number, nth",
+            start_us,
+            end_us,
+        )
+        return tuple((run, result_of(text)) for run, text in found)
+
     def unprojected(self) -> tuple[Unprojected, ...]:
         """Return the months of ops tables that changed since they were projected, in order."""
         return self.state.read(state_schema.unprojected)
@@ -297,14 +337,6 @@ def _not_one(text: str, found: Sequence[str], ids: Sequence[str]) -> str:
     return f"There is no landing {text!r}. {hint}"
 
 
-def dataset_facts(connection: sqlite3.Connection) -> dict[tuple[str, str], DatasetFacts]:
-    """Return the last recorded facts of each (source, dataset)."""
-    found = connection.execute(
-        "SELECT source, dataset, text FROM datasets ORDER BY source, dataset, number"
-    )
-    return {(source, dataset): facts_of(text) for source, dataset, text in found}
-
-
 def states_of_key(
     connection: sqlite3.Connection, source: str, key: str
 ) -> tuple[LandingState, ...]:
@@ -313,20 +345,6 @@ def states_of_key(
         f"{_STATE} WHERE v.source = ? AND v.key = ? ORDER BY v.ordinal", (source, key)
     )
     return tuple(_state(row) for row in found)
-
-
-def landed_between(
-    connection: sqlite3.Connection, start_us: int, end_us: int
-) -> Iterator[tuple[LandingState, int, int, str]]:
-    """Yield versions first seen in `[start_us, end_us)` with rows, rows refused and reason."""
-    found = connection.execute(
-        f"{_STATE} WHERE v.first_seen_us >= ? AND v.first_seen_us < ? "
-        "ORDER BY v.source, v.dataset, v.file_date, v.key, v.ordinal",
-        (start_us, end_us),
-    )
-    for row in found:
-        rows, refused, reason = row[_COLUMNS + 3 :]
-        yield _state(row), rows or 0, refused or 0, reason or ""
 
 
 def _state(row: Sequence[Any]) -> LandingState:
@@ -366,25 +384,3 @@ def numbers(
     """Return (unit name, number) of every record of a scope that is not void."""
     query = f"SELECT name, number FROM units WHERE {_OF_SCOPE}"
     return tuple(connection.execute(query, (table, *scope_key(scope))).fetchall())
-
-
-def runs(connection: sqlite3.Connection, start_us: int, end_us: int) -> tuple[NumberedDone, ...]:
-    """Return every done record that began in `[start_us, end_us)`, by start and unit."""
-    found = connection.execute(
-        "SELECT number, text FROM units WHERE started_us >= ? AND started_us < ? "
-        "ORDER BY started_us, table_name, name, number",
-        (start_us, end_us),
-    )
-    return tuple(NumberedDone(number, done_of(text)) for number, text in found)
-
-
-def checks(
-    connection: sqlite3.Connection, start_us: int, end_us: int
-) -> tuple[tuple[str, CheckResult], ...]:
-    """Return run and result of every check that began in `[start_us, end_us)`, by start."""
-    found = connection.execute(
-        "SELECT run, text FROM checks WHERE started_us >= ? AND started_us < ? "
-        "ORDER BY started_us, run, number, nth",
-        (start_us, end_us),
-    )
-    return tuple((run, result_of(text)) for run, text in found)
