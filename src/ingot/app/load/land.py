@@ -134,9 +134,11 @@ def _fetch(
         advance=lambda count: progress(StepAdvanced(step, count)),
     )
     for arrival in arrivals:
-        error = _land(parts, source, arrival)
+        remote, error = arrival.remote, _land(parts, source, arrival)
         if error is not None:
-            failed.append(_failed(tables[arrival.remote.dataset], arrival.remote, error))
+            table, dataset = tables[remote.dataset], remote.dataset
+            day = DayResult(table, dataset, remote.file_date, Result.FAILED, error=error)
+            failed.append(day)
     progress(StepEnded(step))
     return failed
 
@@ -152,13 +154,3 @@ def _land(parts: Parts, source: FileSource, arrival: Arrival) -> IngotError | No
     except IngotError as error:
         return error
     return None
-
-
-def _failed(table: str, remote: RemoteObject, error: IngotError) -> DayResult:
-    return DayResult(
-        table=table,
-        dataset=remote.dataset,
-        date=remote.file_date,
-        result=Result.FAILED,
-        error=error,
-    )

@@ -167,12 +167,12 @@ class LandingStore:
         if isinstance(record, NumberedDone):
             label = folder.rpartition("/")[0]
             folders = [f"{label}/{unit}" for unit in self.objects.names(label)[1]]
-        return 1 + max((number for f in folders for number in self._numbers(f)), default=0)
+        return 1 + max((number for f in folders for number in self.numbers(f)), default=0)
 
     def quarantine_name(self, unit: Unit) -> str | None:
         """Return the name of the file of the rows that a unit refused, if it refused any."""
         folder = _quarantine_folder(unit)
-        last = max(self._numbers(folder, ".parquet"), default=0)
+        last = max(self.numbers(folder, ".parquet"), default=0)
         return f"{folder}/{last}.parquet" if last else None
 
     def add_quarantine(self, unit: Unit, data: bytes) -> None:
@@ -223,7 +223,8 @@ class LandingStore:
             if RECORD_NAME.fullmatch(name.rpartition("/")[2]):
                 yield name
 
-    def _numbers(self, folder: str, suffix: str = ".json") -> list[int]:
+    def numbers(self, folder: str, suffix: str = ".json") -> list[int]:
+        """Return the numbers of the files in a folder, in no order."""
         names = self.objects.names(folder)[0]
         stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
         return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
