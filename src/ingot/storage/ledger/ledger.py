@@ -11,7 +11,7 @@ from ingot.model import known_time
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage.fs.fault_points import calm
 from ingot.storage.fs.os_errors import bordered
-from ingot.storage.landing.records import Checked, Decided, Expired, NumberedDone, path_of
+from ingot.storage.landing.records import Checked, Decided, Expired, NumberedDone, done_of, path_of
 from ingot.storage.landing.store import LandingStore
 from ingot.storage.ledger import queries, rollback, state_schema
 from ingot.storage.ledger.clock import ClockCheck
@@ -19,6 +19,7 @@ from ingot.storage.ledger.queries import LedgerQueries
 from ingot.storage.ledger.state_db import StateCache
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
@@ -269,9 +270,38 @@ class Ledger(LedgerQueries):
             head: The table's pointer, read before this call; see `checked_head`.
 
         Returns:
-            The units that are undone now, were not before and have not been done again since.
+            The units that are undone now, were not before and have not been done again since; one
+            that was done and undone several times once.
         """
-        return rollback.void(self.state, table, ancestors, head)
+        # The order of the reads matters: records first, so that none is newer than the ancestors;
+        # then the ancestors; then what expired, which is recorded before it leaves them.
+        entries = [rollback.Entry(*row) for row in self._rows(rollback.ENTRIES, table)]
+        lasting = set(ancestors())
+        expired = self._rows("SELECT snapshot_id FROM expired WHERE table_name = ?", table)
+        lasting.update(snapshot_id for (snapshot_id,) in expired)
+        repaired = set(self._rows("SELECT name, number FROM voided WHERE table_name = ?", table))
+        checked = list(rollback.checked(entries, lasting, repaired))
+        changed = [(entry, is_void) for entry, is_void in checked if entry.is_void != is_void]
+        redone = {entry.scope: entry.number for entry, is_void in checked if not is_void}
+
+        def mark(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE units SET is_void = ? WHERE table_name = ? AND name = ? AND number = ?",
+                [(is_void, table, entry.name, entry.number) for entry, is_void in changed],
+            )
+            if changed:
+                state_schema.change_stamp(db)
+                state_schema.mark_table_unprojected(db, table)
+            if head is not None:
+                db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (table, head))
+
+        self.state.write(mark)
+        missed = {
+            (entry.scope, entry.digest): entry.text
+            for entry, is_void in changed
+            if is_void and entry.number > redone.get(entry.scope, 0)
+        }
+        return tuple(done_of(text) for text in missed.values())
 
     def record_expired(self, table: str, snapshot_ids: Iterable[int]) -> None:
         """Record ancestors of the head that expiry is about to remove: their units stay done."""
