@@ -280,7 +280,7 @@ class Ledger(LedgerQueries):
         expired = self._rows("SELECT snapshot_id FROM expired WHERE table_name = ?", table)
         lasting.update(snapshot_id for (snapshot_id,) in expired)
         repaired = set(self._rows("SELECT name, number FROM voided WHERE table_name = ?", table))
-        checked = list(rollback.checked(entries, lasting, repaired))
+        checked = list(rollback.decide(entries, lasting, repaired))
         changed = [(entry, is_void) for entry, is_void in checked if entry.is_void != is_void]
         redone = {entry.scope: entry.number for entry, is_void in checked if not is_void}
 

@@ -37,7 +37,7 @@ class Entry(NamedTuple):
         return self[2:7]
 
 
-def checked(
+def decide(
     entries: Iterable[Entry], lasting: Collection[int], repaired: Collection[tuple[str, int]]
 ) -> Iterator[tuple[Entry, bool]]:
     """Yield each record with whether it is void, scope by scope in order.

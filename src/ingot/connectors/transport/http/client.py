@@ -18,7 +18,7 @@ from ingot.connectors.transport.http.error_rules import Fault
 from ingot.connectors.transport.http.rate_limit import Gate
 from ingot.connectors.transport.http.redaction import Redactor
 from ingot.connectors.transport.http.reply import NoReplyError, origin, retry_after_s
-from ingot.errors import ConfigError, CorruptFileError, SourceUnavailableError
+from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.time import SystemClock
 
 if TYPE_CHECKING:
@@ -184,16 +184,12 @@ class RestClient:
         if fault is None:
             return body
         words = options.redactor.text(error_rules.complaint(body))
-        torn = not is_json and reply.status < _FIRST_ERROR and fault is Fault.FAILED
+        if not is_json and reply.status < _FIRST_ERROR and fault is Fault.FAILED:
+            fault = Fault.TORN
         status = "" if reply.status < _FIRST_ERROR else f"HTTP {reply.status}: "
-        return _Refusal(fault, f"{status}{words}".strip(": "), retry_s, torn=torn)
+        return _Refusal(fault, f"{status}{words}".strip(": "), retry_s)
 
     def _error(self, refusal: _Refusal, doing: str) -> Exception:
-        if refusal.torn:
-            return CorruptFileError(
-                f"The response to {doing} is not JSON, or ends too early "
-                f"({refusal.words}). Nothing was kept; run the command again later."
-            )
         return error_rules.explain(
             refusal.fault,
             doing,
@@ -208,7 +204,6 @@ class _Refusal:
     fault: Fault
     words: str
     retry_after_s: float | None = None
-    torn: bool = False
     is_unreachable: bool = False
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import (
     ConfigError,
+    CorruptFileError,
     EntitlementError,
     IngotError,
     NotPublishedError,
@@ -36,11 +37,13 @@ class Fault(Enum):
     BAD_REQUEST = "the request is wrong"
     FAILED = "the vendor failed"
     """Waiting a little helps."""
+    TORN = "the response is not whole JSON"
+    """Waiting a little helps."""
 
     @property
     def may_pass(self) -> bool:
         """Return True if the same request may soon succeed."""
-        return self in {Fault.BURST, Fault.FAILED}
+        return self in {Fault.BURST, Fault.FAILED, Fault.TORN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ _ERRORS: Final[dict[Fault, tuple[type[IngotError], str]]] = {
     ),
     Fault.KEY: (
         ConfigError,
+        CorruptFileError,
         "was refused{why}. Check {key} in the environment or the secrets file.",
     ),
     Fault.ABSENT: (
@@ -199,5 +203,9 @@ _ERRORS: Final[dict[Fault, tuple[type[IngotError], str]]] = {
     Fault.FAILED: (
         SourceUnavailableError,
         "failed{why}. Check the address and the network, and run the command again.",
+    ),
+    Fault.TORN: (
+        CorruptFileError,
+        "returned what is not JSON, or ends too early{why}. Run the command again later.",
     ),
 }
