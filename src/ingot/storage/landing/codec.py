@@ -18,6 +18,7 @@ from ingot.model.landing import Outcome
 
 T = TypeVar("T")
 _Decoder = Callable[[Any], Any]
+_ATOMS = (str, int, date, type(None))
 _NAMES = {"Mapping": Mapping, "Outcome": Outcome, "date": date, "datetime": datetime}
 """Types that the modules of the model import for the type checker only."""
 _INLINE = frozenset({"done", "facts"})
@@ -26,24 +27,24 @@ _ABSENT_IF_EMPTY = "files"
 """This list is left out where it is empty: it is younger than the first records."""
 
 
-def to_body(value: object) -> dict[str, Any]:
+def to_body(value: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass)
     """Return the fields of a dataclass as `json` takes them with `dump`'s settings."""
     body: dict[str, Any] = {}
-    for field in fields(cast("Any", value)):
-        item = getattr(value, field.name)
-        if field.name in _INLINE:
+    for name in value.__dataclass_fields__:
+        item = getattr(value, name)
+        if name in _INLINE:
             body |= to_body(item)
-        elif item or field.name != _ABSENT_IF_EMPTY:
-            body[field.name] = _plain(item)
+        elif item or name != _ABSENT_IF_EMPTY:
+            body[name] = item if isinstance(item, _ATOMS) else _plain(item)
     return body
 
 
 def _plain(item: object) -> object:
-    if is_dataclass(item):
-        return to_body(item)
+    if isinstance(item, _ATOMS):
+        return item
     if isinstance(item, tuple):
         return [_plain(part) for part in item]
-    return dict(item) if isinstance(item, Mapping) else item
+    return dict(item) if isinstance(item, Mapping) else to_body(item)
 
 
 def dump(

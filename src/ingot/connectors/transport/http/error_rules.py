@@ -189,7 +189,6 @@ _ERRORS: Final[dict[Fault, tuple[type[IngotError], str]]] = {
     ),
     Fault.KEY: (
         ConfigError,
-        CorruptFileError,
         "was refused{why}. Check {key} in the environment or the secrets file.",
     ),
     Fault.ABSENT: (
