@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.errors import ConfigError, QueryError
 from ingot.model.dataset import DatasetFacts
 from ingot.storage.landing.records import NumberedDataset
+from ingot.storage.ledger import queries
 from ingot.tables.dataset import Dataset
 from ingot.tables.registry import table
 
@@ -25,7 +26,7 @@ _SAME: Final = ("name", "calendar", "history_from", "per_day", "due_hours", "opt
 
 def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (source, dataset) that landed and whose tables this Ingot has, in order."""
-    facts = parts.ledger.dataset_facts()
+    facts = _recorded(parts)
     for source, name in parts.ledger.datasets():
         found = _of_facts(facts.get((source, name))) or _installed(source, name)
         if found is not None:
@@ -44,13 +45,13 @@ def reference_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
 
 def dataset_of(parts: Parts, source: str, name: str) -> Dataset | None:
     """Return a dataset; None where neither the lake nor a connector knows its tables."""
-    facts = parts.ledger.dataset_facts()
+    facts = _recorded(parts)
     return _of_facts(facts.get((source, name))) or _installed(source, name)
 
 
 def connector_of(parts: Parts, source: str, name: str) -> str:
     """Return the name of the connector that parses a dataset's objects."""
-    facts = parts.ledger.dataset_facts().get((source, name))
+    facts = _recorded(parts).get((source, name))
     return facts.connector if facts else source
 
 
@@ -61,7 +62,7 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
         ConfigError: Other options than the recorded ones were chosen. What landed would be parsed
             by them when it is loaded again, and history would change.
     """
-    known = parts.ledger.dataset_facts()
+    known = _recorded(parts)
     for dataset in datasets:
         facts, before = facts_of(source, connector, dataset), known.get((source, dataset.name))
         if before is not None and before.options != facts.options:
@@ -71,7 +72,7 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
                 "another lake."
             )
         if before != facts:
-            _add(parts, facts)
+            _write(parts, facts)
 
 
 def _listed(options: tuple[tuple[str, str], ...]) -> str:
@@ -80,10 +81,10 @@ def _listed(options: tuple[tuple[str, str], ...]) -> str:
 
 def record_missing(parts: Parts) -> None:
     """Record what landed before datasets were recorded, as the installed connectors know it."""
-    known = parts.ledger.dataset_facts()
+    known = _recorded(parts)
     for source, name in parts.ledger.datasets():
         if (source, name) not in known and (found := _installed(source, name)) is not None:
-            _add(parts, facts_of(source, source, found))
+            _write(parts, facts_of(source, source, found))
 
 
 def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
@@ -97,7 +98,11 @@ def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
     )
 
 
-def _add(parts: Parts, facts: DatasetFacts) -> None:
+def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
+    return parts.ledger.state.read(queries.dataset_facts)
+
+
+def _write(parts: Parts, facts: DatasetFacts) -> None:
     parts.ledger.add(lambda number: NumberedDataset(number, facts))
 
 

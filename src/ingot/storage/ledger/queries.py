@@ -283,13 +283,6 @@ class LedgerQueries:
             spans.setdefault(landing_id, []).append(span)
         return spans
 
-    def dataset_facts(self) -> dict[tuple[str, str], DatasetFacts]:
-        """Return the last recorded facts of each (source, dataset)."""
-        found = self._rows(
-            "SELECT source, dataset, text FROM datasets ORDER BY source, dataset, number"
-        )
-        return {(source, dataset): facts_of(text) for source, dataset, text in found}
-
     def landed_between(
         self, start_us: int, end_us: int
     ) -> Iterator[tuple[LandingState, int, int, str]]:
@@ -335,6 +328,14 @@ def _not_one(text: str, found: Sequence[str], ids: Sequence[str]) -> str:
     near = get_close_matches(text, ids, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "See them with: ingot landings"
     return f"There is no landing {text!r}. {hint}"
+
+
+def dataset_facts(connection: sqlite3.Connection) -> dict[tuple[str, str], DatasetFacts]:
+    """Return the last recorded facts of each (source, dataset)."""
+    found = connection.execute(
+        "SELECT source, dataset, text FROM datasets ORDER BY source, dataset, number"
+    )
+    return {(source, dataset): facts_of(text) for source, dataset, text in found}
 
 
 def states_of_key(
