@@ -22,6 +22,7 @@ from ingot.storage.landing.records import (
     Expired,
     NumberedDataset,
     NumberedDone,
+    Record,
     Voided,
     done_of,
     from_text,
@@ -165,7 +166,7 @@ def test_a_done_record_is_written_as_this_text() -> None:
 
 NOON = datetime(2025, 6, 4, 12, tzinfo=UTC)
 DAY, NEXT = date(2025, 6, 2), date(2025, 6, 3)
-OTHERS = {
+OTHERS: dict[str, Record] = {
     '{"at":"2025-06-04T12:00:00.000000Z","by":"ann","decision":"rejected","key":"a/b",'
     '"landing_id":-5,"ordinal":2,"source":"massive"}': Decided(
         "massive", "a/b", 2, -5, Decision.REJECTED, NOON, "ann"
