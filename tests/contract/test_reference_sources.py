@@ -16,7 +16,7 @@ from ingot.app.load.sources import open_source
 from ingot.connectors.base import FileConnector, ReferenceConnector
 from ingot.connectors.registry import connector, connector_names
 from ingot.errors import ConfigError
-from ingot.storage.landing.records import versions_folder
+from ingot.storage.landing.records import folder_path
 from ingot.tables import bronze, silver
 from tests.support.reference_rows import END, START, Answer, land, load, serving
 
@@ -132,7 +132,7 @@ def test_keys_are_safe_paths_and_the_same_every_time(
     assert listed
     assert len({remote.key for remote in listed}) == len(listed)
     for remote in listed:
-        assert versions_folder(name, remote.key) == f"versions/{name}/{remote.key}"
+        assert folder_path("versions", name, remote.key) == f"versions/{name}/{remote.key}"
         assert remote.key.startswith(f"{dataset}/")
         assert (remote.source, remote.dataset) == (name, dataset)
         assert remote.file_date == END - timedelta(days=1)

@@ -34,7 +34,7 @@ def land(ledger: Ledger, day: date, data: bytes) -> Landing | None:
         temporary,
         sha256=sha256(data).hexdigest(),
         size_bytes=len(data),
-        first_seen=SEEN,
+        at=SEEN,
         publication=Publication("r", SEEN),
     )
 

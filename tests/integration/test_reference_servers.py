@@ -107,7 +107,7 @@ def test_a_broken_page_walk_lands_nothing(tmp_path: Path) -> None:
     with serving(reply) as server:
         source = open_massive(server.url)
         remote = source.list("actions", START, END)[0]
-        with pytest.raises(SourceUnavailableError, match="failed again and again"):
+        with pytest.raises(SourceUnavailableError, match=r" failed( \(|\.)"):
             source.fetch(remote, tmp_path / "content", lambda _: None)
     assert not (tmp_path / "content").exists()
 
@@ -146,7 +146,7 @@ def test_a_next_page_on_another_host_is_not_asked_for(tmp_path: Path) -> None:
 
         with serving(reply) as server:
             source = open_massive(server.url)
-            with pytest.raises(SourceUnavailableError, match="was said to be on another host"):
+            with pytest.raises(SourceUnavailableError, match="is on another host"):
                 load(source, "actions", tmp_path)
     assert other.asked == []
 
@@ -184,8 +184,8 @@ def test_the_deprecated_endpoint_is_asked_where_the_plan_lacks_the_new(tmp_path:
             "plan behind rest_api_key does not cover it",
         ),
         (Answer(b'{"status":"NOT_FOUND"}', 404), NotPublishedError, "found nothing"),
-        (Answer(b'{"results":[{"tick'), CorruptFileError, "is no JSON, or ends too early"),
-        (Answer(b'{"results":[', cut=50), SourceUnavailableError, "failed again and again"),
+        (Answer(b'{"results":[{"tick'), CorruptFileError, "is not JSON, or ends too early"),
+        (Answer(b'{"results":[', cut=50), SourceUnavailableError, r" failed( \(|\.)"),
         (Answer(b"", 502), SourceUnavailableError, "HTTP 502"),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_long_wait_is_the_caller_s(tmp_path: Path) -> None:
     del tmp_path
     with serving(lambda _: Answer(b"", 429, {"Retry-After": "3600"})) as server:
         slept: list[float] = []
-        with pytest.raises(RateLimitedError, match="put off again and again") as caught:
+        with pytest.raises(RateLimitedError, match="limited by the vendor") as caught:
             client(server.url, slept).get("x")
     assert caught.value.retry_after_s == 3600.0
     assert slept == []
@@ -252,7 +252,7 @@ def test_a_packed_answer_is_read_and_a_torn_one_asked_for_again() -> None:
 def test_nobody_there_is_unavailable() -> None:
     with serving(lambda _: ok()) as server:
         pass
-    with pytest.raises(SourceUnavailableError, match="failed again and again"):
+    with pytest.raises(SourceUnavailableError, match=r" failed( \(|\.)"):
         client(server.url).get("x")
 
 
@@ -416,7 +416,7 @@ def test_the_last_price_does_not_make_another_version(tmp_path: Path) -> None:
     ("answer", "kind", "words"),
     [
         (Answer(b"Too Many Requests\r\n", 429), RateLimitedError, "Too Many Requests"),
-        (Answer(b"<html>Too Many Requests</html>"), RateLimitedError, "put off again"),
+        (Answer(b"<html>Too Many Requests</html>"), RateLimitedError, "limited by the vendor"),
         (
             Answer(
                 b'{"chart":{"result":null,"error":{"code":"Not Found",'

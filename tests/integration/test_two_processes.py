@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.storage.fs.fault_points import calm
-from ingot.storage.ledger import queries
 from tests.support.children import (
     Counting,
     Overtaken,
@@ -100,8 +99,7 @@ def identical_loads(world: World, count: int, *, stage: int = 1, **how: object) 
     parts = world.parts(at(stage))
     with parts.ledger as ledger:
         units = [
-            (record.done.unit.table, record.done.unit.name)
-            for record in ledger.state.read(lambda db: queries.runs(db, 0, 2**62))
+            (record.done.unit.table, record.done.unit.name) for record in ledger.runs(0, 2**62)
         ]
     parts.close()
     assert [unit for unit, times in Counter(units).items() if times > 1] == []

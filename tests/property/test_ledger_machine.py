@@ -151,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
             temporary,
             sha256=sha256(data).hexdigest(),
             size_bytes=len(data),
-            first_seen=self.now,
+            at=self.now,
             publication=Publication("r", DUE),
         )
 

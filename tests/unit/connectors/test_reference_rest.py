@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from ingot.connectors.transport.http import error_rules, response_bundle, urllib_transport
+from ingot.connectors.transport.http import error_rules, response_bundle
 from ingot.connectors.transport.http.client import RestClient, RestOptions, read_json
 from ingot.connectors.transport.http.error_rules import Fault, fault_of
 from ingot.connectors.transport.http.pagination import rows_of
 from ingot.connectors.transport.http.rate_limit import Gate, Quota
 from ingot.connectors.transport.http.redaction import Redactor
+from ingot.connectors.transport.http.reply import retry_after_s
 from ingot.connectors.transport.http.response_bundle import Query
 from ingot.errors import (
     ConfigError,
@@ -90,7 +91,7 @@ def test_a_day_s_quota_is_an_error_and_says_how_long() -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert urllib_transport.retry_after_s(header, NOW) == seconds
+    assert retry_after_s(header, NOW) == seconds
 
 
 SECRET = "sk_Abc123+/=x"  # noqa: S105 (made up)
@@ -256,7 +257,7 @@ def test_pages_that_go_in_circles_are_an_error() -> None:
 
 @pytest.mark.parametrize("body", [[], {"results": {"n": 1}}, {"results": [1]}])
 def test_a_page_without_a_list_of_rows_is_an_error(body: Any) -> None:
-    with pytest.raises(CorruptFileError, match="holds no list of rows"):
+    with pytest.raises(CorruptFileError, match="is not a list of rows"):
         list(rows_of(Pages({"a": body}), "a"))
 
 
@@ -279,7 +280,7 @@ def test_the_order_of_a_body_s_fields_does_not_change_the_bytes() -> None:
 def test_a_torn_bundle_is_noticed_wherever_it_is_cut() -> None:
     content = response_bundle.write([Query("a", ({"x": 1}, {"x": 2}))], Redactor())
     for end in range(1, len(content) - 1):
-        with pytest.raises(CorruptFileError, match="is not a bundle of answers"):
+        with pytest.raises(CorruptFileError, match="is not a bundle of responses"):
             response_bundle.read(content[:end], "key")
 
 
@@ -287,5 +288,5 @@ def test_a_torn_bundle_is_noticed_wherever_it_is_cut() -> None:
     "url", ["ftp://a.example", "api.example.com", "https://me:pw@a.example", "file:///etc/passwd"]
 )
 def test_only_an_http_address_without_a_name_is_asked(url: str) -> None:
-    with pytest.raises(ConfigError, match="is no address to ask"):
+    with pytest.raises(ConfigError, match="is not an address of a vendor"):
         RestClient(RestOptions(url))

@@ -9,6 +9,7 @@ import pytest
 
 from ingot.errors import CorruptFileError, DamagedFileError, LookAtDataError
 from ingot.model.landing import KnownBasis, Landing
+from ingot.storage.landing.records import path_of
 from ingot.storage.landing.store import LandingStore
 
 if TYPE_CHECKING:
@@ -81,21 +82,23 @@ def test_a_version_is_written_once_and_read_back(store: LandingStore) -> None:
     assert store.write(version(b"one"))
     assert not store.write(version(b"other"))
     assert store.write(version(b"two", 2))
-    assert store.versions("massive", KEY) == (version(b"one"), version(b"two", 2))
-    assert store.versions("massive", "another") == ()
+    assert set(store.all_versions()) == {version(b"one"), version(b"two", 2)}
 
 
-def test_versions_come_in_order_of_their_numbers_not_of_their_names(store: LandingStore) -> None:
+def test_the_next_number_is_after_the_greatest_whatever_the_order_of_names(
+    store: LandingStore,
+) -> None:
     for ordinal in (10, 9, 2):
         store.write(version(b"x", ordinal))
-    assert [v.ordinal for v in store.versions("massive", KEY)] == [2, 9, 10]
+    assert store.next_number(version(b"x")) == 11
+    assert store.next_number(version(b"x", key="another")) == 1
 
 
 def test_a_key_that_is_a_folder_of_another_key_is_another_key(store: LandingStore) -> None:
     inner, outer = version(b"1", key="a/b"), version(b"2", key="a")
     store.write(inner)
     store.write(outer)
-    assert store.versions("massive", "a") == (outer,)
+    assert path_of(outer) == "versions/massive/a/1.json"
     assert set(store.all_versions()) == {inner, outer}
 
 
@@ -118,7 +121,7 @@ def test_a_key_that_is_a_folder_of_another_key_is_another_key(store: LandingStor
     ],
 )
 def test_a_key_that_is_no_safe_path_is_refused(store: LandingStore, key: str) -> None:
-    with pytest.raises(LookAtDataError, match=r"cannot be stored.*Nothing of it was landed"):
+    with pytest.raises(LookAtDataError, match=r"cannot be stored.*nothing of it was landed"):
         store.write(version(b"x", key=key))
     assert not (store.root / "versions").exists()
 
@@ -126,7 +129,7 @@ def test_a_key_that_is_no_safe_path_is_refused(store: LandingStore, key: str) ->
 @pytest.mark.parametrize("key", ["NUL", "a b/ü/Ж.gz", "-", "a/01.json", "..."])
 def test_a_key_that_only_looks_odd_is_kept(store: LandingStore, key: str) -> None:
     store.write(version(b"x", key=key))
-    assert store.versions("massive", key) == (version(b"x", key=key),)
+    assert list(store.all_versions()) == [version(b"x", key=key)]
 
 
 @pytest.mark.parametrize("source", ["", "..", "a/b"])
@@ -186,4 +189,4 @@ def test_a_record_that_the_disk_changed_is_told_from_a_good_one(
     path = store.root / "versions" / "massive" / KEY / "1.json"
     path.write_text(str(change(path.read_text())))
     with pytest.raises(DamagedFileError, match=rf"1\.json is damaged.*{words}"):
-        store.versions("massive", KEY)
+        list(store.all_versions())

@@ -33,7 +33,7 @@ def fetch(
             temporary,
             sha256=sha256(data.encode()).hexdigest(),
             size_bytes=len(data),
-            first_seen=now,
+            at=now,
             publication=Publication("rule", NOON - timedelta(hours=1)),
             **how,
         )

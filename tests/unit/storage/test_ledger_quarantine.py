@@ -42,7 +42,7 @@ def landed(ledger: Ledger, data: bytes = b"v1", day: date = DAY) -> Landing:
         temporary,
         sha256=sha256(data).hexdigest(),
         size_bytes=len(data),
-        first_seen=SEEN,
+        at=SEEN,
         publication=Publication("massive-flat-11", SEEN),
     )
     assert landing is not None

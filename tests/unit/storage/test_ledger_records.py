@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 
@@ -10,16 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingot.errors import DamagedFileError, LookAtDataError
+from ingot.model.check_record import CheckResult
+from ingot.model.dataset import DatasetFacts
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.model.unit import Done, Scope, Unit
 from ingot.storage.landing.records import (
+    Checked,
+    ClockAccepted,
     Decided,
     Expired,
+    NumberedDataset,
     NumberedDone,
+    Record,
+    Voided,
     done_of,
-    done_text,
     from_text,
     path_of,
+    to_line,
     to_text,
 )
 
@@ -156,21 +164,56 @@ def test_a_done_record_is_written_as_this_text() -> None:
     assert from_text(DONE_PATH, DONE_TEXT) == NumberedDone(3, DONE)
 
 
+NOON = datetime(2025, 6, 4, 12, tzinfo=UTC)
+DAY, NEXT = date(2025, 6, 2), date(2025, 6, 3)
+OTHERS: dict[str, Record] = {
+    '{"at":"2025-06-04T12:00:00.000000Z","by":"ann","decision":"rejected","key":"a/b",'
+    '"landing_id":-5,"ordinal":2,"source":"massive"}': Decided(
+        "massive", "a/b", 2, -5, Decision.REJECTED, NOON, "ann"
+    ),
+    '{"number":1,"snapshot_ids":[3,5],"table":"silver.bars"}': Expired("silver.bars", 1, (3, 5)),
+    '{"number":1,"table":"silver.bars","units":[["a/x",2],["b/y",1]]}': Voided(
+        "silver.bars", 1, (("a/x", 2), ("b/y", 1))
+    ),
+    '{"number":2,"results":[{"checked":9,"dimension":"accuracy","end":"2025-06-03",'
+    '"ended":"2025-06-04T12:00:00.000000Z","examples":"[]","rule":"r","severity":"error",'
+    '"start":"2025-06-02","started":"2025-06-04T12:00:00.000000Z","table":"silver.bars",'
+    '"violations":0}],"run":"run"}': Checked(
+        "run",
+        2,
+        (CheckResult("r", "accuracy", "error", "silver.bars", DAY, NEXT, 9, 0, "[]", NOON, NOON),),
+    ),
+    '{"at":"2025-06-04T12:00:00.000000Z","first":"2025-06-04T12:00:00.000000Z",'
+    '"last":"2025-06-04T12:00:00.000000Z","number":1}': ClockAccepted(1, NOON, NOON, NOON),
+    '{"bronze":"bronze.bars","calendar":"XNYS","connector":"csv","due_hours":null,'
+    '"history_from":"2025-06-02","name":"bars","number":3,"options":[["zone","UTC"]],'
+    '"per_day":true,"silver":null,"source":"mine"}': NumberedDataset(
+        3,
+        DatasetFacts(
+            *("mine", "bars", "csv", "bronze.bars", None, "XNYS", DAY),
+            per_day=True,
+            due_hours=None,
+            options=(("zone", "UTC"),),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("values", OTHERS, ids=[type(r).__name__ for r in OTHERS.values()])
+def test_every_other_kind_is_written_as_these_values(values: str) -> None:
+    record = OTHERS[values]
+    body = json.loads(values) | {"checksum": sha256(values.encode()).hexdigest()}
+    text = json.dumps(body, indent=1, sort_keys=True) + "\n"
+    assert to_text(record) == text
+    assert from_text(path_of(record), text) == record
+
+
 def test_a_record_in_another_records_place_is_refused() -> None:
     path = DONE_PATH.replace("3.json", "4.json")
     with pytest.raises(
         DamagedFileError, match=r"4\.json is damaged: it holds the record of .*3\.js"
     ):
         from_text(path, DONE_TEXT)
-
-
-def test_decisions_and_expiry_are_read_as_they_were_written() -> None:
-    moment = datetime(2025, 6, 4, tzinfo=UTC)
-    for record in (
-        Decided("massive", "a/b", 2, -5, Decision.REJECTED, moment, "ann"),
-        Expired("silver.minute_bars", 1, (3, 5)),
-    ):
-        assert from_text(path_of(record), to_text(record)) == record
 
 
 def test_a_time_without_a_zone_is_never_written() -> None:
@@ -183,7 +226,7 @@ def test_a_unit_whose_name_climbs_out_of_the_store_is_refused() -> None:
     scope = Scope("..", "d", date(2025, 6, 2), date(2025, 6, 3))
     unit = Unit("silver.minute_bars", scope, "00")
     done = Done(unit, Outcome.DONE, "r", DONE.started, DONE.ended, None)
-    with pytest.raises(LookAtDataError, match=r"'\.\.' is no name"):
+    with pytest.raises(LookAtDataError, match=r"'\.\.' is not a name"):
         path_of(NumberedDone(1, done))
 
 
@@ -219,4 +262,4 @@ def test_any_done_record_comes_back_exactly(done: Done, number: int) -> None:
     record = NumberedDone(number, done)
     text = to_text(record)
     assert from_text(path_of(record), text.encode().decode()) == record
-    assert done_of(done_text(done)) == done
+    assert done_of(to_line(done)) == done

@@ -65,7 +65,7 @@ def land(ledger: Ledger, data: bytes = b"abc") -> Landing | None:
         temporary,
         sha256=sha256(data).hexdigest(),
         size_bytes=len(data),
-        first_seen=SEEN,
+        at=SEEN,
         publication=Publication("r", SEEN),
     )
 
@@ -123,7 +123,7 @@ def test_a_deleted_cache_is_built_anew(lake: Path) -> None:
 def test_only_what_the_store_does_not_hold_is_lost_with_the_cache(lake: Path) -> None:
     (lake / "state.db").unlink()
     with Ledger(lake) as ledger:
-        assert ledger.unchanged("massive", "here", [REMOTE]) == ((REMOTE,), ())
+        assert ledger.new_or_changed("massive", "here", [REMOTE]) == (REMOTE,)
 
 
 def garbage(path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_damaged_cache_is_set_aside_and_built_anew(
 @pytest.mark.parametrize("damage", [garbage, torn, flipped])
 def test_a_cache_damaged_in_use_loses_no_record(lake: Path, damage: Callable[[Path], None]) -> None:
     with Ledger(lake) as ledger:
-        ledger.sources()
+        ledger.datasets()
         damage(lake / "state.db")
         landing = land(ledger, b"second")
         assert landing is not None
@@ -162,7 +162,7 @@ def test_a_cache_damaged_in_use_loses_no_record(lake: Path, damage: Callable[[Pa
 
 def test_a_cache_deleted_in_use_loses_no_record(lake: Path) -> None:
     with Ledger(lake) as ledger:
-        ledger.sources()
+        ledger.datasets()
         (lake / "state.db").unlink()
         assert land(ledger) is None
         landing = land(ledger, b"second")
@@ -298,7 +298,7 @@ def test_a_question_that_is_wrong_itself_does_not_cost_the_cache(lake: Path) -> 
         with pytest.raises(StorageUnavailableError, match="no such table: absent"):
             ledger.state.read(lambda db: db.execute("SELECT * FROM absent"))
         assert issubclass(StorageUnavailableError, IngotError)
-        assert ledger.sources() == ("massive",)
+        assert ledger.datasets() == (("massive", DATASET),)
     assert list(lake.glob("state.db.damaged*")) == []
 
 
@@ -332,9 +332,9 @@ def test_records_that_come_back_are_entered_without_a_rebuild(lake: Path) -> Non
     "ask",
     [
         lambda ledger: ledger.states("massive", DATASET),
-        lambda ledger: ledger.store.versions("massive", REMOTE.key),
+        lambda ledger: list(ledger.store.all_versions()),
     ],
-    ids=["every version", "versions of a key"],
+    ids=["the ledger", "the store"],
 )
 def test_a_folder_that_cannot_be_listed_stops_the_command(
     lake: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Ledger], object]

@@ -50,7 +50,7 @@ def landed(ledger: Ledger, day: date, seen: datetime, data: bytes | None = None)
         temporary,
         sha256=sha256(text).hexdigest(),
         size_bytes=len(text),
-        first_seen=seen,
+        at=seen,
         publication=Publication("r", seen),
     )
     assert landing is not None

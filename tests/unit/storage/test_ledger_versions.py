@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.errors import LookAtDataError, QueryError
-from ingot.model.known_time import Publication
+from ingot.model.known_time import Publication, in_force
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome, RemoteObject
 from ingot.model.time import new_york
 from ingot.model.unit import Done, Scope, Unit
@@ -46,9 +46,12 @@ class Lake(Ledger):
             temporary,
             sha256=sha256(data).hexdigest(),
             size_bytes=len(data),
-            first_seen=seen,
+            at=seen,
             publication=Publication("massive-flat-11", new_york(day + timedelta(days=1), 11)),
         )
+
+    def in_force(self, moment: datetime) -> list[Landing]:
+        return list(in_force(self.states("massive", MINUTES), moment))
 
     def load(self, landing: Landing, outcome: Outcome = Outcome.DONE) -> Landing:
         scope = Scope(
@@ -124,27 +127,26 @@ def test_a_key_that_climbs_out_lands_nothing_at_all(lake: Lake) -> None:
     assert not (lake.store.root / "objects").exists()
 
 
-def test_a_listing_is_split_by_what_was_remembered_of_it(lake: Lake) -> None:
+def test_what_is_new_or_changed_in_a_listing_is_what_was_not_remembered(lake: Lake) -> None:
     lake.remember_listing("massive", HERE, [remote(DAY), remote(NEXT)])
     listed = [remote(DAY), remote(NEXT, etag="e2"), remote(date(2025, 6, 4))]
-    changed, unchanged = lake.unchanged("massive", HERE, listed)
+    changed = lake.new_or_changed("massive", HERE, listed)
     assert [r.file_date.day for r in changed] == [3, 4]
-    assert unchanged == (remote(DAY),)
 
 
-def test_a_listing_of_one_place_says_nothing_of_another(lake: Lake) -> None:
+def test_a_listing_of_one_place_is_not_that_of_another(lake: Lake) -> None:
     lake.remember_listing("massive", HERE, [remote()])
-    assert lake.unchanged("massive", "s3://bucket", [remote()]) == ((remote(),), ())
-    assert lake.unchanged("other", HERE, [remote()]) == ((remote(),), ())
+    assert lake.new_or_changed("massive", "s3://bucket", [remote()]) == (remote(),)
+    assert lake.new_or_changed("other", HERE, [remote()]) == (remote(),)
 
 
-def test_an_object_remembered_twice_is_remembered_as_last_seen(lake: Lake) -> None:
-    lake.remember_listing("massive", HERE, [remote(etag="old")])
-    lake.remember_listing("massive", HERE, [remote(etag="new")])
-    assert lake.unchanged("massive", HERE, [remote(etag="old")])[1] == ()
-    assert lake.unchanged("massive", HERE, [remote(etag="new")])[0] == ()
-    lake.forget_listing("massive", [remote().key])
-    assert lake.unchanged("massive", HERE, [remote(etag="new")])[1] == ()
+def test_an_object_remembered_twice_is_remembered_as_listed_last(lake: Lake) -> None:
+    old, new = remote(etag="old"), remote(etag="new")
+    lake.remember_listing("massive", HERE, [old])
+    lake.remember_listing("massive", HERE, [new])
+    assert lake.new_or_changed("massive", HERE, [old, new]) == (old,)
+    lake.forget_listing("massive", [new.key])
+    assert lake.new_or_changed("massive", HERE, [new]) == (new,)
 
 
 def test_states_are_those_of_the_dates_asked_for_in_order(lake: Lake) -> None:
@@ -155,20 +157,19 @@ def test_states_are_those_of_the_dates_asked_for_in_order(lake: Lake) -> None:
     assert [s.landing for s in lake.states("massive", MINUTES, None, NEXT)] == [first, second]
     assert lake.states("massive", MINUTES, NEXT, NEXT) == ()
     assert lake.states("massive", "another") == ()
-    assert lake.sources() == ("massive",)
     assert lake.datasets() == (("massive", MINUTES),)
 
 
 def test_what_is_in_force_follows_known_time(lake: Lake) -> None:
     first, second = (lake.load(lake.fetched(d, at(day))) for d, day in ((b"v1", 3), (b"v2", 5)))
-    assert lake.in_force("massive", MINUTES, at(4)) == (first,)
-    assert lake.in_force("massive", MINUTES, at(5)) == (second,)
+    assert lake.in_force(at(4)) == [first]
+    assert lake.in_force(at(5)) == [second]
 
 
 def test_a_version_that_is_not_loaded_yet_is_not_in_force(lake: Lake) -> None:
     lake.fetched(b"v1", at(3))
     assert lake.states("massive", MINUTES)[0].outcome is None
-    assert lake.in_force("massive", MINUTES, at(9)) == ()
+    assert lake.in_force(at(9)) == []
 
 
 def test_the_stamp_changes_with_what_the_ledger_says_and_only_then(lake: Lake) -> None:
@@ -200,11 +201,11 @@ def test_the_next_moment_that_changes_what_is_in_force_is_known(lake: Lake) -> N
 def test_an_accepted_version_is_in_force_from_its_acceptance(lake: Lake) -> None:
     first = lake.load(lake.fetched(b"v1", at(3)))
     held = lake.load(lake.fetched(b"v2", at(5)), Outcome.HELD)
-    assert lake.in_force("massive", MINUTES, at(20)) == (first,)
+    assert lake.in_force(at(20)) == [first]
     state = lake.decide(held.landing_id, Decision.ACCEPTED, at=at(10), by="ann")
     assert state.in_force_from == at(10)
-    assert lake.in_force("massive", MINUTES, at(9)) == (first,)
-    assert lake.in_force("massive", MINUTES, at(10)) == (held,)
+    assert lake.in_force(at(9)) == [first]
+    assert lake.in_force(at(10)) == [held]
 
 
 def test_loading_an_accepted_version_again_does_not_date_it_back(lake: Lake) -> None:
@@ -218,7 +219,7 @@ def test_a_rejected_version_is_never_in_force(lake: Lake) -> None:
     held = lake.load(lake.fetched(b"v1", at(3)), Outcome.HELD)
     lake.decide(held.landing_id, Decision.REJECTED, at=at(10), by="ann")
     lake.load(held, Outcome.DONE)
-    assert lake.in_force("massive", MINUTES, at(30)) == ()
+    assert lake.in_force(at(30)) == []
 
 
 def test_a_decision_is_not_dated_before_its_version_was_known(lake: Lake) -> None:
@@ -280,7 +281,7 @@ def test_a_damaged_object_comes_back_with_the_next_ingest(lake: Lake) -> None:
     lake.remember_listing("massive", HERE, [remote()])
     lake.object_path(landing.sha256).write_bytes(b"xx")
     assert [damage.sha256 for damage in heal.mend_objects(lake)] == [landing.sha256]
-    assert lake.unchanged("massive", HERE, [remote()])[0] == (remote(),)
+    assert lake.new_or_changed("massive", HERE, [remote()]) == (remote(),)
     assert lake.fetch(b"v1", at(4)) is None
     assert lake.object_path(landing.sha256).read_bytes() == b"v1"
     assert heal.mend_objects(lake) == ()

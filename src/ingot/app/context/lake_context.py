@@ -1,4 +1,4 @@
-"""The opened parts of one lake: what every use case needs, each opened when first asked for."""
+"""The opened parts of one lake: what every use case needs, each opened at its first use."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Parts:
                 opened.close()
 
     def keep_reader(self, make: Callable[[Parts], OpenReader]) -> OpenReader:
-        """Return the one reader of this lake, made when it is first wanted."""
+        """Return the one reader of this lake, made at its first use."""
         if "reader" not in self.__dict__:
             self.__dict__["reader"] = make(self)
         found: OpenReader = self.__dict__["reader"]
@@ -109,7 +109,7 @@ class Parts:
         resolver: SnapshotResolver,
         calendar: Calendar | None = None,
     ) -> Parts:
-        """Return this lake with its clock, settings, sessions and snapshots held still.
+        """Return this lake with a fixed clock, settings, sessions and snapshots.
 
         It shares what this one has opened: only this one is to be closed.
         """
@@ -122,7 +122,7 @@ class Parts:
         return still
 
     def begin_run(self) -> None:
-        """Give what follows a run id of its own."""
+        """Begin a new run: later records get another run id."""
         self.__dict__.pop("run", None)
 
     def forget_calendar(self) -> None:
@@ -143,7 +143,7 @@ def open_parts(
     """Return the lake at `path`; `accept_clock` vouches for the clock (see `Ledger.moment`).
 
     Raises:
-        LakeNotFoundError: `path` holds no lake.
+        LakeNotFoundError: There is no lake at `path`.
         ConfigError: Its settings are wrong.
     """
     root = Path(path).expanduser().resolve()
@@ -196,7 +196,7 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
 
 
 def _may_become_lake(root: Path) -> bool:
-    """Say whether the folder is empty, a lake, or a lake whose `init` was cut off."""
+    """Return True if the folder is empty, a lake, or a lake whose `init` was cut off."""
     ours = {MARKER, "catalog.db", "state.db", "warehouse", "landing"}
     with translated(root, "list"):
         there = [name for name in names(root) if not name.startswith(".")]

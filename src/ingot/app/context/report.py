@@ -80,8 +80,8 @@ class LoadReport:
         )
 
 
-def held(reason: str, landing_id: int) -> HeldVersionError:
+def held_error(reason: str, landing_id: int) -> HeldVersionError:
     """Return why a version is held, and how a person decides on it."""
     return HeldVersionError(
-        f"{reason}. Look at it, then say: ingot landings accept {landing_id} (or reject)"
+        f"{reason}. Look at it, then run: ingot landings accept {landing_id} (or reject)"
     )

@@ -22,7 +22,7 @@ _DAYS_WORTH_PARALLEL: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What was seen: cores and memory as this process may use them (container limits included)."""
+    """What was found: cores and memory as this process may use them (container limits included)."""
 
     cores: int
     memory_bytes: int
@@ -72,10 +72,10 @@ def choose(
     budget = settings.memory_budget_mb or machine.available_bytes // 2 // _MIB
     affordable = max(1, 1 + (budget - _BASE_MIB - _PARSE_MIB) // _PARSE_MIB)
     wanted = workers or settings.workers or machine.cores
-    asked = settings.strategy if strategy == "auto" else strategy
+    requested = settings.strategy if strategy == "auto" else strategy
     if settings.engine == "spark":
         wanted = 1  # one session of Spark works on a unit with all that it has
-    chosen, why = _strategy(asked, days=days, cores=machine.cores, affordable=affordable)
+    chosen, why = _strategy(requested, days=days, cores=machine.cores, affordable=affordable)
     count = 1 if chosen == "sequential" else max(1, min(wanted, affordable))
     return Profile(
         machine=machine,
@@ -90,9 +90,9 @@ def choose(
     )
 
 
-def _strategy(asked: str, *, days: int, cores: int, affordable: int) -> tuple[str, str]:
-    if asked != "auto":
-        return asked, "as asked"
+def _strategy(requested: str, *, days: int, cores: int, affordable: int) -> tuple[str, str]:
+    if requested != "auto":
+        return requested, "as requested"
     if days < _DAYS_WORTH_PARALLEL:
         return "sequential", "one day of work"
     if cores == 1:

@@ -52,7 +52,7 @@ def one_run(
         token = _running.set(parts)
         try:
             begin(parts)
-            return finished(parts, work(parts, *args, **named))
+            return finish(parts, work(parts, *args, **named))
         finally:
             _running.reset(token)
 
@@ -67,12 +67,12 @@ def begin(parts: Parts) -> None:
     for table in all_tables():
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
-            # What is damaged says nothing of rollbacks; the first use of it raises.
+            # A damaged table shows no rollback; its first use raises.
             with suppress(DamagedFileError):
                 parts.ledger.void(table.name, partial(parts.tables.ancestors, table), head=head)
 
 
-def finished(parts: Parts, report: LoadReport) -> LoadReport:
+def finish(parts: Parts, report: LoadReport) -> LoadReport:
     """Project what the run changed into ops.*, and return its report.
 
     The tables are then looked at, so that the next run knows where this one left them. A run that

@@ -1,1 +1,1 @@
-"""What the lake holds: markets, datasets, units, and what the ledger says of them."""
+"""What is in a lake: markets, datasets, units, and their state in the ledger."""

@@ -6,7 +6,7 @@ recorded asks the installed connector instead, until the next load records them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, QueryError
 from ingot.model.dataset import DatasetFacts
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ingot.app.context.lake_context import Parts
+
+_SAME: Final = ("name", "calendar", "history_from", "per_day", "due_hours", "options")
+"""What a dataset and its facts have in common; facts have the names of the tables."""
 
 
 def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
@@ -88,15 +91,10 @@ def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
     """Return what is recorded of a dataset."""
     return DatasetFacts(
         source=source,
-        name=dataset.name,
         connector=connector,
         bronze=dataset.bronze.name,
         silver=dataset.silver.name if dataset.silver else None,
-        calendar=dataset.calendar,
-        history_from=dataset.history_from,
-        per_day=dataset.per_day,
-        due_hours=dataset.due_hours,
-        options=dataset.options,
+        **{name: getattr(dataset, name) for name in _SAME},
     )
 
 
@@ -105,10 +103,7 @@ def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
 
 
 def _write(parts: Parts, facts: DatasetFacts) -> None:
-    while True:  # another process may take the number
-        number = parts.ledger.store.last_dataset(facts.source, facts.name) + 1
-        if parts.ledger.make(NumberedDataset(number, facts)):
-            return
+    parts.ledger.add(lambda number: NumberedDataset(number, facts))
 
 
 def _of_facts(facts: DatasetFacts | None) -> Dataset | None:
@@ -118,16 +113,7 @@ def _of_facts(facts: DatasetFacts | None) -> Dataset | None:
         bronze, silver = table(facts.bronze), table(facts.silver) if facts.silver else None
     except QueryError:  # of a package that is no longer installed
         return None
-    return Dataset(
-        name=facts.name,
-        bronze=bronze,
-        calendar=facts.calendar,
-        history_from=facts.history_from,
-        silver=silver,
-        per_day=facts.per_day,
-        due_hours=facts.due_hours,
-        options=facts.options,
-    )
+    return Dataset(bronze=bronze, silver=silver, **{name: getattr(facts, name) for name in _SAME})
 
 
 def _installed(source: str, name: str) -> Dataset | None:

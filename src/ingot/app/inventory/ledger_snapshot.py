@@ -1,4 +1,4 @@
-"""What the ledger says that every answer depends on, read once for each state of it."""
+"""The facts of the ledger that every query result depends on, read once for each state of it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class LedgerFacts:
 
 
 def read_facts(parts: Parts, stamp: str) -> LedgerFacts:
-    """Return what the ledger says now."""
+    """Return the ledger's facts of now."""
     datasets = [d for d in parts.ledger.datasets() if d[0] != "sessions"]
     precedence = tuple((p.from_date, p.sources) for p in parts.settings.source_precedence)
     states = tuple(parts.ledger.states(source, name) for source, name in datasets)

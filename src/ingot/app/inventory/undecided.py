@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingot.app.context.report import DayResult, Result, held
+from ingot.app.context.report import DayResult, Result, held_error
 from ingot.app.inventory import units
 from ingot.errors import LookAtDataError
 from ingot.model.landing import Outcome
@@ -34,7 +34,7 @@ def result(parts: Parts, dataset: Dataset, state: LandingState) -> DayResult:
         date=state.landing.file_date,
         result=Result.HELD if is_held else Result.REFUSED,
         rows_refused=done.rows_refused if done else 0,
-        error=held(reason, state.landing.landing_id) if is_held else LookAtDataError(reason),
+        error=held_error(reason, state.landing.landing_id) if is_held else LookAtDataError(reason),
     )
 
 

@@ -31,7 +31,7 @@ def refuse_undeclared(parts: Parts, text: str) -> None:
     """Raise where a text that names no known table names one whose package is not installed.
 
     Raises:
-        QueryError: It does; the message says which package to install.
+        QueryError: It does; the message names the package to install.
     """
     words = set(re.findall(r"\w+\.\w+", text.lower()))
     for sentence in undeclared(parts):

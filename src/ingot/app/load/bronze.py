@@ -35,7 +35,6 @@ from ingot.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
-    from pathlib import Path
 
     from ingot.app.context.lake_context import Parts
     from ingot.app.context.load_request import LoadRequest
@@ -47,8 +46,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class _Pending:
+    """A version to load, and by which limits."""
+
+    landing: Landing
+    limit_pct: float
+    """Of its rows, how many may be refused."""
+    before: Done | None = None
+    """What was recorded of it, where it is loaded again: its outcome stays."""
+    is_accepted: bool = False
+    """A person has accepted it, bad rows or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What parsing one landing gave."""
+    """The result of parsing one landing."""
 
     unit: Unit
     landing: Landing
@@ -68,86 +80,51 @@ class _History:
     """Key -> ordinal -> (rows, symbols) of versions that count."""
     rows_by_date: dict[date, int] = field(default_factory=dict)
 
+    def add(self, landing: Landing, rows: int, symbols: int) -> None:
+        """Count a version that may be used."""
+        self.sizes.setdefault(landing.key, {})[landing.ordinal] = (rows, symbols)
+        self.rows_by_date[landing.file_date] = rows
+
 
 def load(
     parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest, progress: Progress
 ) -> list[DayResult]:
-    """Parse and commit each landing of the span that is not loaded; report what needs eyes.
+    """Parse and commit each landing of the span that is not loaded; report what awaits a decision.
 
-    Landings that lost to another process are looked at again: what it loaded is done.
+    Landings that lost to another process are planned again: what it loaded is done.
     """
     results: list[DayResult] = []
     lost: list[DayResult] = []
+    limit_pct = parts.settings.quarantine_limit_pct
     for attempt in range(ROUNDS):
         head = parts.tables.head(dataset.bronze)
-        states = _states(parts, source, dataset, request)
+        span = request.span(parts.clock.now().date())
+        states = parts.ledger.states(source.name, dataset.name, *span)
         if not attempt:
             results += [undecided.result(parts, dataset, s) for s in undecided.waiting(states)]
-        pending = [s for s in states if s.outcome is None or _is_accepted(s)]
+        pending = [p for s in states if (p := _pending(s, limit_pct))]
         if not pending:
             return results
-        made, lost = _load_pending(
-            parts, source, dataset, pending, planned_on=head, request=request, progress=progress
-        )
+        profile = _profile(parts, len(pending), request.strategy, request.workers)
+        loader = _Loader(parts, source, dataset, profile, _history(parts, source.name, dataset))
+        noun = "days" if dataset.per_day else "versions"
+        step = f"{dataset.name} to bronze"
+        made, lost = loader.run(pending, (step, noun), planned_on=head, progress=progress)
         results = [r for r in results if r.result is not Result.FAILED] + made
         if not lost:
             return results
     return results + lost
 
 
-def _states(
-    parts: Parts, source: FileSource, dataset: Dataset, request: LoadRequest
-) -> tuple[LandingState, ...]:
-    span = request.span(parts.clock.now().date())
-    return parts.ledger.states(source.name, dataset.name, *span)
+def _pending(state: LandingState, limit_pct: float) -> _Pending | None:
+    """Return a version that has to be loaded; None for the others.
 
-
-def _is_accepted(state: LandingState) -> bool:
-    """Say whether a version was refused for its bad rows and a person wants the good ones."""
-    return state.outcome is Outcome.REFUSED and state.decision is Decision.ACCEPTED
-
-
-def _load_pending(
-    parts: Parts,
-    source: FileSource,
-    dataset: Dataset,
-    pending: Sequence[LandingState],
-    *,
-    planned_on: int | None,
-    request: LoadRequest,
-    progress: Progress,
-) -> tuple[list[DayResult], list[DayResult]]:
-    """Return the results, and those of landings that have to be looked at again."""
-    profile = resources.choose(
-        resources.look(parts.root),
-        parts.settings,
-        strategy=request.strategy,
-        workers=request.workers,
-        days=len(pending),
-    )
-    step = f"{dataset.name} to bronze"
-    progress(StepStarted(step, len(pending), "days" if dataset.per_day else "versions"))
-    batch = Batch(parts, dataset.bronze, profile, planned_on=planned_on)
-    history = _history(parts, source.name, dataset)
-    refused: list[DayResult] = []
-
-    def parse(state: LandingState) -> _Attempt:
-        limit = 100.0 if _is_accepted(state) else parts.settings.quarantine_limit_pct
-        return _parse(parts, profile, source, dataset, state.landing, limit_pct=limit)
-
-    for state, attempt in parallel.map_ahead(parse, pending, workers=profile.workers):
-        if attempt.parsed is None:
-            refused.append(_refuse(parts, attempt))
-        else:
-            compared = None if _is_accepted(state) else history
-            finished = _finish(parts, dataset, attempt, attempt.parsed, compared)
-            for text in _stated_ahead(parts, dataset, finished):
-                progress(Notice(text))
-            batch.add(finished)
-        progress(StepAdvanced(step, 1, state.landing.file_date.isoformat()))
-    batch.flush()
-    progress(StepEnded(step))
-    return batch.results + refused, batch.lost
+    One that was refused for its bad rows is loaded once a person wants the good ones.
+    """
+    if state.outcome is None:
+        return _Pending(state.landing, limit_pct)
+    is_accepted = state.outcome is Outcome.REFUSED and state.decision is Decision.ACCEPTED
+    return _Pending(state.landing, 100.0, is_accepted=True) if is_accepted else None
 
 
 def load_again(
@@ -157,7 +134,7 @@ def load_again(
 
     Args:
         parts: The lake.
-        dones: What was recorded of them, of one table; the vendor is not asked for anything.
+        dones: What was recorded of them, of one table; nothing is requested from the vendor.
         progress: Receives events.
     """
     by_dataset: dict[tuple[str, str], list[Done]] = {}
@@ -180,194 +157,220 @@ def _load_again(
             f"The tables of {name} of {source} are unknown. Install the package that declares "
             "them, and run the command again."
         )
-    parser = parser_of(parts, source, dataset)
-    profile = resources.choose(
-        resources.look(parts.root), parts.settings, strategy="auto", workers=None, days=len(dones)
-    )
-    step = f"{name} to bronze again"
-    progress(StepStarted(step, len(dones), "versions"))
-    batch = Batch(parts, dataset.bronze, profile, planned_on=parts.tables.head(dataset.bronze))
-    others: list[DayResult] = []
-
-    def parse(done: Done) -> _Attempt:
-        was_refused = done.outcome is Outcome.REFUSED
-        limit = parts.settings.quarantine_limit_pct if was_refused else 100.0
-        landing = parts.ledger.find(done.landing_ids[0]).landing
-        return _parse(parts, profile, parser, dataset, landing, limit_pct=limit)
-
-    for done, attempt in parallel.map_ahead(parse, dones, workers=profile.workers):
-        if attempt.parsed is None:
-            others.append(_refuse(parts, attempt))
-        else:
-            finished = _finish(parts, dataset, attempt, attempt.parsed, None)
-            as_before = replace(finished.done, outcome=done.outcome, reason=done.reason)
-            batch.add(replace(finished, done=as_before))
-        progress(StepAdvanced(step, 1, done.unit.scope.start.isoformat()))
-    batch.flush()
-    progress(StepEnded(step))
-    # What is held, or was refused for its bad rows, was so before: that is no failure of a repair.
-    return [
-        r
-        for r in (*batch.results, *batch.lost, *others)
-        if r.result in {Result.LOADED, Result.FAILED}
+    limit_pct = parts.settings.quarantine_limit_pct
+    pending = [
+        _Pending(
+            parts.ledger.find(done.landing_ids[0]).landing,
+            limit_pct if done.outcome is Outcome.REFUSED else 100.0,
+            before=done,
+        )
+        for done in dones
     ]
+    profile = _profile(parts, len(dones), "auto", None)
+    loader = _Loader(parts, parser_of(parts, source, dataset), dataset, profile)
+    head = parts.tables.head(dataset.bronze)
+    step = f"{name} to bronze again"
+    made, lost = loader.run(pending, (step, "versions"), planned_on=head, progress=progress)
+    # A version that is held, or refused for its bad rows, was so before: the repair has not failed.
+    return [r for r in (*made, *lost) if r.result in {Result.LOADED, Result.FAILED}]
 
 
-def _parse(
-    parts: Parts,
-    profile: Profile,
-    source: Parser,
-    dataset: Dataset,
-    landing: Landing,
-    *,
-    limit_pct: float,
-) -> _Attempt:
-    unit = units.bronze_unit(dataset.bronze, landing)
-    started, began = parts.clock.now(), monotonic()
-    to = parts.tables.staging_path(dataset.bronze, unit.scope, unit.digest)
-    content = parts.ledger.landed(landing.sha256)
-    attempt = _Attempt(unit, landing, started, 0.0)
-    try:
-        limits = parts.settings.inflate_limits
-        with failures():
-            parsed = source.parse(landing, content, to, limit_pct=limit_pct, limits=limits)
-            refused = _refused(parts, profile, dataset, landing, parsed)
-        attempt = replace(attempt, parsed=parsed, refused=refused)
-    except IngotError as caught:
-        attempt = replace(attempt, error=caught)
-        _discard(to)
-    return replace(attempt, seconds=monotonic() - began)
+def _profile(parts: Parts, days: int, strategy: str, workers: int | None) -> Profile:
+    machine = resources.look(parts.root)
+    return resources.choose(machine, parts.settings, strategy=strategy, workers=workers, days=days)
 
 
-def _refused(
-    parts: Parts, profile: Profile, dataset: Dataset, landing: Landing, parsed: Parsed
-) -> Mapping[str, int]:
-    """Count the rows of a parsed file that were refused, or that silver would refuse, by rule.
+@dataclass(frozen=True, slots=True)
+class _Loader:
+    """Loads versions of one dataset to bronze."""
 
-    Silver's are counted once, when the file is loaded: whether a version may be used must not
-    depend on who refines it, or when. DuckDB counts them, whatever engine refines.
-    """
-    if parsed.path is None or dataset.silver is None or not dataset.per_day:
-        return {}
-    text = refusals_counted_sql(dataset.silver, landing, unique=parsed.in_order)
-    bars = FileRelation((str(parsed.path),), columns_of(dataset.bronze))
-    with open_duckdb(parts, profile) as engine:
-        rows = engine.run(text, {"bars": bars}).read_all().to_pylist()
-    counts = Counter(row.rule for row in parsed.refused)
-    counts.update({row["rule"]: row["refused"] for row in rows})
-    return counts
+    parts: Parts
+    parser: Parser
+    dataset: Dataset
+    profile: Profile
+    history: _History | None = None
+    """What new versions are compared with; None where their outcome is known."""
 
+    def run(
+        self,
+        pending: Sequence[_Pending],
+        step: tuple[str, str],
+        *,
+        planned_on: int | None,
+        progress: Progress,
+    ) -> tuple[list[DayResult], list[DayResult]]:
+        """Load the versions as a step (name and noun of its units).
 
-def _discard(path: Path) -> None:
-    path.unlink(missing_ok=True)
+        Returns:
+            The results, and those of versions that have to be planned again.
+        """
+        name, noun = step
+        progress(StepStarted(name, len(pending), noun))
+        batch = Batch(self.parts, self.dataset.bronze, self.profile, planned_on=planned_on)
+        refused: list[DayResult] = []
+        loads = parallel.map_ahead(self._parse, pending, workers=self.profile.workers)
+        for version, attempt in loads:
+            if attempt.parsed is None:
+                refused.append(self._refuse(attempt))
+            else:
+                finished = self._finish(version, attempt, attempt.parsed)
+                if version.before is None:
+                    for text in self._stated_ahead(finished):
+                        progress(Notice(text))
+                batch.add(finished)
+            progress(StepAdvanced(name, 1, version.landing.file_date.isoformat()))
+        batch.flush()
+        progress(StepEnded(name))
+        return batch.results + refused, batch.lost
 
+    def _parse(self, version: _Pending) -> _Attempt:
+        parts, landing, bronze = self.parts, version.landing, self.dataset.bronze
+        unit = units.bronze_unit(bronze, landing)
+        began = monotonic()
+        to = parts.tables.staging_path(bronze, unit.scope, unit.digest)
+        attempt = _Attempt(unit, landing, parts.clock.now(), 0.0)
+        try:
+            with failures():
+                parsed = self.parser.parse(
+                    landing,
+                    parts.ledger.landed(landing.sha256),
+                    to,
+                    limit_pct=version.limit_pct,
+                    limits=parts.settings.inflate_limits,
+                )
+                attempt = replace(attempt, parsed=parsed, refused=self._refused(landing, parsed))
+        except IngotError as error:
+            attempt = replace(attempt, error=error)
+            to.unlink(missing_ok=True)
+        return replace(attempt, seconds=monotonic() - began)
 
-def _refuse(parts: Parts, attempt: _Attempt) -> DayResult:
-    """Record a file that was refused whole; one that may be read later stays pending."""
-    error = attempt.error
-    result = Result.FAILED
-    rows: tuple[RefusedRow, ...] = ()
-    if isinstance(error, DamagedFileError):
-        # The disk's fault and not the vendor's: the next ingest fetches the bytes again.
-        parts.ledger.forget_listing(attempt.landing.source, [attempt.landing.key])
-    elif isinstance(error, LookAtDataError):
-        result = Result.REFUSED
-        rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
-        if parts.ledger.is_done(attempt.unit) is None:  # else another process refused it
-            parts.ledger.record_quarantine(attempt.unit, rows, layer="bronze")
-            parts.ledger.record_done(_done(parts, attempt, Outcome.REFUSED, reason=str(error)))
-    return DayResult(
-        table=attempt.unit.table,
-        dataset=attempt.landing.dataset,
-        date=attempt.landing.file_date,
-        result=result,
-        rows_refused=error.refused if isinstance(error, QuarantineLimitError) else len(rows),
-        seconds=attempt.seconds,
-        error=error,
-    )
+    def _refused(self, landing: Landing, parsed: Parsed) -> Mapping[str, int]:
+        """Count the rows of a parsed file that were refused, or that silver would refuse, by rule.
 
+        Silver's are counted once, when the file is loaded: whether a version may be used must not
+        depend on who refines it, or when. DuckDB counts them, whatever engine refines.
+        """
+        dataset = self.dataset
+        if parsed.path is None or dataset.silver is None or not dataset.per_day:
+            return {}
+        text = refusals_counted_sql(dataset.silver, landing, unique=parsed.in_order)
+        bars = FileRelation((str(parsed.path),), columns_of(dataset.bronze))
+        with open_duckdb(self.parts, self.profile) as engine:
+            rows = engine.run(text, {"bars": bars}).read_all().to_pylist()
+        counts = Counter(row.rule for row in parsed.refused)
+        counts.update({row["rule"]: row["refused"] for row in rows})
+        return counts
 
-def _finish(
-    parts: Parts, dataset: Dataset, attempt: _Attempt, parsed: Parsed, history: _History | None
-) -> Finished:
-    """Judge a parsed file, keep its refused rows, and hand it to the next commit.
+    def _refuse(self, attempt: _Attempt) -> DayResult:
+        """Record a file that was refused whole; one that may be read later stays pending."""
+        error, ledger = attempt.error, self.parts.ledger
+        result = Result.FAILED
+        rows: tuple[RefusedRow, ...] = ()
+        if isinstance(error, DamagedFileError):
+            # The disk's fault and not the vendor's: the next ingest fetches the bytes again.
+            ledger.forget_listing(attempt.landing.source, [attempt.landing.key])
+        elif isinstance(error, LookAtDataError):
+            result = Result.REFUSED
+            rows = error.refused_rows if isinstance(error, QuarantineLimitError) else ()
+            if ledger.is_done(attempt.unit) is None:  # else another process refused it
+                ledger.record_quarantine(attempt.unit, rows, layer="bronze")
+                ledger.record_done(self._done(attempt, Outcome.REFUSED, str(error)))
+        return DayResult(
+            table=attempt.unit.table,
+            dataset=attempt.landing.dataset,
+            date=attempt.landing.file_date,
+            result=result,
+            rows_refused=error.refused if isinstance(error, QuarantineLimitError) else len(rows),
+            seconds=attempt.seconds,
+            error=error,
+        )
 
-    Without a history there is nothing to judge: a person has accepted the file.
-    """
-    unit, landing = attempt.unit, attempt.landing
-    began = monotonic()
-    staged = (
-        ()
-        if parsed.path is None
-        else (parts.tables.adopt(dataset.bronze, unit.scope, parsed.path),)
-    )
-    reason = None
-    if history:
-        rows, limit = parsed.rows + len(parsed.refused), parts.settings.quarantine_limit_pct
-        reason = too_many_refused(rows, attempt.refused, limit_pct=limit)
-        reason = reason or _judge(parts, landing, parsed, history, per_day=dataset.per_day)
-    parts.ledger.record_quarantine(unit, parsed.refused, layer="bronze")
-    done = _done(
-        parts,
-        attempt,
-        Outcome.HELD if reason else Outcome.DONE,
-        reason=reason or "",
-        parsed=parsed,
-    )
-    if reason is None and history:
-        history.sizes.setdefault(landing.key, {})[landing.ordinal] = (parsed.rows, parsed.symbols)
-        history.rows_by_date[landing.file_date] = parsed.rows
-    return Finished(done, staged, attempt.seconds + monotonic() - began)
+    def _finish(self, version: _Pending, attempt: _Attempt, parsed: Parsed) -> Finished:
+        """Decide whether a parsed file may be used, keep its refused rows, and stage its file."""
+        unit, before = attempt.unit, version.before
+        began = monotonic()
+        staged = (
+            ()
+            if parsed.path is None
+            else (self.parts.tables.adopt(self.dataset.bronze, unit.scope, parsed.path),)
+        )
+        self.parts.ledger.record_quarantine(unit, parsed.refused, layer="bronze")
+        if before is not None:
+            done = self._done(attempt, before.outcome, before.reason)
+        else:
+            reason = None if version.is_accepted else self._reason_to_hold(attempt, parsed)
+            done = self._done(attempt, Outcome.HELD if reason else Outcome.DONE, reason or "")
+        return Finished(done, staged, attempt.seconds + monotonic() - began)
 
+    def _reason_to_hold(self, attempt: _Attempt, parsed: Parsed) -> str | None:
+        """Return why a person has to look at a version; one that may be used joins the history."""
+        landing, settings, history = attempt.landing, self.parts.settings, self.history
+        if history is None:
+            return None
+        rows, limit_pct = parsed.rows + len(parsed.refused), settings.quarantine_limit_pct
+        reason = too_many_refused(rows, attempt.refused, limit_pct=limit_pct)
+        reason = reason or self._too_small(landing, parsed, history)
+        if reason is None:
+            history.add(landing, parsed.rows, parsed.symbols)
+        return reason
 
-def _stated_ahead(parts: Parts, dataset: Dataset, finished: Finished) -> Iterator[str]:
-    """Name the rows that their file states to be known only from a moment in the future on."""
-    if "stated_from" not in dataset.bronze.column_names:
-        return
-    import pyarrow.parquet as pq
+    def _too_small(self, landing: Landing, parsed: Parsed, history: _History) -> str | None:
+        settings, per_day = self.parts.settings, self.dataset.per_day
+        sizes = history.sizes.get(landing.key, {})
+        before = max((ordinal for ordinal in sizes if ordinal < landing.ordinal), default=None)
+        previous = None if before is None else sizes[before]
+        if not per_day and previous and previous[0] < settings.hold_reference_rows:
+            return None
+        earlier = sorted(day for day in history.rows_by_date if per_day and day < landing.file_date)
+        return judge(
+            parsed.rows,
+            parsed.symbols,
+            previous=previous,
+            earlier_rows=[history.rows_by_date[day] for day in earlier],
+            settings=settings,
+        )
 
-    now = parts.clock.now()
-    for file in finished.files:
-        column = pq.read_table(file.path, columns=["stated_from"])["stated_from"]
-        later = [moment for moment in column.to_pylist() if moment and moment > now]
-        if later:
-            yield (
-                f"{len(later)} rows of {dataset.name} state a known_from in the future, up to "
-                f"{max(later):%Y-%m-%d %H:%M} UTC: no read shows them until then"
-            )
+    def _stated_ahead(self, finished: Finished) -> Iterator[str]:
+        """Name the rows that their file states to be known only from a moment in the future on."""
+        if "stated_from" not in self.dataset.bronze.column_names:
+            return
+        import pyarrow.parquet as pq
 
+        now = self.parts.clock.now()
+        for file in finished.files:
+            column = pq.read_table(file.path, columns=["stated_from"])["stated_from"]
+            later = [moment for moment in column.to_pylist() if moment and moment > now]
+            if later:
+                yield (
+                    f"{len(later)} rows of {self.dataset.name} state a known_from in the future, "
+                    f"up to {max(later):%Y-%m-%d %H:%M} UTC: no read shows them until then"
+                )
 
-def _done(
-    parts: Parts,
-    attempt: _Attempt,
-    outcome: Outcome,
-    *,
-    reason: str,
-    parsed: Parsed | None = None,
-) -> Done:
-    refused = len(parsed.refused) if parsed else 0
-    if isinstance(attempt.error, QuarantineLimitError):
-        refused = attempt.error.refused
-    rows = parsed.rows if parsed else 0
-    return Done(
-        unit=attempt.unit,
-        outcome=outcome,
-        run=parts.run,
-        started=attempt.started,
-        ended=parts.clock.now(),
-        snapshot_id=None,
-        rows_in=rows + refused,
-        rows_out=rows,
-        rows_refused=refused,
-        symbols=parsed.symbols if parsed else 0,
-        landing_ids=(attempt.landing.landing_id,),
-        reason=reason,
-        details={
-            "in_order": "yes" if parsed and parsed.in_order else "no",
-            "refused_for": type(attempt.error).__name__ if attempt.error else "",
-        },
-        code_version=__version__,
-    )
+    def _done(self, attempt: _Attempt, outcome: Outcome, reason: str) -> Done:
+        parsed, error = attempt.parsed, attempt.error
+        refused = len(parsed.refused) if parsed else 0
+        if isinstance(error, QuarantineLimitError):
+            refused = error.refused
+        rows = parsed.rows if parsed else 0
+        return Done(
+            unit=attempt.unit,
+            outcome=outcome,
+            run=self.parts.run,
+            started=attempt.started,
+            ended=self.parts.clock.now(),
+            snapshot_id=None,
+            rows_in=rows + refused,
+            rows_out=rows,
+            rows_refused=refused,
+            symbols=parsed.symbols if parsed else 0,
+            landing_ids=(attempt.landing.landing_id,),
+            reason=reason,
+            details={
+                "in_order": "yes" if parsed and parsed.in_order else "no",
+                "refused_for": type(error).__name__ if error else "",
+            },
+            code_version=__version__,
+        )
 
 
 def _history(parts: Parts, source: str, dataset: Dataset) -> _History:
@@ -376,33 +379,9 @@ def _history(parts: Parts, source: str, dataset: Dataset) -> _History:
     history = _History()
     for state in parts.ledger.states(source, dataset.name):
         done = dones.get(state.landing.landing_id)
-        if state.in_force_from is None or done is None:
-            continue
-        by_ordinal = history.sizes.setdefault(state.landing.key, {})
-        by_ordinal[state.landing.ordinal] = (done.rows_out, done.symbols)
-        history.rows_by_date[state.landing.file_date] = done.rows_out
+        if state.in_force_from is not None and done is not None:
+            history.add(state.landing, done.rows_out, done.symbols)
     return history
-
-
-def _judge(
-    parts: Parts, landing: Landing, parsed: Parsed, history: _History, *, per_day: bool
-) -> str | None:
-    settings = parts.settings
-    before = {
-        ordinal: size
-        for ordinal, size in history.sizes.get(landing.key, {}).items()
-        if ordinal < landing.ordinal
-    }
-    if not per_day and before and before[max(before)][0] < settings.hold_reference_rows:
-        return None
-    earlier = sorted(day for day in history.rows_by_date if per_day and day < landing.file_date)
-    return judge(
-        parsed.rows,
-        parsed.symbols,
-        previous=before[max(before)] if before else None,
-        earlier_rows=[history.rows_by_date[d] for d in earlier[-settings.hold_median_days :]],
-        settings=settings,
-    )
 
 
 def missing(
@@ -437,7 +416,7 @@ def missing(
             date=day,
             result=Result.MISSING,
             error=NotPublishedError(
-                f"not at {source.location}, though the vendor's rule says it is out since "
+                f"not at {source.location}, though by the vendor's rule it is out since "
                 f"{source.published_at(day):%Y-%m-%d %H:%M} UTC; run the command again later"
             ),
         )

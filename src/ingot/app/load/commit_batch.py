@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
-from ingot.app.context.report import DayResult, Result, held
+from ingot.app.context.report import DayResult, Result, held_error
 from ingot.errors import CommitConflictError, IngotError
 from ingot.model.landing import Outcome
 from ingot.storage.iceberg.write.replacement import Replacement
@@ -152,7 +152,7 @@ def _result(finished: Finished, error: IngotError | None) -> DayResult:
     if error is not None:
         result = Result.FAILED
     elif done.outcome is Outcome.HELD:
-        result, error = Result.HELD, held(done.reason, done.landing_ids[0])
+        result, error = Result.HELD, held_error(done.reason, done.landing_ids[0])
     return DayResult(
         table=done.unit.table,
         dataset=done.unit.scope.dataset,

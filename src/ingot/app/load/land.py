@@ -46,9 +46,8 @@ class Listed:
 def new_or_changed(
     parts: Parts, source: FileSource, remotes: Sequence[RemoteObject]
 ) -> tuple[RemoteObject, ...]:
-    """Return the objects that this lake has not seen as they are listed now."""
-    changed, _ = parts.ledger.unchanged(source.name, source.location, remotes)
-    return changed
+    """Return the objects that are new to this lake, or listed in another state than before."""
+    return parts.ledger.new_or_changed(source.name, source.location, remotes)
 
 
 def land_new(
@@ -107,7 +106,7 @@ def land_one(
         temporary,
         sha256=fetched.sha256,
         size_bytes=fetched.size_bytes,
-        first_seen=parts.clock.now(),
+        at=parts.clock.now(),
         publication=publication,
         stated=parts.clock.stated,
     )
@@ -135,9 +134,11 @@ def _fetch(
         advance=lambda count: progress(StepAdvanced(step, count)),
     )
     for arrival in arrivals:
-        error = _land(parts, source, arrival)
+        remote, error = arrival.remote, _land(parts, source, arrival)
         if error is not None:
-            failed.append(_failed(tables[arrival.remote.dataset], arrival.remote, error))
+            table, dataset = tables[remote.dataset], remote.dataset
+            day = DayResult(table, dataset, remote.file_date, Result.FAILED, error=error)
+            failed.append(day)
     progress(StepEnded(step))
     return failed
 
@@ -153,13 +154,3 @@ def _land(parts: Parts, source: FileSource, arrival: Arrival) -> IngotError | No
     except IngotError as error:
         return error
     return None
-
-
-def _failed(table: str, remote: RemoteObject, error: IngotError) -> DayResult:
-    return DayResult(
-        table=table,
-        dataset=remote.dataset,
-        date=remote.file_date,
-        result=Result.FAILED,
-        error=error,
-    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Backoff:
     """Exponential waits with jitter, bounded in number and length.
 
-    The n-th wait lies between half of and the whole of `first_s * 2 ** (n - 1)`, never above
+    The n-th wait is between half of and the whole of `first_s * 2 ** (n - 1)`, never above
     `longest_s`: clients that failed together do not come back together.
     """
 
@@ -37,9 +37,9 @@ class Backoff:
         return whole * (0.5 + 0.5 * self.jitter())
 
     def is_spent(self, failures: int) -> bool:
-        """Say whether `failures` failures are all that may be."""
+        """Return True if `failures` failures are all that are allowed."""
         return failures >= self.attempts
 
     def wait(self, failures: int) -> None:
-        """Sleep as long as `delay_s` says."""
+        """Sleep for `delay_s`."""
         self.sleep(self.delay_s(failures))

@@ -1,4 +1,4 @@
-"""Whether a request can be read on its way."""
+"""Whether a request may be sent unencrypted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ingot.errors import ConfigError
 
 
 def require_private(url: str, *, allow_http: bool) -> None:
-    """Refuse to ask another machine in clear text: a key, and the data, could be read or changed.
+    """Refuse an unencrypted request to another machine: the key or the data could be read.
 
     Args:
-        url: The address; it holds no user name and no key.
-        allow_http: What the vendor's setting allow_http says.
+        url: The address, without a user name or a key.
+        allow_http: The vendor's setting allow_http.
 
     Raises:
         ConfigError: The address begins with http:// and is not this machine.
@@ -24,7 +24,7 @@ def require_private(url: str, *, allow_http: bool) -> None:
         return
     raise ConfigError(
         f"{parts.scheme}://{host} is not encrypted, so a key or the data could be read or changed "
-        "on the way. Use https, or set allow_http of the vendor if the way is your own."
+        "in transit. Use https, or set allow_http of the vendor if the network is your own."
     )
 
 

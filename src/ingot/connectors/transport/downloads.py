@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Condition, Event, Lock, Thread
+from threading import Condition, Event
 from typing import TYPE_CHECKING
 
 from ingot.errors import IngotError
@@ -55,7 +55,7 @@ class ByteBudget:
 
 
 class _StoppedError(BaseException):
-    """Nobody waits for the bytes any more; no retry may swallow it."""
+    """The bytes are not wanted any more; no retry may swallow this."""
 
 
 def fetch_all(
@@ -78,75 +78,29 @@ def fetch_all(
         destination: Where each one's bytes go; called once for each, in any thread.
         workers: At most so many at once.
         bytes_in_flight: At most so many bytes at once, by the listed sizes.
-        advance: Told of bytes as they arrive, from any thread; negative when given up.
+        advance: Called with the bytes that arrive, from any thread; negative when given up.
     """
-    pool = _Pool(source, remotes, destination, ByteBudget(bytes_in_flight), advance)
-    threads = [
-        Thread(target=pool.work, name=f"ingot-fetch-{n}", daemon=True)
-        for n in range(max(1, min(workers, len(remotes))))
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        for _ in remotes:
-            arrival = pool.arrivals.get()
-            if isinstance(arrival, BaseException):
-                raise arrival
-            yield arrival
-    finally:
-        pool.stopped.set()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+    budget, stopped = ByteBudget(bytes_in_flight), Event()
 
-
-class _Pool:
-    """Threads that take one object after another."""
-
-    def __init__(
-        self,
-        source: FileSource,
-        remotes: Sequence[RemoteObject],
-        destination: Callable[[RemoteObject], Path],
-        budget: ByteBudget,
-        advance: Callable[[int], None],
-    ) -> None:
-        self._source = source
-        self._waiting = iter(remotes)
-        self._taking = Lock()
-        self._destination = destination
-        self._budget = budget
-        self._told = advance
-        self.stopped = Event()
-        self.arrivals: SimpleQueue[Arrival | BaseException] = SimpleQueue()
-
-    def work(self) -> None:
-        """Fetch until nothing waits or nobody wants it."""
-        try:
-            while (remote := self._take()) is not None:
-                with self._budget.hold(remote.size_bytes):
-                    self.arrivals.put(self._fetch(remote))
-        except _StoppedError:
-            return
-        except BaseException as exc:  # noqa: BLE001 (a thread's bug is raised where it is waited for)
-            self.arrivals.put(exc)
-
-    def _take(self) -> RemoteObject | None:
-        with self._taking:
-            return None if self.stopped.is_set() else next(self._waiting, None)
-
-    def _fetch(self, remote: RemoteObject) -> Arrival:
-        self._stop_if_unwanted()
-        path = self._destination(remote)
-        try:
-            return Arrival(remote, path, self._source.fetch(remote, path, self._advance))
-        except IngotError as error:
-            return Arrival(remote, path, error)
-
-    def _advance(self, count: int) -> None:
-        self._stop_if_unwanted()
-        self._told(count)
-
-    def _stop_if_unwanted(self) -> None:
-        if self.stopped.is_set():
+    def report(count: int) -> None:
+        if stopped.is_set():
             raise _StoppedError
+        advance(count)
+
+    def fetch(remote: RemoteObject) -> Arrival:
+        with budget.hold(remote.size_bytes):
+            if stopped.is_set():
+                raise _StoppedError
+            path = destination(remote)
+            try:
+                return Arrival(remote, path, source.fetch(remote, path, report))
+            except IngotError as error:
+                return Arrival(remote, path, error)
+
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="ingot-fetch")
+    try:
+        for future in as_completed([threads.submit(fetch, remote) for remote in remotes]):
+            yield future.result()
+    finally:
+        stopped.set()
+        threads.shutdown(cancel_futures=True)

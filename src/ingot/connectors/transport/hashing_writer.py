@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Receiver:
     """A file that is written from its start, and the hash of what it holds so far.
 
-    `advance` is told of each piece's size, and of the bytes given up, negative, by `restart`.
+    `advance` is called with each piece's size; `restart` calls it with the negative of all.
     """
 
     def __init__(self, path: Path, advance: Callable[[int], None]) -> None:
@@ -38,7 +38,7 @@ class Receiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the file; a flush that finds the disk full says so."""
+        """Close the file; a flush that finds the disk full raises."""
         with translated(self._path, "write"):
             self._file.close()
 

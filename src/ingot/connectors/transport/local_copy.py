@@ -1,4 +1,4 @@
-"""A local file copied whole, hashed as it passes, while somebody may be writing it."""
+"""A local file copied whole and hashed on the way, though another process may be writing it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIECE_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells one state of a file from another."""
+    """Size, time and place of one state of a file."""
 
     size: int
     mtime_ns: int
@@ -38,7 +38,7 @@ class Stamp:
 
     @property
     def etag(self) -> str:
-        """The tag that stands for an entity tag: size and modification time."""
+        """The tag in place of an entity tag: size and modification time."""
         return f"{self.size}-{self.mtime_ns}"
 
     @property
@@ -58,7 +58,7 @@ def copy_file(
     Raises:
         NotPublishedError: The file is gone.
         CorruptFileError: It is a folder, a link to nothing or a pipe.
-        SourceUnavailableError: It cannot be read, or never stands still.
+        SourceUnavailableError: It cannot be read, or changes during every copy.
         StorageFullError: The disk is full.
     """
     with Receiver(to, advance) as receiver:
@@ -71,18 +71,18 @@ def copy_file(
                 backoff.wait(failures)
     raise SourceUnavailableError(
         f"{path} changed while it was copied, {backoff.attempts} times in a row. "
-        "Run the command again when nobody writes to it."
+        "Run the command again when no other process writes to it."
     )
 
 
 def _copy(path: Path, receiver: Receiver) -> tuple[Stamp, Stamp]:
-    """Copy once; return what the file was before and what stands at its path afterwards."""
+    """Copy once; return what the file was before and what is at its path afterwards."""
     with _opened(path) as file:
         before = Stamp.of(os.fstat(file.fileno()))
         for piece in _pieces(file, path):
             receiver.write(piece)
             if receiver.size_bytes > before.size:
-                break  # it grows: somebody is writing it
+                break  # it grows: another process is writing it
     with _opened(path) as file:
         return before, Stamp.of(os.fstat(file.fileno()))
 

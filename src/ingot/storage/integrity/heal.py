@@ -41,8 +41,8 @@ def make_void(ledger: Ledger, table: str, scopes: Collection[Scope]) -> None:
         return tuple(unit for scope in scopes for unit in lookup.numbers(db, table, scope))
 
     units = ledger.state.read(numbered)
-    while units and not ledger.make(Voided(table, ledger.store.last_voided(table) + 1, units)):
-        pass  # another process took the number
+    if units:
+        ledger.add(lambda number: Voided(table, number, units))
 
 
 def mend_objects(ledger: Ledger) -> tuple[Damage, ...]:

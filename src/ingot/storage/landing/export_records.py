@@ -8,16 +8,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import DamagedFileError, QueryError
 from ingot.storage.fs.os_errors import bordered
-from ingot.storage.landing.records import RECORD_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ingot.storage.landing.store import LandingStore
 
 _FOLDER: Final = "exports"
@@ -43,19 +39,19 @@ class ExportStore:
 
     def __init__(self, store: LandingStore) -> None:
         """Name the folder; nothing is read or made before first use."""
-        self._objects = store.objects
+        self._store, self._objects = store, store.objects
 
     def add(self, export_id: str, manifest: str, *, at: datetime, folder: str) -> None:
         """Record an export; one that was released is in use again."""
         body = {"manifest": manifest, "exported_at": at.astimezone(UTC), "folder": folder}
         last = self._last(export_id)
-        if last is None or "released_at" in last[1]:
+        if last is None or "released_at" in last:
             self._write(export_id, body)
 
     def release(self, export_id: str, *, at: datetime) -> None:
         """Record that an export no longer needs its snapshots; again is nothing new."""
         last = self._last(export_id)
-        if last is not None and "released_at" not in last[1]:
+        if last is not None and "released_at" not in last:
             self._write(export_id, {"released_at": at.astimezone(UTC)})
 
     def all(self) -> tuple[ExportRecord, ...]:
@@ -64,7 +60,8 @@ class ExportStore:
         Raises:
             DamagedFileError: A record is not what was written.
         """
-        found = [self._record(export_id) for export_id in self._ids()]
+        ids = (i for i in self._objects.names(_FOLDER)[1] if self._numbers(i))
+        found = [self._record(export_id) for export_id in ids]
         return tuple(sorted(found, key=lambda r: (r.exported_at, r.export_id)))
 
     def find(self, export_id: str) -> ExportRecord:
@@ -82,7 +79,7 @@ class ExportStore:
         raise QueryError(f"There is no export {export_id!r}. See them with: ingot exports list")
 
     def _record(self, export_id: str) -> ExportRecord:
-        bodies = [self._read(name) for name in self._numbered(export_id)]
+        bodies = [self._read(export_id, number) for number in self._numbers(export_id)]
         made = [body for body in bodies if "manifest" in body]
         if not made:
             where = self._objects.place(f"{_FOLDER}/{export_id}")
@@ -96,20 +93,19 @@ class ExportStore:
             released_at=None if released is None else datetime.fromisoformat(released),
         )
 
-    def _last(self, export_id: str) -> tuple[int, dict[str, Any]] | None:
-        names = self._numbered(export_id)
-        return (_number(names[-1]), self._read(names[-1])) if names else None
+    def _last(self, export_id: str) -> dict[str, Any] | None:
+        numbers = self._numbers(export_id)
+        return self._read(export_id, numbers[-1]) if numbers else None
 
     def _write(self, export_id: str, body: dict[str, Any]) -> None:
         text = json.dumps(body, default=datetime.isoformat, indent=1, sort_keys=True) + "\n"
         written = False
         while not written:
-            last = self._last(export_id)
-            number = 1 if last is None else last[0] + 1
-            name = f"{_FOLDER}/{export_id}/{number}.json"
+            name = _name(export_id, 1 + max(self._numbers(export_id), default=0))
             written = self._objects.put_if_absent(name, text.encode(), step=_FOLDER)
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _read(self, export_id: str, number: int) -> dict[str, Any]:
+        name = _name(export_id, number)
         where = self._objects.place(name)
         try:
             body = json.loads(self._objects.get(name))
@@ -119,16 +115,9 @@ class ExportStore:
             raise DamagedFileError(where, found="it is not the record of an export")
         return body
 
-    def _ids(self) -> Iterator[str]:
-        yield from (made for made in self._objects.names(_FOLDER)[1] if self._numbered(made))
-
-    def _numbered(self, export_id: str) -> list[str]:
-        """Return the records of an export in the order of their numbers."""
-        folder = f"{_FOLDER}/{export_id}"
-        names = self._objects.names(folder)[0]
-        found = (f"{folder}/{name}" for name in names if RECORD_NAME.fullmatch(name))
-        return sorted(found, key=_number)
+    def _numbers(self, export_id: str) -> list[int]:
+        return sorted(self._store.numbers(f"{_FOLDER}/{export_id}"))
 
 
-def _number(name: str) -> int:
-    return int(PurePosixPath(name).stem)
+def _name(export_id: str, number: int) -> str:
+    return f"{_FOLDER}/{export_id}/{number}.json"

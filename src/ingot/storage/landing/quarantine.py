@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
     from ingot.model.unit import RefusedRow
 
-_KEY_ORDER: Final[list[tuple[str, Literal["ascending", "descending"]]]] = [
-    ("landing_id", "ascending"),
-    ("file_date", "ascending"),
-    ("symbol", "ascending"),
-    ("bar_start_ns", "ascending"),
-]
+_KEY: Final = ("landing_id", "file_date", "symbol", "bar_start_ns")
 
 
 @cache
@@ -34,18 +29,6 @@ def schema() -> pa.Schema:
     """Return the columns of a quarantine file: those of ops.quarantine, and the row's key."""
     rows = arrow_schema(ops.QUARANTINE).append(pa.field("symbol", pa.string()))
     return rows.append(pa.field("bar_start_ns", pa.int64()))
-
-
-@cache
-def keys_schema() -> pa.Schema:
-    """Return the columns of `read_keys`."""
-    fields: list[pa.Field[Any]] = [
-        pa.field("landing_id", pa.int64(), nullable=False),
-        pa.field("file_date", pa.date32(), nullable=False),
-        pa.field("symbol", pa.string()),
-        pa.field("bar_start_ns", pa.int64()),
-    ]
-    return pa.schema(fields)
 
 
 def to_parquet(rows: Sequence[RefusedRow], layer: str) -> bytes:
@@ -131,15 +114,18 @@ def read_rows(
 def read_keys(files: Iterable[tuple[str, bytes]]) -> pa.Table:
     """Return landing_id, file_date, symbol, bar_start_ns of the rows, each combination once.
 
-    A part of the key that could not be read is null. A blank line is no row and has none.
+    A part of the key that could not be read is null. A blank line is not a row and has no key.
     """
-    tables = [_read(*file) for file in files]
-    if not tables:
-        return keys_schema().empty_table()
-    rows = [t.filter(pc.not_equal(t["rule"], pa.scalar(BLANK_LINE))) for t in tables]
-    keys = pa.concat_tables(t.select(keys_schema().names) for t in rows)
-    distinct = keys.group_by(keys_schema().names).aggregate([])
-    return distinct.select(keys_schema().names).sort_by(_KEY_ORDER).cast(keys_schema())
+    wanted = pa.schema([schema().field(name) for name in _KEY])
+    tables = [wanted.empty_table()]
+    for file in files:
+        rows = _read(*file)
+        rows = rows.filter(pc.not_equal(rows["rule"], pa.scalar(BLANK_LINE)))
+        tables.append(rows.select(wanted.names).cast(wanted))
+    distinct = pa.concat_tables(tables).group_by(wanted.names).aggregate([])
+    return (
+        distinct.select(wanted.names).sort_by([(name, "ascending") for name in _KEY]).cast(wanted)
+    )
 
 
 def read_symbols(files: Iterable[tuple[str, bytes]]) -> frozenset[tuple[int, str, str | None]]:

@@ -2,7 +2,7 @@
 
     objects/<first 2 of sha256>/<sha256>      the bytes of an object
     versions/<source>/<key>/<n>.json          one version of a vendor's object
-    decisions/<source>/<key>/<n>.json         what a person said of the held version n
+    decisions/<source>/<key>/<n>.json         the decision of a person on the held version n
     units/<table>/<unit name>/<n>.json        a unit of work was done
     quarantine/<table>/<unit name>/<n>.parquet  the rows that a unit refused; the last n counts
     expired/<table>/<n>.json                  ancestor snapshots that expiry removed
@@ -32,21 +32,21 @@ from ingot.storage.fs.sealed_names import differs, hash_stream
 from ingot.storage.landing.records import (
     RECORD_FOLDERS,
     RECORD_NAME,
-    checks_folder,
-    datasets_folder,
+    NumberedDone,
+    folder_of,
     from_text,
     is_canonical,
     path_of,
+    safe_part,
+    safe_path,
     to_text,
-    unit_path,
-    versions_folder,
 )
 from ingot.storage.landing.verified_content import LandedBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingot.model.unit import Scope, Unit
+    from ingot.model.unit import Unit
     from ingot.storage.fs.fault_points import Boundary
     from ingot.storage.fs.object_store import ObjectStore
     from ingot.storage.landing.records import Record
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """An object that versions name and that is not what its name says."""
+    """An object that versions name and whose bytes do not have the hash in its name."""
 
     sha256: str
     path: Path
@@ -72,7 +72,7 @@ class LandingStore:
 
         Args:
             root: A folder of this machine, for files that are not finished.
-            boundary: Told of each durable step.
+            boundary: Called at each durable step.
             objects: What keeps bytes and records; by default the folder.
         """
         self.root = root
@@ -141,20 +141,13 @@ class LandingStore:
         return record
 
     def has(self, path: str) -> bool:
-        """Say whether there is a record at `path`, which is relative to the store."""
+        """Return True if there is a record at `path`, which is relative to the store."""
         return self.objects.size(path) is not None
 
     def walk(self) -> Iterator[str]:
         """Yield the path of every record, relative to the store, versions first."""
         for folder in RECORD_FOLDERS:
             yield from self.walk_folder(folder)
-
-    def versions(self, source: str, key: str) -> tuple[Landing, ...]:
-        """Return the versions of one key, by ordinal."""
-        folder = versions_folder(source, key)
-        numbers = self._numbers(folder)
-        read = (self.read(f"{folder}/{number}.json") for number in sorted(numbers))
-        return tuple(record for record in read if isinstance(record, Landing))
 
     def all_versions(self) -> Iterator[Landing]:
         """Yield every version of every key."""
@@ -163,35 +156,23 @@ class LandingStore:
             if isinstance(record, Landing):
                 yield record
 
-    def last_number(self, table: str, scope: Scope) -> int:
-        """Return the greatest number among the done records below a scope's label; 0 for none.
+    def next_number(self, record: Record) -> int:
+        """Return the number after the greatest one in the record's folder.
 
-        Numbers rise over all units of a label, so that they order the units of one scope.
+        Done records are numbered over all units of a scope's label, so that their numbers order
+        the units of one scope.
         """
-        folder = f"units/{table}/{scope.label}"
-        units = self.objects.names(folder)[1]
-        return max((max(self._numbers(f"{folder}/{u}"), default=0) for u in units), default=0)
-
-    def last_expired(self, table: str) -> int:
-        """Return the greatest number among a table's records of expiry; 0 for none."""
-        return max(self._numbers(f"expired/{table}"), default=0)
-
-    def last_voided(self, table: str) -> int:
-        """Return the greatest number among a table's records of repairs; 0 for none."""
-        return max(self._numbers(f"voided/{table}"), default=0)
-
-    def last_check(self, run: str) -> int:
-        """Return the greatest number among a run's records of checks; 0 for none."""
-        return max(self._numbers(checks_folder(run)), default=0)
-
-    def last_dataset(self, source: str, dataset: str) -> int:
-        """Return the greatest number among the records of a dataset's facts; 0 for none."""
-        return max(self._numbers(datasets_folder(source, dataset)), default=0)
+        folder = folder_of(record)
+        folders = [folder]
+        if isinstance(record, NumberedDone):
+            label = folder.rpartition("/")[0]
+            folders = [f"{label}/{unit}" for unit in self.objects.names(label)[1]]
+        return 1 + max((number for f in folders for number in self.numbers(f)), default=0)
 
     def quarantine_name(self, unit: Unit) -> str | None:
         """Return the name of the file of the rows that a unit refused, if it refused any."""
-        folder = f"quarantine/{unit_path(unit)}"
-        last = max(self._numbers(folder, ".parquet"), default=0)
+        folder = _quarantine_folder(unit)
+        last = max(self.numbers(folder, ".parquet"), default=0)
         return f"{folder}/{last}.parquet" if last else None
 
     def add_quarantine(self, unit: Unit, data: bytes) -> None:
@@ -204,7 +185,7 @@ class LandingStore:
             if last is not None and self.objects.get(last) == data:
                 return
             number = int(Path(last).stem) + 1 if last else 1
-            name = f"quarantine/{unit_path(unit)}/{number}.parquet"
+            name = f"{_quarantine_folder(unit)}/{number}.parquet"
             if self.objects.put_if_absent(name, data, step="quarantine"):
                 return
 
@@ -242,7 +223,8 @@ class LandingStore:
             if RECORD_NAME.fullmatch(name.rpartition("/")[2]):
                 yield name
 
-    def _numbers(self, folder: str, suffix: str = ".json") -> list[int]:
+    def numbers(self, folder: str, suffix: str = ".json") -> list[int]:
+        """Return the numbers of the files in a folder, in no order."""
         names = self.objects.names(folder)[0]
         stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
         return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
@@ -260,6 +242,10 @@ class LandingStore:
 
 def _object(sha256: str) -> str:
     return f"objects/{sha256[:2]}/{sha256}"
+
+
+def _quarantine_folder(unit: Unit) -> str:
+    return f"quarantine/{safe_part(unit.table, 'table')}/{safe_path(unit.name, 'unit')}"
 
 
 def _check_size(path: Path, size_bytes: int) -> None:

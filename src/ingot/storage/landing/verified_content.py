@@ -1,4 +1,4 @@
-"""The bytes of a landed object, checked against its name by whoever reads them.
+"""The bytes of a landed object, checked against its name as they are read.
 
 Parsers reach an object only through this class, so a parser cannot forget the check, and what
 the disk has damaged is never taken for what the vendor has sent.

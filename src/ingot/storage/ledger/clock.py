@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from ingot.storage.landing.records import Record
     from ingot.storage.ledger.state_db import StateCache
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -35,10 +36,10 @@ class ClockCheck:
     """Gives the moments to record; one for each process."""
 
     def __init__(
-        self, state: StateCache, make: Callable[[ClockAccepted], bool], *, accept: bool
+        self, state: StateCache, add: Callable[[Callable[[int], Record]], None], *, accept: bool
     ) -> None:
         self._state = state
-        self._make = make
+        self._add = add
         self._accept = accept
         self.vouched = False
         """True once this process went on by a clock that a person vouched for."""
@@ -58,14 +59,12 @@ class ClockCheck:
             raise ClockSkewError(now, recorded)
         self.vouched = True
         first = self._state.read(lambda db: _first_after(db, now))
-        number = self._state.read(_accepted) + 1
-        while not self._make(ClockAccepted(number, now, first, recorded)):
-            number += 1
+        self._add(lambda number: ClockAccepted(number, now, first, recorded))
         return now
 
 
 def _latest(connection: sqlite3.Connection) -> datetime | None:
-    """Return the latest moment recorded that no person has disowned."""
+    """Return the latest recorded moment, without those that a person declared wrong."""
     found = [
         connection.execute(
             f"SELECT max({column}) FROM {table} WHERE {kept} AND NOT EXISTS "
@@ -84,8 +83,3 @@ def _first_after(connection: sqlite3.Connection, now: datetime) -> datetime:
         for column, table, kept in _MOMENTS
     ]
     return min(from_us(us) for us in found if us is not None)
-
-
-def _accepted(connection: sqlite3.Connection) -> int:
-    found: int = connection.execute("SELECT coalesce(max(number), 0) FROM clocks").fetchone()[0]
-    return found

@@ -1,4 +1,4 @@
-"""The ledger of one lake: what landed, what is done, what was decided, what was refused."""
+"""The ledger of one lake: landed versions, finished units, decisions and refused rows."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ from ingot.model import known_time
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
 from ingot.storage.fs.fault_points import calm
 from ingot.storage.fs.os_errors import bordered
-from ingot.storage.landing.records import Checked, Decided, Expired, NumberedDone, path_of
+from ingot.storage.landing.records import Checked, Decided, Expired, NumberedDone, done_of, path_of
 from ingot.storage.landing.store import LandingStore
 from ingot.storage.ledger import queries, rollback, state_schema
 from ingot.storage.ledger.clock import ClockCheck
+from ingot.storage.ledger.queries import LedgerQueries
 from ingot.storage.ledger.state_db import StateCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-    from datetime import date, datetime
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
-
-    import pyarrow as pa
 
     from ingot.model.check_record import CheckResult
     from ingot.model.known_time import Publication
     from ingot.model.landing import LandingState, RemoteObject
-    from ingot.model.unit import Done, RefusedRow, Scope, Unit
+    from ingot.model.unit import Done, RefusedRow, Unit
     from ingot.storage.fs.fault_points import Boundary
     from ingot.storage.landing.records import Record
     from ingot.storage.landing.verified_content import LandedBytes
-    from ingot.storage.ledger.refinement import Refinement
     from ingot.storage.ledger.state_schema import Unprojected
 
 
 @bordered
-class Ledger:
+class Ledger(LedgerQueries):
     """The landing store with its cache; safe for any number of threads and processes.
 
     A record is made once in the store, then taken into state.db; who opens that compares the two.
@@ -53,7 +52,7 @@ class Ledger:
         self.store = LandingStore(root / "landing", boundary=boundary)
         self.state = StateCache(root / "state.db", self.store)
         self._boundary = boundary
-        self._clock = ClockCheck(self.state, self.make, accept=accept_clock)
+        self._clock = ClockCheck(self.state, self.add, accept=accept_clock)
 
     def __enter__(self) -> Self:
         return self
@@ -66,30 +65,32 @@ class Ledger:
         self.state.close()
         self.store.close()
 
-    def unchanged(
+    def new_or_changed(
         self, source: str, location: str, remotes: Iterable[RemoteObject]
-    ) -> tuple[tuple[RemoteObject, ...], tuple[RemoteObject, ...]]:
-        """Return (new or changed, unchanged) objects of a listing, by state.db alone.
+    ) -> tuple[RemoteObject, ...]:
+        """Return the objects of a listing that are not as they were remembered, by state.db alone.
 
-        An object without an etag (a query, whose answer nobody knows yet) counts as changed.
+        An object without an etag (a query, whose result is not known yet) counts as changed.
         """
-        seen = self.state.read(lambda db: queries.listing(db, source, location))
-        changed: list[RemoteObject] = []
-        same: list[RemoteObject] = []
-        for remote in remotes:
-            before = seen.get((remote.dataset, remote.key))
-            is_same = bool(remote.etag) and before == queries.seen_as(remote)
-            (same if is_same else changed).append(remote)
-        return tuple(changed), tuple(same)
+        query = "SELECT * FROM listing WHERE source = ? AND location = ?"
+        remembered = set(self._rows(query, source, location))
+        return tuple(
+            remote
+            for remote in remotes
+            if not remote.etag or _listing_row(source, location, remote) not in remembered
+        )
 
     def remember_listing(self, source: str, location: str, remotes: Sequence[RemoteObject]) -> None:
         """Remember that these objects, as listed, have landed or hold nothing new."""
         if remotes:
-            self.state.write(lambda db: queries.remember(db, source, location, remotes))
+            rows = [_listing_row(source, location, remote) for remote in remotes]
+            query = "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?, ?, ?, ?)"
+            self.state.write(lambda db: db.executemany(query, rows))
 
     def forget_listing(self, source: str, keys: Sequence[str]) -> None:
         """Have these keys fetched again at the next ingest, however they are listed."""
-        self.state.write(lambda db: queries.forget(db, source, keys))
+        query = "DELETE FROM listing WHERE source = ? AND key = ?"
+        self.state.write(lambda db: db.executemany(query, [(source, key) for key in keys]))
 
     def temporary(self, name: str) -> Path:
         """Return a fresh path for a download, on the store's file system."""
@@ -125,7 +126,7 @@ class Ledger:
         *,
         sha256: str,
         size_bytes: int,
-        first_seen: datetime,
+        at: datetime,
         publication: Publication,
         stated: bool = False,
     ) -> Landing | None:
@@ -136,7 +137,7 @@ class Ledger:
             temporary: The fetched bytes, on the store's file system; gone afterwards.
             sha256: Of the bytes.
             size_bytes: Of the bytes.
-            first_seen: When they were fetched.
+            at: When they were fetched.
             publication: When the file was due.
             stated: True when a person set the clock.
 
@@ -147,7 +148,7 @@ class Ledger:
             LookAtDataError: The key cannot be a path; or the bytes are not of `size_bytes`.
             ClockSkewError: See `moment`.
         """
-        first_seen = self.moment(first_seen, stated=stated)
+        moment = self.moment(at, stated=stated)
         new = Landing(
             source=remote.source,
             dataset=remote.dataset,
@@ -158,8 +159,8 @@ class Ledger:
             size_bytes=size_bytes,
             etag=remote.etag,
             last_modified=remote.last_modified,
-            first_seen=first_seen,
-            known_from=first_seen,
+            first_seen=moment,
+            known_from=moment,
             known_basis=KnownBasis.OBSERVED,
             rule=publication.rule,
         )
@@ -175,62 +176,6 @@ class Ledger:
             if self.make(version):
                 return version
 
-    def stamp(self) -> str:
-        """Return a name of what the ledger says: another after every change, by any process."""
-        return self.state.read(state_schema.stamp)
-
-    def sources(self) -> tuple[str, ...]:
-        """Return the sources that anything landed from, in order of their names."""
-        return self.state.read(queries.sources)
-
-    def datasets(self) -> tuple[tuple[str, str], ...]:
-        """Return each (source, dataset) that anything landed of, in order."""
-        return self.state.read(queries.datasets)
-
-    def datasets_of(self, table: str) -> tuple[tuple[str, str], ...]:
-        """Return each (source, dataset) that a table has units of, sorted."""
-        return self.state.read(lambda db: queries.datasets_of_table(db, table))
-
-    def states(
-        self, source: str, dataset: str, start: date | None = None, end: date | None = None
-    ) -> tuple[LandingState, ...]:
-        """Return the versions filed in `[start, end)`, by file date, key and ordinal."""
-        return self.state.read(
-            lambda db: queries.states_of_dataset(db, source, dataset, start, end)
-        )
-
-    def next_known_from(self, after: datetime) -> datetime | None:
-        """Return the next moment after `after` from which a version is known; None without one."""
-        return self.state.read(lambda db: queries.next_known_from(db, after))
-
-    def in_force(
-        self,
-        source: str,
-        dataset: str,
-        at: datetime,
-        start: date | None = None,
-        end: date | None = None,
-    ) -> tuple[Landing, ...]:
-        """Return the latest version in force at `at` of each file filed in `[start, end)`."""
-        return known_time.in_force(self.states(source, dataset, start, end), at)
-
-    def find(self, landing_id: int | str) -> LandingState:
-        """Return the version with this id, or whose id begins with it; the minus may be left out.
-
-        Raises:
-            QueryError: No version has it, or several begin with it; the message names the nearest.
-        """
-        text = str(landing_id).strip()
-        ids = self.state.read(queries.landing_ids)
-        exact = [i for i in ids if text in {str(i), str(abs(i))}]
-        found = exact or [i for i in ids if text and queries.begins(i, text)]
-        if len(found) != 1:
-            raise QueryError(queries.not_one(text, [str(i) for i in found], [str(i) for i in ids]))
-        state = self.state.read(lambda db: queries.state(db, found[0]))
-        if state is None:
-            raise QueryError(queries.not_one(text, [], [str(i) for i in ids]))
-        return state
-
     def decide(
         self,
         landing_id: int | str,
@@ -240,12 +185,13 @@ class Ledger:
         by: str,
         stated: bool = False,
     ) -> LandingState:
-        """Record what a person says of a held or refused version; return it as it stands now.
+        """Record a person's decision on a held or refused version; return the version's state.
 
         An accepted one is in force from `at`, once it is loaded.
 
         Raises:
-            QueryError: There is no such version, it waits for no decision, or it has the other one.
+            QueryError: There is no such version, it does not wait for a decision, or it has the
+                other one.
             ClockSkewError: See `moment`.
         """
         state = self.find(landing_id)
@@ -269,7 +215,7 @@ class Ledger:
         if state.decision is not None or not self.make(record):
             decided = self.find(landing.landing_id)
             if decided.decision is decision:
-                return decided  # whoever made it may have died before it could say so
+                return decided  # the process that made it may have died before it reported so
             raise QueryError(
                 f"Landing {landing.landing_id} ({landing.key}, version {landing.ordinal}) was "
                 f"{decided.decision} at {decided.decided_at}; a decision is made once."
@@ -284,33 +230,13 @@ class Ledger:
         done = self.last_done(unit.table, unit.scope)
         return done if done is not None and done.unit == unit else None
 
-    def last_done(self, table: str, scope: Scope) -> Done | None:
-        """Return the record of the unit whose rows the scope holds now."""
-        return self.state.read(lambda db: queries.last_done(db, table, scope))
-
-    def done_all(
-        self, table: str | None, *, source: str | None = None, dataset: str | None = None
-    ) -> tuple[Done, ...]:
-        """Return, for each scope of a table, the record of the unit whose rows it holds now.
-
-        None is every table.
-        """
-        return self.state.read(lambda db: queries.effective(db, table, source, dataset))
-
-    def redone(self) -> tuple[Done, ...]:
-        """Return every record of the derived scopes that were done more than once, oldest first."""
-        return self.state.read(queries.redone)
-
     def record_done(self, done: Done) -> None:
         """Record that a unit was done; it is the last one of its scope from now on.
 
         Raises:
             LookAtDataError: The unit's name cannot be a path.
         """
-        while True:
-            last = self.store.last_number(done.unit.table, done.unit.scope)
-            if self.make(NumberedDone(last + 1, done)):
-                return
+        self.add(lambda number: NumberedDone(number, done))
 
     def record_quarantine(self, unit: Unit, rows: Sequence[RefusedRow], layer: str) -> int:
         """Write the rows that a unit refused, before its data are committed; return how many.
@@ -328,40 +254,6 @@ class Ledger:
         self.store.add_quarantine(unit, to_parquet(rows, layer))
         return len(rows)
 
-    def quarantined(
-        self,
-        source: str | None = None,
-        dataset: str | None = None,
-        start: date | None = None,
-        end: date | None = None,
-        limit: int | None = None,
-    ) -> pa.Table:
-        """Return refused rows filed in `[start, end)`, in the columns of ops.quarantine.
-
-        By source, dataset, date, table, version and row number; at most `limit` of them.
-        """
-        from ingot.storage.landing.quarantine import read_rows  # noqa: PLC0415  (pyarrow)
-
-        dones = self.state.read(lambda db: queries.refusing(db, source, dataset, start, end))
-        return read_rows(self._quarantine_files(dones), start=start, end=end, limit=limit)
-
-    def refused_keys(self, landing_ids: Collection[int]) -> pa.Table:
-        """Return landing_id, file_date, symbol, bar_start_ns of rows that bronze refused in these.
-
-        Each once; symbol and start are null where they could not be read.
-        """
-        from ingot.storage.landing.quarantine import read_keys  # noqa: PLC0415  (pyarrow)
-
-        dones = self.state.read(lambda db: queries.refusing_landings(db, landing_ids))
-        return read_keys(self._quarantine_files(dones))
-
-    def refused_symbols(self, ids: Collection[int]) -> frozenset[tuple[int, str, str | None]]:
-        """Return (landing_id, rule, symbol or None) of bronze rows refused in these versions."""
-        from ingot.storage.landing.quarantine import read_symbols  # noqa: PLC0415  (pyarrow)
-
-        dones = self.state.read(lambda db: queries.refusing_landings(db, ids))
-        return read_symbols(self._quarantine_files(dones))
-
     def void(
         self,
         table: str,
@@ -378,67 +270,48 @@ class Ledger:
             head: The table's pointer, read before this call; see `checked_head`.
 
         Returns:
-            The units that are undone now, were not before and have not been done again since.
+            The units that are undone now, were not before and have not been done again since; one
+            that was done and undone several times once.
         """
-        return rollback.void(self.state, table, ancestors, head)
+        # The order of the reads matters: records first, so that none is newer than the ancestors;
+        # then the ancestors; then what expired, which is recorded before it leaves them.
+        entries = [rollback.Entry(*row) for row in self._rows(rollback.ENTRIES, table)]
+        lasting = set(ancestors())
+        expired = self._rows("SELECT snapshot_id FROM expired WHERE table_name = ?", table)
+        lasting.update(snapshot_id for (snapshot_id,) in expired)
+        repaired = set(self._rows("SELECT name, number FROM voided WHERE table_name = ?", table))
+        checked = list(rollback.decide(entries, lasting, repaired))
+        changed = [(entry, is_void) for entry, is_void in checked if entry.is_void != is_void]
+        redone = {entry.scope: entry.number for entry, is_void in checked if not is_void}
 
-    def checked_head(self, table: str) -> str | None:
-        """Return the pointer that the table had when `void` last looked at it.
+        def mark(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE units SET is_void = ? WHERE table_name = ? AND name = ? AND number = ?",
+                [(is_void, table, entry.name, entry.number) for entry, is_void in changed],
+            )
+            if changed:
+                state_schema.change_stamp(db)
+                state_schema.mark_table_unprojected(db, table)
+            if head is not None:
+                db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (table, head))
 
-        While it is the same, `void` need not be called. None after state.db was rebuilt.
-        """
-        return self.state.read(lambda db: rollback.checked_head(db, table))
+        self.state.write(mark)
+        missed = {
+            (entry.scope, entry.digest): entry.text
+            for entry, is_void in changed
+            if is_void and entry.number > redone.get(entry.scope, 0)
+        }
+        return tuple(done_of(text) for text in missed.values())
 
     def record_expired(self, table: str, snapshot_ids: Iterable[int]) -> None:
         """Record ancestors of the head that expiry is about to remove: their units stay done."""
-        ids = tuple(sorted(set(snapshot_ids)))
-        while ids:
-            number = self.store.last_expired(table) + 1
-            if self.make(Expired(table, number, ids)):
-                return
+        if ids := tuple(sorted(set(snapshot_ids))):
+            self.add(lambda number: Expired(table, number, ids))
 
     def record_checked(self, run: str, results: Sequence[CheckResult]) -> None:
-        """Record what checks found."""
-        while results:
-            number = self.store.last_check(run) + 1
-            if self.make(Checked(run, number, tuple(results))):
-                return
-
-    def last_checked(self, rule: str) -> CheckResult | None:
-        """Return the latest result of a rule; None where it never ran."""
-        return self.state.read(lambda db: queries.last_checked(db, rule))
-
-    def settled_until(self, refinements: Iterable[Refinement]) -> datetime | None:
-        """Return the least moment from which something landed is not refined yet.
-
-        Answers as known before it are final; None when everything landed is refined. Versions
-        that are held, rejected or refused, or that never came into force, do not count.
-        """
-        moments = [moment for r in refinements for moment in self._unrefined(r)]
-        return min(moments, default=None)
-
-    def _unrefined(self, refinement: Refinement) -> Iterable[datetime]:
-        source, dataset, table = refinement.source, refinement.dataset, refinement.table
-        states = self.states(source, dataset)
-        lost = {gap.landing.landing_id for gap in known_time.gaps(states)}
-        pending = (s.landing for s in states if s.outcome is None)
-        yield from (v.known_from for v in pending if v.landing_id not in lost)
-        if table is None:
-            return
-        read = self.state.read(lambda db: queries.refined(db, table, source, dataset))
-        ever = known_time.ever_in_force(states)
-        for state in states:
-            landing_id, since = state.landing.landing_id, state.in_force_from
-            if since is not None and landing_id in ever:
-                spans = read.get(landing_id, ())
-                dates = refinement.trade_dates(state.landing.file_date)
-                whole = all(any(a <= day < b for a, b in spans) for day in dates)
-                if not (whole if refinement.per_day else spans):
-                    yield since
-
-    def unprojected(self) -> tuple[Unprojected, ...]:
-        """Return the months of ops tables that changed since they were projected, in order."""
-        return self.state.read(state_schema.unprojected)
+        """Record the results of checks."""
+        if results:
+            self.add(lambda number: Checked(run, number, tuple(results)))
 
     def mark_projected(self, projected: Sequence[Unprojected]) -> None:
         """Record that these months were projected as `unprojected` named them."""
@@ -452,6 +325,11 @@ class Ledger:
         """
         return self.state.rebuild()
 
+    def add(self, numbered: Callable[[int], Record]) -> None:
+        """Make a record under the next number of its folder, which other processes take too."""
+        while not self.make(numbered(self.store.next_number(numbered(1)))):
+            pass
+
     def make(self, record: Record) -> bool:
         """Make and take a record; False when its name was taken, which is then known."""
         path = path_of(record)
@@ -463,11 +341,12 @@ class Ledger:
             self._boundary(f"{kind}.taken")
         return made
 
-    def _quarantine_files(self, dones: Iterable[Done]) -> Iterator[tuple[str, bytes]]:
-        """Yield (place, bytes) of the files of refused rows, each read when it is wanted."""
-        for done in dones:
-            if name := self.store.quarantine_name(done.unit):
-                yield self.store.objects.place(name), self.store.objects.get(name)
+
+def _listing_row(source: str, location: str, remote: RemoteObject) -> tuple[object, ...]:
+    modified = remote.last_modified
+    modified_us = None if modified is None else state_schema.to_us(modified)
+    about = remote.dataset, remote.key, remote.etag, remote.size_bytes
+    return (source, location, *about, modified_us)
 
 
 def _placed(

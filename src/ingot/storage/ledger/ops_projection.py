@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import QueryError
 from ingot.model.landing import Decision, Outcome
-from ingot.storage.ledger import queries
 from ingot.storage.ledger.state_schema import to_us
 from ingot.tables import ops
 
@@ -49,9 +48,7 @@ def _following(first: date) -> date:
 
 
 def _landings(ledger: Ledger, first: date, following: date) -> pa.Table:
-    found = ledger.state.read(
-        lambda db: list(queries.states_first_seen(db, _us(first), _us(following)))
-    )
+    found = ledger.landed_between(_us(first), _us(following))
     return _arrow(ops.LANDINGS, (_landing_row(*row) for row in found))
 
 
@@ -60,12 +57,11 @@ def _quarantine(ledger: Ledger, first: date, following: date) -> pa.Table:
 
 
 def _runs(ledger: Ledger, first: date, following: date) -> pa.Table:
-    found = ledger.state.read(lambda db: queries.runs(db, _us(first), _us(following)))
-    return _arrow(ops.RUNS, (_run_row(record) for record in found))
+    return _arrow(ops.RUNS, map(_run_row, ledger.runs(_us(first), _us(following))))
 
 
 def _checks(ledger: Ledger, first: date, following: date) -> pa.Table:
-    found = ledger.state.read(lambda db: queries.checks(db, _us(first), _us(following)))
+    found = ledger.checks(_us(first), _us(following))
     return _arrow(ops.CHECKS, (_check_row(run, result) for run, result in found))
 
 

@@ -16,7 +16,7 @@ def _same_date(file_date: date) -> tuple[date, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """Where a dataset's versions are refined to, by which it is told whether they are settled."""
+    """Where a dataset's versions are refined to, which decides whether they are settled."""
 
     source: str
     dataset: str

@@ -1,4 +1,4 @@
-"""state.db: what the landing store says, cached so that common questions are one lookup.
+"""state.db: the records of the landing store, cached so that common queries are one lookup.
 
 It may be deleted at any time: it is rebuilt by walking the store. Whoever opens it compares the
 names that it has taken with those in the store, which costs a listing and no read: what a dying
@@ -65,14 +65,14 @@ class StateCache:
             self._connection = None
             self._writable = self._is_copy = False
 
-    def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Return the answer to `question`, asked of one consistent state.
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Return the result of `query` on one consistent state.
 
         Raises:
             StorageFullError, StorageUnavailableError, ConfigError, CommitConflictError: The
                 database cannot be used; a damaged one is set aside and rebuilt instead.
         """
-        return self._run(question, writes=False)
+        return self._run(query, writes=False)
 
     def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Return the result of `change`, which is durable on return; it may be run twice.
@@ -224,7 +224,7 @@ class StateCache:
         return [path for path in there if path not in taken]
 
     def _is_in_place(self) -> bool:
-        """Say whether the open database is still the one at `path`."""
+        """Return True if the open database is still the one at `path`."""
         return _inode(self.path) == self._inode
 
     def _put_away(self, *, writes: bool) -> None:
@@ -263,7 +263,7 @@ class StateCache:
 def _inode(path: Path) -> int:
     """Return the number of the file at `path`, or 0 when there is none."""
     try:
-        return os.stat(path).st_ino  # noqa: PTH116  (asked at every lookup)
+        return os.stat(path).st_ino  # noqa: PTH116  (at every lookup)
     except FileNotFoundError:
         return 0
 

@@ -16,18 +16,18 @@ from ingot.storage.landing.records import (
     NumberedDataset,
     NumberedDone,
     Voided,
-    done_text,
-    facts_text,
     path_of,
-    result_text,
+    to_line,
 )
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ingot.model.unit import Scope
+    from ingot.model.unit import Done, Scope
     from ingot.storage.landing.records import Record
+
+    _Rows = Sequence[tuple[object, ...]]
 
 VERSION: Final = 7
 """Raised with every change of the schema: a database of another version is built anew."""
@@ -42,9 +42,9 @@ OF_RECORDS: Final = (
     "clocks",
     "datasets",
 )
-"""Tables that say exactly what the landing store says."""
+"""Tables with exactly the values of the landing store's records."""
 QUARANTINE_REACH: Final = timedelta(days=4)
-"""A refused row's file date lies at most this far outside its unit's trade dates (an overnight
+"""A refused row's file date is at most this far outside its unit's trade dates (an overnight
 session begins on an evening before, with a long weekend between)."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_US: Final = timedelta(microseconds=1)
@@ -150,7 +150,7 @@ def stamp(connection: sqlite3.Connection) -> str:
 
 
 def change_stamp(connection: sqlite3.Connection) -> None:
-    """Say that the tables hold something else now."""
+    """Give the tables' state a new name."""
     connection.execute("UPDATE changes SET stamp = ?", (uuid4().hex,))
 
 
@@ -169,72 +169,45 @@ def take(connection: sqlite3.Connection, record: Record) -> None:
 
 def enter(connection: sqlite3.Connection, record: Record) -> bool:
     """Enter a record; return False when it was there already."""
+    if isinstance(record, Voided):
+        connection.executemany(
+            "UPDATE units SET is_void = 1 WHERE table_name = ? AND name = ? AND number = ?",
+            [(record.table, name, number) for name, number in record.units],
+        )
+    entered = [_insert(connection, table, rows) for table, rows in _rows_of(record)]
+    return any(entered)
+
+
+def _rows_of(record: Record) -> Iterator[tuple[str, _Rows]]:
+    """Yield each table that a record is entered in, with its rows there."""
     match record:
         case Landing():
-            return _enter_version(connection, record)
-        case NumberedDone():
-            return _enter_done(connection, record)
-        case Voided():
-            return _enter_voided(connection, record)
-        case _:
-            return _insert(connection, *_rows_of(record))
-
-
-def _rows_of(
-    record: Decided | Expired | Checked | ClockAccepted | NumberedDataset,
-) -> tuple[str, list[tuple[object, ...]]]:
-    """Return the table of a record that is entered as it is, and its rows there."""
-    match record:
+            values = (_stored(getattr(record, name)) for name in Landing.__slots__)
+            yield "versions", [(record.landing_id, *values)]
         case Decided():
-            return "decisions", [(record.landing_id, record.decision, to_us(record.at), record.by)]
+            yield "decisions", [(record.landing_id, record.decision, to_us(record.at), record.by)]
+        case NumberedDone():
+            yield from _rows_of_done(record.done, record.number)
         case Expired():
-            return "expired", [(record.table, s, record.number) for s in record.snapshot_ids]
+            yield "expired", [(record.table, s, record.number) for s in record.snapshot_ids]
+        case Voided():
+            yield "voided", [(record.table, *unit, record.number) for unit in record.units]
         case Checked():
-            return "checks", [
-                (record.run, record.number, nth, to_us(result.started), result_text(result))
-                for nth, result in enumerate(record.results)
-            ]
+            results = enumerate(record.results)
+            about = record.run, record.number
+            yield "checks", [(*about, n, to_us(r.started), to_line(r)) for n, r in results]
         case ClockAccepted():
-            moments = (to_us(m) for m in (record.at, record.first, record.last))
-            return "clocks", [(record.number, *moments)]
+            moments = map(to_us, (record.at, record.first, record.last))
+            yield "clocks", [(record.number, *moments)]
         case NumberedDataset():
             facts = record.facts
-            return "datasets", [(facts.source, facts.name, record.number, facts_text(facts))]
+            yield "datasets", [(facts.source, facts.name, record.number, to_line(facts))]
 
 
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> bool:
-    inserted = False
-    for row in rows:
-        places = ", ".join("?" * len(row))
-        cursor = connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)
-        inserted = inserted or cursor.rowcount > 0
-    return inserted
-
-
-def _enter_version(connection: sqlite3.Connection, landing: Landing) -> bool:
-    modified = landing.last_modified
-    row = (
-        landing.landing_id,
-        landing.source,
-        landing.dataset,
-        landing.file_date.isoformat(),
-        landing.key,
-        landing.ordinal,
-        landing.sha256,
-        landing.size_bytes,
-        landing.etag,
-        None if modified is None else to_us(modified),
-        to_us(landing.first_seen),
-        to_us(landing.known_from),
-        landing.known_basis,
-        landing.rule,
-    )
-    return _insert(connection, "versions", [row])
-
-
-def _enter_done(connection: sqlite3.Connection, record: NumberedDone) -> bool:
-    done, unit = record.done, record.done.unit
-    identity = (unit.table, unit.name, record.number)
+def _rows_of_done(done: Done, number: int) -> Iterator[tuple[str, _Rows]]:
+    unit = done.unit
+    identity = (unit.table, unit.name, number)
+    yield "reads", [(*identity, i) for i in done.landing_ids]
     row = (
         *identity,
         *scope_key(unit.scope),
@@ -246,19 +219,24 @@ def _enter_done(connection: sqlite3.Connection, record: NumberedDone) -> bool:
         to_us(done.started),
         done.reason.encode("utf-8", "replace").decode(),
         0,
-        done_text(done),
+        to_line(done),
     )
-    _insert(connection, "reads", [(*identity, i) for i in done.landing_ids])
-    return _insert(connection, "units", [row])
+    yield "units", [row]
 
 
-def _enter_voided(connection: sqlite3.Connection, record: Voided) -> bool:
-    rows = [(record.table, name, number, record.number) for name, number in record.units]
-    connection.executemany(
-        "UPDATE units SET is_void = 1 WHERE table_name = ? AND name = ? AND number = ?",
-        [row[:3] for row in rows],
-    )
-    return _insert(connection, "voided", rows)
+def _stored(value: object) -> object:
+    if isinstance(value, datetime):
+        return to_us(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: _Rows) -> bool:
+    inserted = False
+    for row in rows:
+        places = ", ".join("?" * len(row))
+        cursor = connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)
+        inserted = inserted or cursor.rowcount > 0
+    return inserted
 
 
 def scope_key(scope: Scope) -> tuple[str, str, str, str, int | None]:

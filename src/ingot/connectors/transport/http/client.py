@@ -1,4 +1,4 @@
-"""A client of one vendor's REST interface: waits, tries again, and never shows a key."""
+"""A client of one vendor's REST interface with quota, retries and redaction of keys."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from weakref import finalize
 
 from ingot.connectors.transport.backoff import Backoff
 from ingot.connectors.transport.clear_text import require_private
-from ingot.connectors.transport.http import error_rules, urllib_transport
+from ingot.connectors.transport.http import error_rules
 from ingot.connectors.transport.http.error_rules import Fault
 from ingot.connectors.transport.http.rate_limit import Gate
 from ingot.connectors.transport.http.redaction import Redactor
-from ingot.errors import ConfigError, CorruptFileError, SourceUnavailableError
+from ingot.connectors.transport.http.reply import NoReplyError, origin, retry_after_s
+from ingot.errors import ConfigError, SourceUnavailableError
 from ingot.model.time import SystemClock
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _SCHEMES: Final = frozenset({"http", "https"})
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """Where a vendor is and how it wants to be asked."""
+    """Where a vendor is, and how requests are made and repeated."""
 
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,14 +45,14 @@ class RestOptions:
     backoff: Backoff = field(default_factory=Backoff)
     clock: Clock = field(default_factory=SystemClock)
     key_setting: str = "the key"
-    """What messages call the setting that holds the key."""
+    """Name of the setting with the key, for messages."""
     aliases: frozenset[str] = frozenset()
-    """Other hosts of the vendor: a next page there is asked for at `base_url`."""
+    """Other hosts of the vendor: a next page there is requested at `base_url`."""
     timeout_s: float = 60.0
     deadline_s: float = 180.0
     """Time that the requests of one call may take together; waits between them do not count."""
     allow_http: bool = False
-    """Whether to ask another machine in clear text."""
+    """Whether to send unencrypted requests to another machine."""
     now: Callable[[], float] = time.monotonic
     """Seconds on a clock that never goes back."""
     most_bytes: int = 256 << 20
@@ -60,14 +61,14 @@ class RestOptions:
 
 
 class RestClient:
-    """Asks for JSON. Safe for several threads; the quota is kept for all of them together."""
+    """Requests JSON. Safe for several threads; the quota is kept for all of them together."""
 
     def __init__(self, options: RestOptions) -> None:
         parts = urlsplit(options.base_url)
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.username:
             raise ConfigError(
-                f"{options.redactor.text(options.base_url)!r} is no address to ask. It should be "
-                "like https://api.example.com, without a user name or a key."
+                f"{options.redactor.text(options.base_url)!r} is not an address of a vendor. "
+                "It should be like https://api.example.com, without a user name or a key."
             )
         require_private(options.base_url, allow_http=options.allow_http)
         self._options = options
@@ -94,39 +95,41 @@ class RestClient:
         return exchange
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
-        """Return the JSON answer; numbers with a point are Decimals, as written.
+        """Return the JSON of the response; numbers with a point are Decimals, as written.
 
         Raises:
             ConfigError: The key is missing or wrong.
             EntitlementError: The plan does not cover it.
-            NotPublishedError: There is no such thing.
-            QueryError: The vendor refuses the question.
-            RateLimitedError: It asks for fewer calls, for longer than we wait.
-            SourceUnavailableError: It does not answer.
-            CorruptFileError: The answer is no JSON, again and again, or too large.
+            NotPublishedError: The vendor does not have it.
+            QueryError: The vendor rejects the request.
+            RateLimitedError: It limits the calls for longer than we wait.
+            SourceUnavailableError: It does not respond.
+            CorruptFileError: The response is not JSON after every retry, or is too large.
         """
         query = f"?{urlencode(params)}" if params else ""
-        return self._ask(f"{self._base}/{path.lstrip('/')}{query}")
+        return self._request(f"{self._base}/{path.lstrip('/')}{query}")
 
     def follow(self, next_url: str) -> Any:  # noqa: ANN401 (JSON)
-        """Return the answer at a page's `next_url`, asked of the host it began on.
+        """Return the JSON at a page's `next_url`, requested from the host of the first page.
 
         Raises:
             SourceUnavailableError: It leads to another host. And as `get` does.
         """
         parts = urlsplit(next_url)
-        ours = urllib_transport.origin(next_url) == urllib_transport.origin(self._base)
+        ours = origin(next_url) == origin(self._base)
         if not ours and (parts.hostname or "").lower() not in self._options.aliases:
             raise SourceUnavailableError(
-                f"The next page of {self._base} was said to be on another host, "
-                f"{parts.hostname or 'none'}. It was not asked for, and nothing was kept."
+                f"The next page of {self._base} is on another host, {parts.hostname or 'none'}. "
+                "It was not requested, and nothing was kept; check the address."
             )
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         query = urlencode([(k, v) for k, v in pairs if k.lower() not in _KEYS])
         root = urlsplit(self._base)
-        return self._ask(f"{root.scheme}://{root.netloc}{parts.path}{'?' if query else ''}{query}")
+        return self._request(
+            f"{root.scheme}://{root.netloc}{parts.path}{'?' if query else ''}{query}"
+        )
 
-    def _ask(self, url: str) -> Any:  # noqa: ANN401 (JSON)
+    def _request(self, url: str) -> Any:  # noqa: ANN401 (JSON)
         options = self._options
         doing = options.redactor.text(f"GET {url}")
         failures, left_s = 0, options.deadline_s
@@ -148,9 +151,9 @@ class RestClient:
             self._wait(failures, outcome.retry_after_s)
 
     def _is_final(self, refusal: _Refusal, failures: int, left_s: float) -> bool:
-        """Return True if asking again is no use, or the call has had its tries or its time.
+        """Return True if a retry cannot help, or the call has used its attempts or its time.
 
-        An address at which nobody answers is tried twice, and once where that took long.
+        An address that does not respond is tried twice, and once where that took long.
         """
         options = self._options
         if refusal.is_unreachable:
@@ -161,7 +164,7 @@ class RestClient:
         return not refusal.fault.may_pass or long or spent
 
     def _wait(self, failures: int, retry_after_s: float | None) -> None:
-        """Wait as the vendor asks, with a little jitter on top; else as the backoff says."""
+        """Wait as long as the vendor demands, plus a little jitter; else as the backoff does."""
         backoff = self._options.backoff
         if retry_after_s is None:
             backoff.wait(failures)
@@ -172,25 +175,21 @@ class RestClient:
         options = self._options
         try:
             reply = self._exchange.get(url, within_s=within_s)
-        except urllib_transport.NoReplyError as exc:
+        except NoReplyError as exc:
             words = options.redactor.text(str(exc))
             return _Refusal(Fault.FAILED, words, is_unreachable=exc.is_unreachable)
-        retry_s = urllib_transport.retry_after_s(reply.retry_after, options.clock.now())
+        retry_s = retry_after_s(reply.retry_after, options.clock.now())
         body, is_json = _json(reply.body)
         fault = error_rules.fault_of(reply.status, body)
         if fault is None:
             return body
         words = options.redactor.text(error_rules.complaint(body))
-        torn = not is_json and reply.status < _FIRST_ERROR and fault is Fault.FAILED
+        if not is_json and reply.status < _FIRST_ERROR and fault is Fault.FAILED:
+            fault = Fault.TORN
         status = "" if reply.status < _FIRST_ERROR else f"HTTP {reply.status}: "
-        return _Refusal(fault, f"{status}{words}".strip(": "), retry_s, torn=torn)
+        return _Refusal(fault, f"{status}{words}".strip(": "), retry_s)
 
     def _error(self, refusal: _Refusal, doing: str) -> Exception:
-        if refusal.torn:
-            return CorruptFileError(
-                f"{doing} was answered by something that is no JSON, or ends too early, again "
-                f"and again ({refusal.words}). Nothing was kept; run the command again later."
-            )
         return error_rules.explain(
             refusal.fault,
             doing,
@@ -205,7 +204,6 @@ class _Refusal:
     fault: Fault
     words: str
     retry_after_s: float | None = None
-    torn: bool = False
     is_unreachable: bool = False
 
 
@@ -221,7 +219,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 (JSON)
     """Return the JSON value of a body; numbers with a point are Decimals.
 
     Raises:
-        ValueError: It is none: torn, not UTF-8, with half a surrogate pair, NaN or Infinity.
+        ValueError: It is not JSON: torn, not UTF-8, with half a surrogate pair, NaN or Infinity.
     """
     value = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
     if b"\\u" in body or b"\xed" in body:
@@ -230,4 +228,4 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a number in JSON")

@@ -1,6 +1,6 @@
-"""What a vendor's refusal means, as data: rules by status and by the words of a body.
+"""What a vendor's error response means, as data: rules by status and by the words of a body.
 
-Several vendors answer HTTP 200 and say in the body that they did not answer.
+Several vendors send HTTP 200 with the error in the body.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import (
     ConfigError,
+    CorruptFileError,
     EntitlementError,
     IngotError,
     NotPublishedError,
@@ -33,14 +34,16 @@ class Fault(Enum):
     ENTITLEMENT = "not covered by the plan"
     KEY = "the key is missing or wrong"
     ABSENT = "no such thing, or no data"
-    BAD_REQUEST = "the question is wrong"
+    BAD_REQUEST = "the request is wrong"
     FAILED = "the vendor failed"
+    """Waiting a little helps."""
+    TORN = "the response is not whole JSON"
     """Waiting a little helps."""
 
     @property
     def may_pass(self) -> bool:
-        """Say whether the same question may soon be answered."""
-        return self in {Fault.BURST, Fault.FAILED}
+        """Return True if the same request may soon succeed."""
+        return self in {Fault.BURST, Fault.FAILED, Fault.TORN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ ZERO_ANSWERS: Final[tuple[Mapping[str, object], ...]] = (
     # Finnhub's quote of an unknown symbol
     {"c": 0, "d": None, "dp": None, "h": 0, "l": 0, "o": 0, "pc": 0, "t": 0},
 )
-"""Answers that look like data and mean none."""
+"""Responses that look like data and mean that there is none."""
 
 _COMPLAINTS: Final = ("error", "Error Message", "Note", "Information", "message", "msg")
 _ANSWERS: Final = ("results", "result", "data", "chart")
@@ -96,11 +99,11 @@ _DAY_S: Final = 86_400.0
 
 
 def fault_of(status: int, body: Any) -> Fault | None:  # noqa: ANN401 (any JSON, or text)
-    """Return what a reply refuses, or None when it is an answer.
+    """Return the fault of a reply, or None when it is good.
 
     Args:
         status: The HTTP status.
-        body: The body's JSON value, or its text where it is no JSON.
+        body: The body's JSON value, or its text where it is not JSON.
     """
     if isinstance(body, dict) and any(body == zero for zero in ZERO_ANSWERS):
         return Fault.ABSENT
@@ -127,7 +130,7 @@ _ABOUT_ACCESS: Final = frozenset({Fault.BURST, Fault.DAY, Fault.KEY, Fault.ENTIT
 
 
 def complaint(body: Any) -> str:  # noqa: ANN401 (any JSON, or text)
-    """Return the words in which a body refuses to answer, or "" where it does not.
+    """Return the error message of a body, or "" where there is none.
 
     >>> complaint({"Information": "This is a premium endpoint"})
     'This is a premium endpoint'
@@ -145,10 +148,10 @@ def complaint(body: Any) -> str:  # noqa: ANN401 (any JSON, or text)
     if any(body.get(name) for name in _ANSWERS):
         return ""
     status = str(body.get("status", "OK"))
-    said = [_flat(body[name]) for name in _COMPLAINTS if body.get(name)]
+    messages = [_flat(body[name]) for name in _COMPLAINTS if body.get(name)]
     if status.upper() not in _GOOD_STATUS:
-        said.insert(0, status)
-    return ": ".join(said)[:_MOST_WORDS]
+        messages.insert(0, status)
+    return ": ".join(messages)[:_MOST_WORDS]
 
 
 def _flat(value: Any) -> str:  # noqa: ANN401 (any JSON)
@@ -160,45 +163,48 @@ def _flat(value: Any) -> str:  # noqa: ANN401 (any JSON)
 def explain(
     fault: Fault, doing: str, words: str, *, key_setting: str, retry_after_s: float | None
 ) -> IngotError:
-    """Return the error to raise for a refusal, told in `words`, that was met while `doing`."""
-    said = f" ({words})" if words else ""
-    if fault is Fault.BURST or fault is Fault.DAY:
-        return _limited(fault, doing, said, retry_after_s)
-    if fault is Fault.FAILED:
-        return SourceUnavailableError(
-            f"{doing} failed again and again{said}. Look at the address and the network, and "
-            "run the command again.",
-            retry_after_s=retry_after_s,
-        )
-    kind, advice = _FINAL[fault]
-    return kind(f"{doing} {advice.format(said=said, key=key_setting)}")
-
-
-def _limited(fault: Fault, doing: str, said: str, retry_after_s: float | None) -> IngotError:
+    """Return the error to raise for a fault with the message `words`, met while `doing`."""
+    kind, text = _ERRORS[fault]
+    why = f" ({words})" if words else ""
+    message = f"{doing} {text.format(why=why, key=key_setting)}"
     if fault is Fault.DAY:
-        return RateLimitedError(
-            f"{doing} was refused: the day's calls are spent{said}. Run the command again "
-            "tomorrow; what is landed stays.",
-            retry_after_s=retry_after_s or _DAY_S,
-        )
-    return RateLimitedError(
-        f"{doing} was put off again and again{said}. Run the command again later.",
-        retry_after_s=retry_after_s,
-    )
+        retry_after_s = retry_after_s or _DAY_S
+    if issubclass(kind, RateLimitedError | SourceUnavailableError):
+        return kind(message, retry_after_s=retry_after_s)
+    return kind(message)
 
 
-_FINAL: Final[dict[Fault, tuple[type[IngotError], str]]] = {
+_ERRORS: Final[dict[Fault, tuple[type[IngotError], str]]] = {
+    Fault.BURST: (
+        RateLimitedError,
+        "was limited by the vendor{why}. Run the command again later.",
+    ),
+    Fault.DAY: (
+        RateLimitedError,
+        "was refused: the day's calls are spent{why}. Run the command again tomorrow.",
+    ),
     Fault.ENTITLEMENT: (
         EntitlementError,
-        "was refused{said}. The plan behind {key} does not cover it.",
+        "was refused{why}. The plan behind {key} does not cover it.",
     ),
     Fault.KEY: (
         ConfigError,
-        "was refused{said}. Look at {key} in the environment or the secrets file.",
+        "was refused{why}. Check {key} in the environment or the secrets file.",
     ),
     Fault.ABSENT: (
         NotPublishedError,
-        "found nothing{said}. Look at the name; the vendor may not have it.",
+        "found nothing{why}. Check the name; the vendor may not have it.",
     ),
-    Fault.BAD_REQUEST: (QueryError, "was refused as a wrong question{said}."),
+    Fault.BAD_REQUEST: (
+        QueryError,
+        "was refused as a wrong request{why}. Check its symbols and dates.",
+    ),
+    Fault.FAILED: (
+        SourceUnavailableError,
+        "failed{why}. Check the address and the network, and run the command again.",
+    ),
+    Fault.TORN: (
+        CorruptFileError,
+        "returned what is not JSON, or ends too early{why}. Run the command again later.",
+    ),
 }

@@ -17,7 +17,7 @@ import httpx
 
 from ingot.connectors.transport.clear_text import is_this_machine
 from ingot.connectors.transport.http.deadline import BoundedBackend, deadline, is_over
-from ingot.connectors.transport.http.urllib_transport import NoReplyError, Reply, origin
+from ingot.connectors.transport.http.reply import NoReplyError, Reply, origin
 from ingot.errors import ConfigError, CorruptFileError
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ _NO_WAY: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUN
 
 
 class Exchange:
-    """One vendor's host, asked over connections that are kept; for several threads at once.
+    """Requests to one vendor's host over kept connections; for several threads at once.
 
     Args:
-        base_url: Its address. Only its scheme, host and port are ever asked, for the headers may
+        base_url: Its address. Requests go only to its scheme, host and port, for the headers may
             hold a key.
         headers: Of every request.
         timeout_s: Longest wait for the next bytes.
@@ -134,8 +134,8 @@ class Exchange:
     def _refuse_large(self, size: int) -> None:
         if size > self._most_bytes:
             raise CorruptFileError(
-                f"An answer was larger than {self._most_bytes:,} bytes. Nothing of it was kept; "
-                "ask for less, or look at the address."
+                f"A response was larger than {self._most_bytes:,} bytes. Request less, or "
+                "check the address; nothing was kept."
             )
 
 

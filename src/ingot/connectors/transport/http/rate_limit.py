@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MINUTE_S: Final = 60.0
-DAY_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Gate:
         quotas: All of them are kept.
         now: Seconds on a clock that never goes back.
         sleep: Waits so many seconds.
-        longest_s: A wait longer than this is an error: nobody sits out a day's quota.
+        longest_s: A wait longer than this is an error, such as that for the next day's quota.
     """
 
     def __init__(
@@ -59,8 +58,8 @@ class Gate:
             while (wait_s := self._wait_s()) > 0:
                 if wait_s > self._longest_s:
                     raise RateLimitedError(
-                        f"{doing} has to wait {wait_s:.0f} s for the vendor's quota. What was "
-                        "asked so far is kept where it can be; run the command again then.",
+                        f"{doing} has to wait {wait_s:.0f} s for the vendor's quota. Run the "
+                        "command again then; what arrived so far is kept where it can be.",
                         retry_after_s=wait_s,
                     )
                 self._sleep(wait_s)
@@ -68,7 +67,7 @@ class Gate:
                 calls.append(self._now())
 
     def give_back(self) -> None:
-        """Forget the last call: it reached nobody."""
+        """Forget the last call, which did not reach the vendor."""
         with self._lock:
             for _, calls in self._windows:
                 if calls:

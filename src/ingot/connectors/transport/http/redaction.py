@@ -37,7 +37,7 @@ class Redactor:
         self._secrets = tuple(sorted((t for t in texts if t), key=len, reverse=True))
 
     def __repr__(self) -> str:
-        """Say how many secrets it knows, and none of them."""
+        """Name the number of its secrets, and none of them."""
         return f"Redactor({len(self._secrets)} secrets)"
 
     def text(self, text: str) -> str:

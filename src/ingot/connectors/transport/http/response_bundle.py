@@ -1,7 +1,7 @@
-"""Answers as the bytes that are landed: one canonical text without keys.
+"""Responses as the bytes that are landed: one canonical text without keys.
 
 Each query has a line `{"query":NAME,"rows":N}` and below it its N rows, one line each, with
-sorted keys and numbers as the vendor wrote them. The same answers give the same bytes.
+sorted keys and numbers as the vendor wrote them. The same responses give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Query:
     """One query and the rows of all its pages."""
 
     name: str
-    """What was asked, without host, key and cursor: stocks/v1/splits."""
+    """The path of the request, without host, key and cursor: stocks/v1/splits."""
     rows: tuple[Mapping[str, Any], ...]
 
 
@@ -71,7 +71,7 @@ def read(content: bytes, name: str) -> list[Query]:
             found.append(Query(head["query"], rows))
     except (ValueError, KeyError, TypeError, RuntimeError, RecursionError) as exc:
         raise CorruptFileError(
-            f"{name} is not a bundle of answers ({type(exc).__name__}: {exc}). Nothing of it was "
+            f"{name} is not a bundle of responses ({type(exc).__name__}: {exc}). Nothing of it was "
             "loaded; fetch it again."
         ) from exc
     return found
