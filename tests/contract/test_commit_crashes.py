@@ -104,7 +104,7 @@ def test_after_a_kill_at_any_step_the_table_is_old_or_new_and_the_work_can_be_re
 ) -> None:
     job, wanted = JOBS[name]
     points = steps(root, job, tmp_path / "copy")
-    assert set(points) >= {"data.before_fsync", "metadata.before_fsync", "commit.after_send"}
+    assert set(points) >= {"data.before_link", "metadata.after_link", "commit.after_send"}
 
     for at in range(len(points)):
         with TableStore(root, boundary=Fault(at, killed)) as store:
@@ -156,7 +156,7 @@ def _run(job: Callable[[TableStore], None], store: TableStore) -> BaseException 
 
 def test_a_full_disk_says_what_to_do(root: Path) -> None:
     def full_at_data(point: str) -> None:
-        if point == "data.before_fsync":
+        if point == "data.before_link":
             raise full_disk()
 
     with TableStore(root, boundary=full_at_data) as store:  # noqa: SIM117

@@ -17,6 +17,7 @@ from ingot.app.refine.planner import feeds_of, stale_units
 from ingot.app.refine.steps import all_steps, steps_to
 from ingot.model.check_record import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
+from ingot.storage.iceberg.maintenance.orphans import orphans
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables import bronze
 from ingot.tables.contract import Binding
@@ -79,7 +80,7 @@ def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tu
         stats.size_bytes,
         stats.files,
         stats.snapshots,
-        len(parts.tables.orphans(table)),
+        len(orphans(parts.tables.workplace(table))),
     )
 
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -46,13 +47,21 @@ def make_folders(path: Path) -> None:
     """Make `path` and its missing parents, each durable before the next is made in it.
 
     The entry of `path` itself is synced even when it was there: another process may have made it
-    a moment ago and died before its own sync.
+    a moment ago and died before its own sync. A process syncs the entry of a folder once.
     """
-    if not path.is_dir():
-        if path.parent != path:
-            make_folders(path.parent)
-        with translated(path, "make the folder"):
-            path.mkdir(exist_ok=True)
+    if path.is_dir():
+        _sync_entry(path)
+        return
+    _sync_entry.cache_clear()  # a folder that was removed and made again has a new entry
+    if path.parent != path:
+        make_folders(path.parent)
+    with translated(path, "make the folder"):
+        path.mkdir(exist_ok=True)
+    _sync_entry(path)
+
+
+@lru_cache(maxsize=4096)
+def _sync_entry(path: Path) -> None:
     # Above a lake may lie folders that its user can pass but not open; they are not ours to sync.
     if os.access(path.parent, os.R_OK):
         fsync_folder(path.parent)

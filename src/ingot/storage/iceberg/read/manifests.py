@@ -18,7 +18,7 @@ from ingot.storage.iceberg.read.avro import read_avro
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ingot.storage.iceberg.layout.locations import FileAccess
+    from ingot.storage.iceberg.layout.file_access import FileAccess
     from ingot.storage.iceberg.read.metadata import TableState
     from ingot.tables.contract import Table
 

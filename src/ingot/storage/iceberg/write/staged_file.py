@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingot.errors import ContractBrokenError, DamagedFileError
-from ingot.failures import table_of
 from ingot.model.unit import WrittenFile
 from ingot.storage.fs.sealed_names import hash_in
 from ingot.storage.iceberg.layout.bounds import (
@@ -48,7 +47,10 @@ class StagedFile:
     """
 
     table: str
-    path: Path
+    location: str
+    """The name under which metadata will know it."""
+    path: str
+    """What an engine opens to read it: a path or a URL."""
     rows: int
     size_bytes: int
     bounds: Bounds
@@ -65,7 +67,8 @@ class StagedFile:
     @property
     def written(self) -> WrittenFile:
         """What its unit's record keeps of the file."""
-        return WrittenFile(self.path.name, hash_in(self.path.name) or "", self.size_bytes)
+        name = self.location.rpartition("/")[2]
+        return WrittenFile(name, hash_in(name) or "", self.size_bytes)
 
     @property
     def first(self) -> date | None:
@@ -81,11 +84,11 @@ class StagedFile:
 def inspect(
     table: Table, path: Path, *, scope: Scope | None = None, in_order: bool = False
 ) -> StagedFile:
-    """Return what the footer of a data file says, after holding it against the contract.
+    """Return what the footer of a local data file says, after checking it against the contract.
 
     Args:
         table: The contract.
-        path: The file, complete.
+        path: The file, complete; it has no location yet.
         scope: Where every row must lie; None asks for one partition only.
         in_order: What the writer knows of the order of rows.
 
@@ -94,7 +97,7 @@ def inspect(
             an empty row group or no row at all; the rows leave the scope or span partitions.
         DamagedFileError: It is not a Parquet file.
     """
-    footer = _footer(path)
+    footer = _footer(table, path)
     _check_schema(table, path, footer.schema.to_arrow_schema())
     _check_row_groups(table, path, footer)
     lower, upper, nulls = _statistics(table, path, footer)
@@ -106,7 +109,8 @@ def inspect(
         )
     return StagedFile(
         table=table.name,
-        path=path,
+        location="",
+        path=str(path),
         rows=footer.num_rows,
         size_bytes=path.stat().st_size,
         bounds=bounds,
@@ -119,12 +123,12 @@ def inspect(
     )
 
 
-def _footer(path: Path) -> pq.FileMetaData:
+def _footer(table: Table, path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(path)
     except pa.ArrowInvalid as exc:
         found = f"it cannot be read as a Parquet file ({exc}). Nothing was committed"
-        raise DamagedFileError(path, found=found, table=table_of(path)) from exc
+        raise DamagedFileError(path, found=found, table=table.name) from exc
 
 
 def _check_schema(table: Table, path: Path, found: pa.Schema) -> None:
