@@ -21,6 +21,8 @@ from ingot.app.load import land
 from ingot.app.load.sources import open_source
 from ingot.cli.main import run
 from ingot.errors import DamagedFileError
+from ingot.storage.fs.durable import Scratch
+from ingot.storage.fs.object_store import LocalObjects
 from ingot.storage.iceberg.maintenance.metadata_recovery import catalog_damage
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.storage.integrity.scrub import Kind
@@ -149,11 +151,8 @@ def lake_of(world: World) -> list[str]:
 
 
 def damage_of_catalog(world: World) -> str:
-    parts = world.parts(NOW)
-    try:
-        return catalog_damage(world.root / "catalog.db", parts.objects)
-    finally:
-        parts.close()
+    objects = LocalObjects(world.root, scratch=Scratch(world.root / "landing" / "tmp"))
+    return catalog_damage(world.root / "catalog.db", objects)
 
 
 def content(path: Path) -> list[tuple[object, ...]] | None:
