@@ -84,11 +84,21 @@ def table_of(path: object) -> str | None:
 
 def paths_of(relations: Iterable[Relation | QueryRelation]) -> Iterator[str]:
     """Yield the data files that relations are read from."""
+    for relation in _of_files(relations):
+        yield from relation.paths
+
+
+def statements_of(relations: Iterable[Relation | QueryRelation]) -> tuple[str, ...]:
+    """Return what DuckDB runs before it can open the files of relations, each statement once."""
+    return tuple(dict.fromkeys(s for r in _of_files(relations) for s in r.options.duckdb))
+
+
+def _of_files(relations: Iterable[Relation | QueryRelation]) -> Iterator[FileRelation]:
     for relation in relations:
         if isinstance(relation, FileRelation):
-            yield from relation.paths
+            yield relation
         elif isinstance(relation, QueryRelation):
-            yield from paths_of(view.relation for view in relation.inputs)
+            yield from _of_files(view.relation for view in relation.inputs)
 
 
 def unreadable(relations: Iterable[Relation | QueryRelation], text: str) -> DamagedFileError | None:
