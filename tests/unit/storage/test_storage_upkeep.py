@@ -331,7 +331,7 @@ def test_a_file_that_is_not_sorted_is_not_merged(store: TableStore) -> None:
     files = store.write(MINUTE_BARS, scope(TUESDAY), "d", backwards.to_reader())
     store.replace(MINUTE_BARS, [Replacement(scope(TUESDAY), files, "unit")], run="run")
 
-    with pytest.raises(LookAtDataError, match="is not sorted as silver"):
+    with pytest.raises(LookAtDataError, match="does not have the sort order of silver"):
         compact(store)
 
     assert len(store.plan(ScanRequest(MINUTE_BARS)).files) == 2

@@ -34,8 +34,8 @@ def repair(parts: Parts, *, delete_orphans: bool) -> Repaired:
     """Mend catalog.db, records and state.db, verify landed bytes, rebuild ops.*, find orphans.
 
     Returns one row per step with what was found. Files that no snapshot names, that are a day old
-    and that no running process can still commit are set aside only when asked; they are deleted by
-    a run that is asked for it a day later.
+    and that no running process can still commit are set aside only with `delete_orphans`; such a
+    run a day later deletes them.
     """
     steps = list(_steps(parts, delete_orphans=delete_orphans))
     columns = (("step", pa.string()), ("found", pa.int64()), ("note", pa.string()))

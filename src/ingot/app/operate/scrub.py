@@ -1,4 +1,4 @@
-"""Reads a lake whole and holds each file against what is written down about it."""
+"""Reads a lake whole and compares each file with what is recorded about it."""
 
 from __future__ import annotations
 

@@ -113,14 +113,14 @@ def write_once(
     """Write `path` whole, durably, and only if the name is free.
 
     The bytes go to a temporary name first, are synced, and are then linked to `path`, which the
-    file system refuses when the name exists: of two processes exactly one is told True.
+    file system refuses when the name exists: of two processes exactly one gets True.
 
     Args:
         path: The name to make; missing folders are made.
         data: The bytes, or a finished file on the same file system (it keeps its own name).
-        boundary: Told `<step>.before_write`, `.before_link`, `.after_link`, `.after_sync`.
+        boundary: Called with `<step>.before_write`, `.before_link`, `.after_link`, `.after_sync`.
         step: Name of the step for the boundary.
-        temporary_folder: Where the temporary lies; by default beside `path`.
+        temporary_folder: Where the temporary file is made; by default beside `path`.
 
     Returns:
         True when written; False when the name was there already, whatever its content.
@@ -187,7 +187,7 @@ class Scratch:
         return self.folder / f"{uuid4().hex}-{Path(name).name}"
 
     def is_alive(self, token: str) -> bool:
-        """Say whether the process that took `token` still runs."""
+        """Return True if the process that took `token` still runs."""
         if token == self._token:
             return True
         descriptor = _lock(self._root / f"{token}.lock")

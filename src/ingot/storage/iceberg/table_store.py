@@ -74,12 +74,12 @@ class TableStore:
 
         Args:
             root: The lake folder.
-            boundary: Told of each durable step.
+            boundary: Called at each durable step.
             catalog: Names each table's state; by default the lake's own file.
             objects: Keeps the files of the tables; by default the folder.
             wrap: Wraps what commits go through.
             attempts: How often a commit is planned before it is given up.
-            scratch: Tells other processes that this one writes; its owner closes it. By default
+            scratch: Shows other processes that this one writes; its owner closes it. By default
                 one of this store's own.
         """
         self._root = root.resolve()
@@ -162,7 +162,7 @@ class TableStore:
         return pin.snapshot_id if pin else self._reader.state(table).head
 
     def plan(self, request: ScanRequest) -> FilePlan:
-        """Return the files that can hold the rows asked for; they may hold others too.
+        """Return the files that can have the rows wanted; they may have others too.
 
         Raises:
             QueryError: There is no such table or snapshot.

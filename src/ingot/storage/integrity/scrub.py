@@ -88,12 +88,12 @@ def table_files(place: Workplace) -> Iterator[Target]:
         for entry in state.document.get("metadata-log", ()):
             if place.files.size(entry["metadata-file"]) is not None:
                 yield Target.at(place, Kind.OLD_METADATA, entry["metadata-file"])
-        seen: set[str] = set()
+        known: set[str] = set()
         manifests = Manifests(place.files)
         for snapshot in state.snapshots.values():
             for target in snapshot_files(place, manifests, state, snapshot):
-                if target.name not in seen:
-                    seen.add(target.name)
+                if target.name not in known:
+                    known.add(target.name)
                     yield target
 
 
@@ -120,12 +120,12 @@ def snapshot_files(
 
 def landed_objects(store: LandingStore) -> Iterator[Target]:
     """Yield each object that a readable version names, once."""
-    seen: set[str] = set()
+    known: set[str] = set()
     for path in store.walk_folder("versions"):
         with suppress(IngotError):
             landing: Any = store.read(path)
-            if landing.sha256 not in seen:
-                seen.add(landing.sha256)
+            if landing.sha256 not in known:
+                known.add(landing.sha256)
                 yield Target(
                     Kind.OBJECT,
                     store.objects,

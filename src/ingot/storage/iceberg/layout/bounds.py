@@ -1,4 +1,4 @@
-"""Which columns a scope speaks of, and how a file's bounds stand to a scope."""
+"""Which columns bound a scope, and how the bounds of a file overlap with a scope."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Bounds:
 
 
 class Overlap(Enum):
-    """How a file's rows stand to a scope."""
+    """How many rows of a file are in a scope."""
 
     NONE = "none"
     """No row is inside."""
@@ -99,7 +99,7 @@ class Overlap(Enum):
 
 
 def overlap(bounds: Bounds, scope: Scope, columns: ScopeColumns) -> Overlap:
-    """Say how a file with these bounds stands to `scope`.
+    """Return how many rows of a file with these bounds are in `scope`.
 
     An empty source or dataset of the scope, and a column that the table lacks, exclude nothing.
     """
@@ -134,12 +134,12 @@ def _equal(bound: tuple[str, str] | tuple[int, int] | None, value: str | int) ->
 
 
 def disjoint(scopes: Iterable[Scope], columns: ScopeColumns) -> bool:
-    """Say whether no two of the scopes can hold the same row."""
-    seen: list[Scope] = []
+    """Return True if no two of the scopes can have a row in common."""
+    earlier: list[Scope] = []
     for scope in scopes:
-        if any(_meet(scope, other, columns) for other in seen):
+        if any(_meet(scope, other, columns) for other in earlier):
             return False
-        seen.append(scope)
+        earlier.append(scope)
     return True
 
 

@@ -1,7 +1,7 @@
 """Merges many day files of one partition into few files, each of a range of symbols.
 
-One symbol over a month then lies in one file and few row groups. The inputs are sorted, so they
-are merged as streams: a batch of each is in memory, about 15 MB per input all told.
+One symbol over a month is then in one file and few row groups. The inputs are sorted, so they
+are merged as streams: a batch of each is in memory, about 15 MB per input in total.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Input:
         self.order.see(batch)
         if not self.order.kept:
             raise LookAtDataError(
-                f"{self.path} is not sorted as {self.table.name} asks, so it cannot be merged. "
+                f"{self.path} does not have the sort order of {self.table.name}. "
                 "Build its day again."
             )
         self.rows = pa.concat_tables([self.rows, pa.Table.from_batches([batch])])
@@ -154,7 +154,7 @@ def compacted(
 
 
 def _are_ranges(symbols: Sequence[tuple[str, str] | None]) -> bool:
-    """Say whether no two files can hold the same symbol."""
+    """Return True if no two files can have a symbol in common."""
     known = sorted(pair for pair in symbols if pair is not None)
     apart = all(one[1] < other[0] for one, other in pairwise(known))
     return len(known) == len(symbols) and apart

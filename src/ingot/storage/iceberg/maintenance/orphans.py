@@ -121,12 +121,12 @@ def _locations(place: Workplace) -> Iterator[str]:
     state = place.reader.state_at(place.table, location)
     yield location
     yield from _named_in_metadata(state)
-    seen: set[str] = set()
+    known: set[str] = set()
     try:
         for snapshot in state.snapshots.values():
             for manifest in place.reader.manifests(snapshot):
-                if manifest.location not in seen:
-                    seen.add(manifest.location)
+                if manifest.location not in known:
+                    known.add(manifest.location)
                     yield manifest.location
                     for entry in place.reader.entries(place.table, state, manifest):
                         yield entry.location

@@ -183,7 +183,7 @@ def _partition(record: Mapping[int, Any]) -> int | None:
 
 
 def _bounds_decoder(table: Table, state: TableState) -> Callable[[Mapping[int, Any]], Bounds]:
-    """Return what turns a data file's lower and upper bounds into those that scopes speak of."""
+    """Return what turns a data file's lower and upper bounds into those of scopes."""
     columns = scope_columns(table)
     ids = {field["name"]: field["id"] for field in state.fields()}
     day = day_decoder(table, columns.date)

@@ -1,4 +1,4 @@
-"""Which data files answer a question: plans made from manifests, pruned by partition and bounds."""
+"""Which data files a query reads: plans made from manifests, pruned by partition and bounds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TRANSFORMS: Final = frozenset({"month", "year"})
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """Which rows of a table are wanted; None is no limit."""
+    """Which rows of a table are wanted; None sets no limit."""
 
     table: Table
     start: date | None = None
@@ -113,7 +113,7 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """The files of one snapshot that can hold the rows asked for, by date and symbol."""
+    """The files of one snapshot that can have the rows wanted, by date and symbol."""
 
     table: str
     snapshot_id: int | None

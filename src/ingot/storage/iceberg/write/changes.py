@@ -127,7 +127,7 @@ class Replace:
             self._refuse_deletes(state, entry)
             rest = self._rows_outside(entry)
             if rest is not None and rest.rows == entry.file.entry.rows:
-                continue  # the bounds could not tell, but no row of it lies in a scope
+                continue  # the bounds did not exclude it, but no row of it is in a scope
             remove.append(entry.file)
             added += [] if rest is None else [rest]
         return Change(

@@ -1,7 +1,7 @@
 """The one function through which every change to a table goes.
 
-A catalog may land a commit and still raise: a lost reply, a proxy that repeats a request and is
-told 409. So after any exception the table is read again and asked whether the change is in it.
+A catalog may land a commit and still raise: a lost reply, a proxy that repeats a request and gets
+409. So after any exception the table is read again, to find out whether the change is in it.
 Files that an attempt wrote are never deleted here, whatever happened: a manifest that nothing
 names costs a few kilobytes until `maintenance` collects it, one that is missing costs the table.
 """
@@ -78,7 +78,7 @@ class Proposal:
             )
 
     def is_in(self, metadata: TableMetadata) -> bool:
-        """Say whether the updates are part of this state of the table."""
+        """Return True if the updates are part of this state of the table."""
         if self.snapshot_id is not None:
             return metadata.snapshot_by_id(self.snapshot_id) is not None
         return self.check is not None and self.check(metadata)
@@ -224,7 +224,7 @@ def _wait_s(attempt: int) -> float:
 
 
 def _is_conflict(exc: Exception) -> bool:
-    """Say whether planning again may help."""
+    """Return True if planning again may help."""
     lost_reply = isinstance(exc, OSError) and exc.errno is None
     return lost_reply or isinstance(exc, _CONFLICTS)
 

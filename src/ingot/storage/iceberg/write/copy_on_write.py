@@ -75,7 +75,7 @@ def read_batches(
 
 
 def _places(table: Table, path: str, found: pa.Schema) -> list[int | None]:
-    """Return where each column of the contract stands in the file."""
+    """Return the position of each column of the contract in the file."""
     ids: dict[int, int] = {}
     for index, field in enumerate(found):
         raw = (field.metadata or {}).get(b"PARQUET:field_id")

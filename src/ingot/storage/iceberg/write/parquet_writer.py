@@ -162,7 +162,7 @@ def _open_writer(table: Table, path: Path, layout: pa.Schema) -> pq.ParquetWrite
 
 
 class OrderCheck:
-    """Watches batches go by and says whether all rows kept the table's sort order."""
+    """Checks, batch by batch, whether all rows keep the table's sort order."""
 
     def __init__(self, table: Table) -> None:
         self._columns = table.sort
@@ -190,7 +190,7 @@ def _decoded(keys: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _rises(keys: pa.RecordBatch) -> bool:
-    """Say whether each row is equal to or greater than the one before, column by column."""
+    """Return True if each row is equal to or greater than the one before, column by column."""
     if keys.num_rows < 2:  # noqa: PLR2004 - one row has no neighbour
         return True
     tied = None

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _STRING_LAYOUTS: Final = frozenset({"large_string", "string_view"})
 """How a writer holds text in memory; in the file it is the same."""
 _LONGEST_BOUND: Final = 256
-"""A text longer than this is no useful bound; the column then has none in this file."""
+"""A text longer than this is not used as a bound; the column then has none in this file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def inspect(
     Args:
         table: The contract.
         path: The file, complete; it has no location yet.
-        scope: Where every row must lie; None asks for one partition only.
+        scope: Where every row must be; None requires one partition only.
         in_order: What the writer knows of the order of rows.
 
     Raises:
