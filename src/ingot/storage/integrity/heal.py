@@ -113,7 +113,7 @@ def recorded(state: Path) -> tuple[str, ...]:
 
 
 def read_state(state: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:  # noqa: ANN401
-    """Return what `read` finds in state.db as it is on disk; None where it is missing or unusable."""
+    """Return what `read` finds in state.db as it is on disk; None if it is missing or unusable."""
     if not state.is_file():
         return None
     with (
@@ -168,7 +168,9 @@ def restored(state: Path, path: str) -> Record | None:
     folder, *names = path.removesuffix(".json").split("/")
     number, first = int(names.pop()), "/".join(names[:1])
     middle = "/".join(names[1:])
-    record: Record | None = read_state(state, lambda db: _KEPT[folder].read(db, first, middle, number))
+    record: Record | None = read_state(
+        state, lambda db: _KEPT[folder].read(db, first, middle, number)
+    )
     return record
 
 

@@ -15,26 +15,17 @@ from uuid import uuid4
 from ingot.storage.fs.sealed_names import sealed
 from ingot.storage.iceberg.layout.bounds import bounded_columns
 from ingot.storage.iceberg.layout.file_access import home_of
-from ingot.tables import contract
+from ingot.storage.iceberg.layout.schema import schema_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ingot.storage.iceberg.catalog.sqlite import Catalog
     from ingot.storage.iceberg.layout.file_access import FileAccess
-    from ingot.tables.contract import ColumnType, Table
+    from ingot.tables.contract import Table
 
 SORT_ORDER_ID: Final = 1
 _FIRST_PARTITION_ID: Final = 1000
-_TYPES: Final[dict[ColumnType, str]] = {
-    contract.String: "string",
-    contract.Int32: "int",
-    contract.Int64: "long",
-    contract.Float64: "double",
-    contract.Boolean: "boolean",
-    contract.Date: "date",
-    contract.TimestampUs: "timestamptz",
-}
 _PROPERTIES: Final = {
     "write.format.default": "parquet",
     "write.parquet.compression-codec": "zstd",
@@ -99,7 +90,7 @@ def first_metadata(table: Table, location: str, *, uuid: str, updated_ms: int) -
         "table-uuid": uuid,
         "last-updated-ms": updated_ms,
         "last-column-id": len(ids),
-        "schemas": [_schema(table)],
+        "schemas": [schema_document(table)],
         "current-schema-id": 0,
         "partition-specs": [{"spec-id": 0, "fields": parts}],
         "default-spec-id": 0,
@@ -116,26 +107,6 @@ def first_metadata(table: Table, location: str, *, uuid: str, updated_ms: int) -
         "format-version": 2,
         "last-sequence-number": 0,
     }
-
-
-def _schema(table: Table) -> dict[str, Any]:
-    fields = [
-        {
-            "id": position,
-            "name": column.name,
-            "type": _type(column.type),
-            "required": not column.nullable,
-            "doc": column.doc,
-        }
-        for position, column in enumerate(table.columns, start=1)
-    ]
-    return {"type": "struct", "fields": fields, "schema-id": 0, "identifier-field-ids": []}
-
-
-def _type(column_type: ColumnType) -> str:
-    if isinstance(column_type, contract.Decimal):
-        return f"decimal({column_type.precision}, {column_type.scale})"
-    return _TYPES[column_type]
 
 
 def _partition_fields(table: Table, ids: dict[str, int]) -> list[dict[str, Any]]:

@@ -305,8 +305,7 @@ class Reader:
         """Yield the bounds of every file that a snapshot added or removed."""
         for manifest in self._manifests.of_snapshot(snapshot.manifest_list):
             if manifest.added_by == snapshot.snapshot_id:
-                for change in self._manifests.changes(table, state, manifest, snapshot.snapshot_id):
-                    yield change.bounds
+                yield from self._manifests.changes(table, state, manifest, snapshot.snapshot_id)
 
     def entries(self, table: Table, state: TableState, manifest: Manifest) -> tuple[FileEntry, ...]:
         """Return the live files of one manifest."""

@@ -16,8 +16,7 @@ from ingot.storage.iceberg.layout.bounds import (
     Bounds,
     Overlap,
     bounded_columns,
-    day_decoder,
-    int64,
+    bounds_decoder,
     overlap,
     partition_value,
     scope_columns,
@@ -26,7 +25,7 @@ from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
 
@@ -213,23 +212,8 @@ def _encode(table: Table, name: str, low: Any, high: Any) -> tuple[bytes, bytes]
 
 
 def _bounds(table: Table, lower: Mapping[int, bytes], upper: Mapping[int, bytes]) -> Bounds:
-    columns = scope_columns(table)
-
-    def pair(name: str | None, decode: Callable[[bytes], Any]) -> tuple[Any, Any] | None:
-        field = table.column_names.index(name) + 1 if name else 0
-        if field not in lower:
-            return None
-        return decode(lower[field]), decode(upper[field])
-
-    first, last = pair(columns.date, day_decoder(table, columns.date)) or (None, None)
-    return Bounds(
-        first=first,
-        last=last,
-        source=pair(columns.source, bytes.decode),
-        dataset=pair(columns.dataset, bytes.decode),
-        landing=pair(columns.landing, int64),
-        symbol=pair(columns.symbol, bytes.decode),
-    )
+    ids = {name: position for position, name in enumerate(table.column_names, start=1)}
+    return bounds_decoder(table, ids)(lower, upper)
 
 
 def _partition(table: Table, path: Path, bounds: Bounds) -> int | None:
