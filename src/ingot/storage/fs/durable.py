@@ -70,7 +70,7 @@ def _sync_entry(path: Path) -> None:
 def link_once(source: Path, path: Path, *, boundary: Boundary = calm, step: str = "file") -> bool:
     """Give the finished file `source` the name `path`, unless the name is taken.
 
-    Both must be on one file system. `source` keeps its own name too.
+    `source` keeps its own name too. On another file system the name is given to a copy.
 
     Returns:
         True when this call made the name; False when it was there. Either way the name is
@@ -93,6 +93,8 @@ def _link(source: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as exc:
+        if exc.errno == errno.EXDEV:
+            return _link_copy(source, path)
         if exc.errno in _NO_LINKS:
             raise ConfigError(
                 f"The file system of {path.parent} cannot hard-link ({exc.strerror}), which a lake "
@@ -100,6 +102,16 @@ def _link(source: Path, path: Path) -> bool:
             ) from exc
         raise
     return True
+
+
+def _link_copy(source: Path, path: Path) -> bool:
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        fsync_file(temporary)
+        return _link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_once(
@@ -117,7 +129,7 @@ def write_once(
 
     Args:
         path: The name to make; missing folders are made.
-        data: The bytes, or a finished file on the same file system (it keeps its own name).
+        data: The bytes, or a finished file (it keeps its own name).
         boundary: Called with `<step>.before_write`, `.before_link`, `.after_link`, `.after_sync`.
         step: Name of the step for the boundary.
         temporary_folder: Where the temporary file is made; by default beside `path`.
