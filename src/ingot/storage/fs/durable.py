@@ -49,19 +49,18 @@ def make_folders(path: Path) -> None:
     The entry of `path` itself is synced even when it was there: another process may have made it
     a moment ago and died before its own sync. A process syncs the entry of a folder once.
     """
-    if path.is_dir():
-        _sync_entry(path)
-        return
-    _sync_entry.cache_clear()  # a folder that was removed and made again has a new entry
-    if path.parent != path:
-        make_folders(path.parent)
-    with translated(path, "make the folder"):
-        path.mkdir(exist_ok=True)
-    _sync_entry(path)
+    if not path.is_dir():
+        if path.parent != path:
+            make_folders(path.parent)
+        with translated(path, "make the folder"):
+            path.mkdir(exist_ok=True)
+    with translated(path, "look at the folder"):
+        _sync_entry(path, path.stat().st_ino)
 
 
 @lru_cache(maxsize=4096)
-def _sync_entry(path: Path) -> None:
+def _sync_entry(path: Path, number: int) -> None:
+    del number  # a folder that was removed and made again has a new entry
     # Above a lake may lie folders that its user can pass but not open; they are not ours to sync.
     if os.access(path.parent, os.R_OK):
         fsync_folder(path.parent)
