@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ingot.storage.iceberg.catalog.sqlite import SqliteCatalog
-from ingot.storage.iceberg.read.scan_planner import Reader, ScanRequest
 from ingot.storage.iceberg.table_store import TableStore
 from ingot.tables.registry import ALL_TABLES
-from tests.support.memory_stores import MemoryCatalog, MemoryFiles
-from tests.support.storage_bars import MINUTE_BARS, MONDAY, TUESDAY, load, planned_rows, rows_of
+from tests.support.memory_stores import MemoryCatalog
+from tests.support.storage_bars import MONDAY, TUESDAY, load, planned_rows, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,21 +114,3 @@ def test_writers_of_one_table_replan_on_any_catalog(catalog: Catalog, tmp_path: 
         assert all(made.result() is not None for made in loads)
         expected = rows_of(MONDAY, {"AAPL": 1}) + rows_of(TUESDAY, {"MSFT": 2})
         assert planned_rows(one) == expected
-
-
-def test_a_table_is_planned_without_a_file_of_this_machine(
-    catalog: Catalog, tmp_path: Path
-) -> None:
-    root = (tmp_path / "lake").resolve()
-    with TableStore.create(root, catalog=catalog) as store:
-        load(store, MONDAY, {"AAPL": 1})
-        load(store, TUESDAY, {"MSFT": 2})
-        expected = {
-            f"memory://{file.path}": file.rows
-            for file in store.plan(ScanRequest(MINUTE_BARS)).files
-        }
-    files = MemoryFiles(root)
-    shutil.rmtree(root)
-    plan = Reader(catalog, files).plan(ScanRequest(MINUTE_BARS))
-    assert {file.path: file.rows for file in plan.files} == expected
-    assert len(expected) == 2

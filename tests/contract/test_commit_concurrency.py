@@ -291,7 +291,7 @@ def test_a_day_is_replaced_while_its_month_is_being_merged(root: Path, store: Ta
 def test_a_rewrite_that_would_lose_rows_is_refused(store: TableStore) -> None:
     load(store, MONDAY, {"AAPL": 1, "MSFT": 1})
     fewer = stage(store, scope(MONDAY), {"AAPL": 1}).files
-    old = [file.path for file in store.plan(ScanRequest(MINUTE_BARS)).files]
+    old = [file.location for file in store.plan(ScanRequest(MINUTE_BARS)).files]
 
     with pytest.raises(ContractBrokenError, match="would turn 2 rows into 1"):
         store.rewrite(MINUTE_BARS, old, fewer, run="run")

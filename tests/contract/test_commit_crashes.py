@@ -89,13 +89,17 @@ JOBS = {
 }
 
 
-def steps(root: Path, job: Callable[[TableStore], None], copy: Path) -> list[str]:
-    """Return the durable steps of an undisturbed run, made on a copy of the lake."""
+def steps(root: Path, job: Callable[[TableStore], None], copy: Path) -> dict[int, str]:
+    """Return the durable steps of an undisturbed run, made on a copy of the lake, by number.
+
+    Two steps of each file are left out: they find the disk as their neighbours do.
+    """
     shutil.copytree(root, copy)
     counting = Fault(None, killed)
     with TableStore(copy, boundary=counting) as store:
         job(store)
-    return counting.seen
+    alike = (".before_write", ".after_sync")
+    return {at: point for at, point in enumerate(counting.seen) if not point.endswith(alike)}
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -104,9 +108,9 @@ def test_after_a_kill_at_any_step_the_table_is_old_or_new_and_the_work_can_be_re
 ) -> None:
     job, wanted = JOBS[name]
     points = steps(root, job, tmp_path / "copy")
-    assert set(points) >= {"data.before_fsync", "metadata.before_fsync", "commit.after_send"}
+    assert set(points.values()) >= {"data.before_link", "metadata.after_link", "commit.after_send"}
 
-    for at in range(len(points)):
+    for at in points:
         with TableStore(root, boundary=Fault(at, killed)) as store:
             with pytest.raises(Killed, match="the process ends"):
                 job(store)
@@ -126,7 +130,7 @@ def test_a_full_disk_at_any_step_changes_nothing_or_everything(
     job, wanted = JOBS[name]
     points = steps(root, job, tmp_path / "copy")
 
-    for at, point in enumerate(points):
+    for at, point in points.items():
         with TableStore(root, boundary=Fault(at, full_disk)) as store:
             found = _run(job, store)
             after: Counter[Any] = iceberg_rows(root)
@@ -156,7 +160,7 @@ def _run(job: Callable[[TableStore], None], store: TableStore) -> BaseException 
 
 def test_a_full_disk_says_what_to_do(root: Path) -> None:
     def full_at_data(point: str) -> None:
-        if point == "data.before_fsync":
+        if point == "data.before_link":
             raise full_disk()
 
     with TableStore(root, boundary=full_at_data) as store:  # noqa: SIM117

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,8 @@ from ingot.app.load import land
 from ingot.app.load.sources import open_source
 from ingot.cli.main import run
 from ingot.errors import DamagedFileError
+from ingot.storage.fs.durable import Scratch
+from ingot.storage.fs.object_store import LocalObjects
 from ingot.storage.iceberg.maintenance.metadata_recovery import catalog_damage
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.storage.integrity.scrub import Kind
@@ -32,7 +35,6 @@ from tests.support.world import MINUTES, MONDAY, World, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ingot.model.landing import LandingState
 
@@ -86,7 +88,7 @@ def test_a_flipped_bit_in_one_file_of_each_kind_is_found_and_healed(
         hit.add(path)
         tables.add(table_of(path))
     found = scrubbed(world)
-    assert {f.target.path for f in found} == hit
+    assert {Path(f.target.place) for f in found} == hit
     heal(world, found)
     heal(world, scrubbed(world))  # what one command could not yet do for damage in another table
     assert scrubbed(world) == ()
@@ -108,7 +110,7 @@ def test_no_flip_of_many_is_passed_over_and_all_are_healed(
             path.write_bytes(data)
             flip(path, seeded)
         found = scrubbed(world)
-        assert {f.target.path for f in found} >= whole.keys()
+        assert {Path(f.target.place) for f in found} >= whole.keys()
         flips += len(whole)
     heal(world, found)
     heal(world, scrubbed(world))
@@ -132,7 +134,7 @@ def test_files_that_are_gone_or_cut_are_found_and_healed(
     for path in hit:
         how(path, seeded)
     found = scrubbed(world)
-    missing = {f.target.path for f in found}
+    missing = {Path(f.target.place) for f in found}
     if kind is Kind.QUARANTINE and how is damage.delete:
         assert missing == set()  # the file before it counts, and an earlier repair may have made it
         return
@@ -146,6 +148,11 @@ def test_files_that_are_gone_or_cut_are_found_and_healed(
 def lake_of(world: World) -> list[str]:
     """Return the options that open the lake at the moment of these tests."""
     return ["--lake", str(world.root), "--now", NOW.isoformat()]
+
+
+def damage_of_catalog(world: World) -> str:
+    objects = LocalObjects(world.root, scratch=Scratch(world.root / "landing" / "tmp"))
+    return catalog_damage(world.root / "catalog.db", objects)
 
 
 def content(path: Path) -> list[tuple[object, ...]] | None:
@@ -165,10 +172,10 @@ def test_no_flip_of_catalog_db_that_changes_what_it_says_is_passed_over(world: W
         flip(path, seeded)
         if content(path) != rows:
             changed += 1
-            assert catalog_damage(world.root)
+            assert damage_of_catalog(world)
         path.write_bytes(data)
     assert changed >= FLIPS / 2
-    assert catalog_damage(world.root) == ""
+    assert damage_of_catalog(world) == ""
 
 
 @pytest.mark.services

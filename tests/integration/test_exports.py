@@ -92,7 +92,7 @@ def expire(world: World, when: datetime) -> None:
         going = parts.tables.expirable(table, keep_last=1, before=FAR)
         parts.ledger.record_expired(table.name, going)
         parts.tables.expire(table, going)
-        orphans.set_aside(parts.tables.upkeep(table), min_age_s=0)
+        orphans.set_aside(parts.tables.workplace(table), min_age_s=0)
     parts.close()
 
 

@@ -128,7 +128,7 @@ def _remove_orphans(world: World) -> None:
     """Remove every file that no snapshot names, however young."""
     parts = world.parts(at(20))
     for table in ALL_TABLES:
-        orphans.set_aside(parts.tables.upkeep(table), min_age_s=-3600)
+        orphans.set_aside(parts.tables.workplace(table), min_age_s=-3600)
     parts.close()
 
 

@@ -28,6 +28,7 @@ from tests.support.storage_bars import (
     TUESDAY,
     iceberg_rows,
     load,
+    name_in,
     planned_rows,
     rows_of,
     scope,
@@ -67,7 +68,7 @@ def test_files_of_a_load_that_is_suspended_for_a_day_are_no_orphans(root: Path) 
         staged = Path(child.stdout.readline().strip())
         child.send_signal(signal.SIGSTOP)
         with TableStore.open(root) as store:
-            assert orphans.set_aside(store.upkeep(MINUTE_BARS), now_s=time() + 3 * DAY_S) == ()
+            assert orphans.set_aside(store.workplace(MINUTE_BARS), now_s=time() + 3 * DAY_S) == ()
         assert staged.exists()
         child.send_signal(signal.SIGCONT)
         child.communicate("\n")
@@ -81,7 +82,7 @@ def test_what_is_older_than_every_running_writer_is_an_orphan_beside_them(root: 
         os.utime(left.path, (0, 0))
         stage(writer, scope(TUESDAY), {"AAPL": 2})
 
-        assert store.orphans(MINUTE_BARS) == (left.path,)
+        assert orphans.orphans(store.workplace(MINUTE_BARS)) == (name_in(root, left),)
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"torn")])
@@ -90,7 +91,7 @@ def test_a_commit_whose_data_file_is_gone_or_cut_does_not_land(
 ) -> None:
     with TableStore.open(root) as store:
         work = stage(store, scope(TUESDAY), {"AAPL": 2})
-        damage(work.files[0].path)
+        damage(Path(work.files[0].path))
         before = store.pointer(MINUTE_BARS)
 
         with pytest.raises(CommitConflictError, match=r"was removed or changed.*Run the command"):
@@ -113,14 +114,15 @@ def test_orphans_are_set_aside_first_and_deleted_a_day_later(root: Path) -> None
         os.utime(left.path, (0, 0))
         now = time()
 
-        assert orphans.set_aside(store.upkeep(MINUTE_BARS), now_s=now) == (left.path,)
-        assert not left.path.exists()
-        assert store.orphans(MINUTE_BARS, now_s=now) == ()
-        assert orphans.delete_set_aside(store.upkeep(MINUTE_BARS), now_s=now + DAY_S - 60) == ()
-        (aside,) = orphans.delete_set_aside(store.upkeep(MINUTE_BARS), now_s=now + DAY_S)
+        assert orphans.set_aside(store.workplace(MINUTE_BARS), now_s=now) == (name_in(root, left),)
+        assert not Path(left.path).exists()
+        assert orphans.orphans(store.workplace(MINUTE_BARS), now_s=now) == ()
+        assert orphans.delete_set_aside(store.workplace(MINUTE_BARS), now_s=now + DAY_S - 60) == ()
+        (aside,) = orphans.delete_set_aside(store.workplace(MINUTE_BARS), now_s=now + DAY_S)
 
-        assert aside.name == left.path.name
-        assert list(root.rglob(left.path.name)) == []
+        name = left.written.name
+        assert aside.endswith(name)
+        assert list(root.rglob(name)) == []
         assert planned_rows(store) == rows_of(MONDAY, {"AAPL": 1})
 
 
@@ -132,7 +134,7 @@ def test_a_file_that_was_set_aside_and_is_named_by_a_snapshot_is_put_back(root: 
         aside.parent.mkdir(parents=True)
         shutil.move(file.path, aside)
 
-        assert orphans.delete_set_aside(store.upkeep(MINUTE_BARS)) == ()
+        assert orphans.delete_set_aside(store.workplace(MINUTE_BARS)) == ()
         assert planned_rows(store) == rows_of(MONDAY, {"AAPL": 1})
 
 

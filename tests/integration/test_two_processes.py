@@ -143,9 +143,12 @@ def test_a_load_may_be_overtaken_at_any_step_by_the_load_of_a_correction(
     assert world.fingerprints(at(20)) == alone.held[2]
 
 
+STEPS_OF_A_FILE = ("before_write", "before_link", "after_link", "after_sync")
+
+
 @pytest.mark.services
 def test_an_overtaken_projection_does_not_take_ops_tables_back(world: World, alone: Alone) -> None:
-    projecting = last(alone.points, "units.taken") + len(["data.before_fsync", "data.after_fsync"])
+    projecting = last(alone.points, "units.taken") + len(STEPS_OF_A_FILE)
     report = overtaken(world, projecting)
     assert report.exit_code == 0
     assert world.fingerprints(at(20))["ops.landings"] == alone.held[2]["ops.landings"]

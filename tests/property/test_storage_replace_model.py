@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingot.storage.iceberg.maintenance.orphans import orphans
 from ingot.storage.iceberg.table_store import TableStore
 from tests.support.storage_bars import (
     DAILY_BARS,
@@ -98,7 +99,7 @@ def check(table: Table, steps: list[Replaced] | list[Replaced | Merged]) -> None
         assert planned_rows(store, table) == Counter(model)
         assert iceberg_rows(Path(folder), table) == Counter(model)
         assert store.stats(table).rows == len(model)
-        assert store.orphans(table, min_age_s=3600.0) == ()
+        assert orphans(store.workplace(table), min_age_s=3600.0) == ()
 
 
 def merge(store: TableStore, table: Table, step: Merged) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingot.app.operate.rebuild import RebuildRequest, rebuild
@@ -18,7 +19,6 @@ from tests.support.world import World, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
     from random import Random
 
     from ingot.app.operate.scrub import Finding
@@ -39,10 +39,10 @@ def files_of(world: World) -> dict[Kind, list[Path]]:
     parts = world.parts(NOW)
     try:
         store = parts.ledger.store
-        targets = [t for table in ALL_TABLES for t in table_files(parts.tables.upkeep(table))]
+        targets = [t for table in ALL_TABLES for t in table_files(parts.tables.workplace(table))]
         targets += [*landed_objects(store), *quarantine_files(store, parts.ledger.done_all(None))]
         for target in targets:
-            found[target.kind].append(target.path)
+            found[target.kind].append(Path(target.place))
         found[Kind.RECORD] = [store.root / path for path in store.walk()]
     finally:
         parts.close()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from io import BytesIO
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from ingot.failures import missing
+from ingot.tables.input import EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,10 +47,15 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._written_ns: dict[str, int] = {}
         self._lock = threading.Lock()
 
+    @property
+    def options(self) -> EngineOptions:
+        return EngineOptions(polars={"store": "memory"})
+
     def place(self, name: str) -> str:
-        return f"memory://{name}"
+        return f"memory://lake/{name}".rstrip("/")
 
     def get(self, name: str) -> bytes:
         if name not in self._objects:
@@ -64,6 +71,9 @@ class MemoryObjects:
     def size(self, name: str) -> int | None:
         return len(self._objects[name]) if name in self._objects else None
 
+    def written_ns(self, name: str) -> int | None:
+        return self._written_ns.get(name)
+
     def put_if_absent(self, name: str, data: bytes | Path, *, step: str = "file") -> bool:
         del step
         content = data if isinstance(data, bytes) else data.read_bytes()
@@ -71,6 +81,7 @@ class MemoryObjects:
             if name in self._objects:
                 return False
             self._objects[name] = content
+            self._written_ns[name] = time_ns()
             return True
 
     def names(self, folder: str) -> tuple[list[str], list[str]]:
@@ -88,22 +99,9 @@ class MemoryObjects:
     def move(self, name: str, to: str) -> None:
         with self._lock:
             self._objects[to] = self._objects.pop(name)
+            self._written_ns[to] = self._written_ns.pop(name)
 
     def delete(self, name: str) -> None:
-        self._objects.pop(name, None)
-
-
-class MemoryFiles:
-    """A `FileAccess` to the metadata of a lake that was read into memory; its data are absent."""
-
-    def __init__(self, root: Path) -> None:
-        """Read all metadata of the lake in `root`."""
-        self._bytes = {f"file://{path}": path.read_bytes() for path in root.rglob("metadata/*")}
-
-    def read(self, location: str) -> bytes:
-        if location not in self._bytes:
-            raise FileNotFoundError(2, "No such object", location)
-        return self._bytes[location]
-
-    def url(self, location: str) -> str:
-        return location.replace("file://", "memory://")
+        for gone in [name, *self.list(name)]:
+            self._objects.pop(gone, None)
+            self._written_ns.pop(gone, None)

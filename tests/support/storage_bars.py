@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -23,11 +24,11 @@ from ingot.tables.silver import MINUTE_BARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from pyiceberg.table import Table as IcebergTable
 
     from ingot.storage.iceberg.table_store import TableStore
+    from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.contract import Table
 
 MASSIVE = "massive"
@@ -137,6 +138,11 @@ def _count(tables: Iterable[pa.Table]) -> Counter[Row]:
 
 def rows_of(day: date, symbols: Mapping[str, int]) -> Counter[Row]:
     return Counter((MASSIVE, STOCKS, day, symbol, n) for symbol, n in symbols.items())
+
+
+def name_in(root: Path, file: StagedFile) -> str:
+    """Return the name of a staged file in the store of the lake in `root`."""
+    return Path(file.path).relative_to(root).as_posix()
 
 
 def files_below(root: Path) -> set[Path]:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
 from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform, parse_transform
@@ -16,7 +18,7 @@ from pyiceberg.transforms import IdentityTransform, parse_transform
 from ingot.app.context.lake_context import init
 from ingot.storage.iceberg.catalog.new_tables import first_metadata
 from ingot.storage.iceberg.catalog.sqlite import SqliteCatalog
-from ingot.storage.iceberg.layout.schema import iceberg_schema
+from ingot.tables.arrow import arrow_schema
 from ingot.tables.registry import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -28,8 +30,16 @@ UUID_OF_ALL = UUID("00000000-0000-4000-8000-000000000001")
 MOMENT_MS = 1_750_000_000_000
 
 
+def schema_of(table: Table) -> Schema:
+    """Return the schema that PyIceberg makes of the contract's Arrow schema."""
+    found = pyarrow_to_schema(arrow_schema(table)).fields
+    return Schema(
+        *(f.model_copy(update={"doc": table.column(f.name).doc}) for f in found), schema_id=0
+    )
+
+
 def as_pyiceberg_writes_it(table: Table, properties: dict[str, str]) -> dict[str, object]:
-    ids = {field.name: field.field_id for field in iceberg_schema(table).fields}
+    ids = {field.name: field.field_id for field in schema_of(table).fields}
     parts = [
         PartitionField(
             source_id=ids[p.column],
@@ -45,7 +55,7 @@ def as_pyiceberg_writes_it(table: Table, properties: dict[str, str]) -> dict[str
         for n in table.sort
     ]
     metadata = new_table_metadata(
-        iceberg_schema(table),
+        schema_of(table),
         PartitionSpec(*parts),
         SortOrder(*order, order_id=1 if order else 0),
         location="file:///lake",

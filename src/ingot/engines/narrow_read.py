@@ -29,7 +29,12 @@ def scanned(
     Only the columns of the narrowing conditions are decoded for whole row groups; the other
     conditions are looked at in the few rows that those leave.
     """
-    frame = pl.scan_parquet(list(relation.paths), hive_partitioning=False, glob=False)
+    frame = pl.scan_parquet(
+        list(relation.paths),
+        hive_partitioning=False,
+        glob=False,
+        storage_options=dict(relation.options.polars) or None,
+    )
     needed = dict.fromkeys((*columns, *order, *(c.column for c in conditions)))
     found = frame.filter([_expression(c) for c in narrowing]).select(*needed).collect()
     kept = found.filter([_expression(c) for c in conditions]) if conditions else found

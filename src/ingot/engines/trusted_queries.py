@@ -21,7 +21,7 @@ from ingot.engines.limits import Limits, Size, out_of_memory, out_of_time
 from ingot.engines.view_sql import in_memory, select
 from ingot.errors import DamagedFileError, IngotError, QueryError
 from ingot.failures import failure_of
-from ingot.tables.input import FileRelation, paths_of, table_of, unreadable
+from ingot.tables.input import FileRelation, paths_of, statements_of, table_of, unreadable
 from ingot.tables.view import name
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ def _one_of(view: View, exc: Exception) -> DamagedFileError | None:
 def _with(cursor: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, View]) -> str:
     """Return `sql` with each dotted name replaced by a common table of the view's rows."""
     parts, names = [], {}
+    for statement in statements_of(view.relation for view in views.values()):
+        cursor.execute(statement).fetchall()
     for view in views.values():
         own = view.name.replace(".", "__")
         registered = {}

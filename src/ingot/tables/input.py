@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import DamagedFileError
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 _FOLDER: Final = re.compile(r".*/(bronze|silver|gold|ops)/([^/]+)/(?:data|metadata)/")
 
 
+@dataclass(frozen=True, repr=False)
+class EngineOptions:
+    """What engines need to open the files of one store; never shown, for it may hold secrets."""
+
+    duckdb: tuple[str, ...] = ()
+    """Statements to run before a query, such as CREATE OR REPLACE SECRET."""
+    polars: Mapping[str, str] = field(default_factory=dict)
+    """The `storage_options` of its scans."""
+
+
+NO_OPTIONS: Final = EngineOptions()
+"""Files of this machine need nothing."""
+
+
 @dataclass(frozen=True)
 class FileRelation:
     """Parquet files of one table, read by field id.
@@ -32,6 +46,7 @@ class FileRelation:
     paths: tuple[str, ...]
     columns: Mapping[int, tuple[str, str]]
     where: str | None = None
+    options: EngineOptions = NO_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -69,11 +84,21 @@ def table_of(path: object) -> str | None:
 
 def paths_of(relations: Iterable[Relation | QueryRelation]) -> Iterator[str]:
     """Yield the data files that relations are read from."""
+    for relation in _of_files(relations):
+        yield from relation.paths
+
+
+def statements_of(relations: Iterable[Relation | QueryRelation]) -> tuple[str, ...]:
+    """Return what DuckDB runs before it can open the files of relations, each statement once."""
+    return tuple(dict.fromkeys(s for r in _of_files(relations) for s in r.options.duckdb))
+
+
+def _of_files(relations: Iterable[Relation | QueryRelation]) -> Iterator[FileRelation]:
     for relation in relations:
         if isinstance(relation, FileRelation):
-            yield from relation.paths
+            yield relation
         elif isinstance(relation, QueryRelation):
-            yield from paths_of(view.relation for view in relation.inputs)
+            yield from _of_files(view.relation for view in relation.inputs)
 
 
 def unreadable(relations: Iterable[Relation | QueryRelation], text: str) -> DamagedFileError | None:

@@ -17,7 +17,8 @@ from ingot.model.known_time import gaps
 from ingot.model.landing import KnownBasis, Landing, LandingState, Outcome
 from ingot.storage.fs.durable import Scratch
 from ingot.storage.fs.object_store import LocalObjects
-from ingot.storage.fs.sealed_names import hash_in, read_sealed, seal
+from ingot.storage.fs.sealed_names import hash_in, sealed
+from ingot.storage.iceberg.layout.file_access import FileAccess
 from ingot.storage.integrity import scrub
 from ingot.storage.integrity.scrub import Kind, Target
 from ingot.storage.landing.verified_content import LandedBytes
@@ -76,22 +77,26 @@ def test_a_missing_object_is_damage(tmp_path: Path) -> None:
 
 
 def test_a_sealed_file_carries_the_hash_of_its_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "warehouse" / "silver" / "day_bars" / "metadata" / "1-a.metadata.json"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"{}")
-    sealed = seal(path)
-    assert hash_in(sealed.name) == sha256(b"{}").hexdigest()
-    assert read_sealed(sealed) == b"{}"
-    sealed.write_bytes(b"[]")
+    files = FileAccess.of_lake(LocalObjects(tmp_path, scratch=Scratch(tmp_path / "tmp")), {})
+    digest = sha256(b"{}").hexdigest()
+    name = sealed("warehouse/silver/day_bars/metadata/1-a.metadata.json", digest)
+    files.write(name, b"{}")
+    assert hash_in(name) == digest
+    assert files.read(name) == b"{}"
+    (tmp_path / name).write_bytes(b"[]")
     with pytest.raises(DamagedFileError, match=r"ingot repair --table silver\.day_bars"):
-        read_sealed(sealed)
+        files.read(name)
+    files.objects.delete(name)
+    with pytest.raises(FileNotFoundError, match="No such file"):
+        files.read(name)
 
 
 def test_a_file_without_a_hash_is_decoded_with_its_page_checksums(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path, scratch=Scratch(tmp_path / "tmp"))
     path = tmp_path / "old.parquet"
     rows = pa.table({"x": pa.array(range(50_000), pa.int64())})
     pq.write_table(rows, path, compression="none", use_dictionary=False, write_page_checksum=True)
-    target = Target(Kind.DATA, path, size_bytes=path.stat().st_size)
+    target = Target(Kind.DATA, objects, path.name, size_bytes=path.stat().st_size)
     assert scrub.damage(target, lambda _: None) == ""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

@@ -5,16 +5,14 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Barrier
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ingot.errors import ConfigError, IngotError, StorageFullError, StorageUnavailableError
 from ingot.storage.fs.durable import Scratch, fsync_folder, link_once, make_folders, write_once
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POINTS = ["x.before_write", "x.before_link", "x.after_link", "x.after_sync"]
 
@@ -170,3 +168,17 @@ def test_closing_removes_the_folder_and_a_second_close_is_nothing(tmp_path: Path
     scratch.close()
     scratch.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_file_system_is_copied_and_written_once(tmp_path: Path) -> None:
+    other = Path("/dev/shm")  # noqa: S108 - a second file system
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second file system at /dev/shm")
+    with TemporaryDirectory(dir=other) as folder:
+        source = Path(folder, "file")
+        source.write_bytes(b"data")
+        assert write_once(tmp_path / "a", source)
+        assert not write_once(tmp_path / "a", source)
+        assert source.read_bytes() == b"data"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"data"

@@ -23,8 +23,10 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import DateType, NestedField, StringType
 
 from ingot.errors import DamagedFileError
-from ingot.storage.iceberg.catalog.local_io import RECORDED, ROOT, LocalFileIO
+from ingot.storage.iceberg.catalog.file_io import StoreFileIO
+from ingot.storage.iceberg.layout.file_access import FileAccess
 from ingot.storage.iceberg.read.avro import read_avro
+from tests.support.memory_stores import MemoryObjects
 
 SCHEMA = Schema(
     NestedField(1, "trade_date", DateType(), required=True),
@@ -34,11 +36,11 @@ SPEC = PartitionSpec(PartitionField(1, 1000, MonthTransform(), "trade_date_month
 STATUS, DATA_FILE, PATH, ROWS, PARTITION, LOWER, SPLITS = 0, 2, 100, 103, 102, 125, 132
 
 
-def manifest(tmp_path: Path, codec: str, entries: int) -> bytes:
+def manifest(codec: str, entries: int) -> bytes:
     """Return a manifest as PyIceberg writes it."""
-    path = tmp_path / "m.avro"
-    io = LocalFileIO({RECORDED: str(tmp_path), ROOT: str(tmp_path)})
-    with write_manifest(2, SPEC, SCHEMA, io.new_output(f"file://{path}"), 7, codec) as writer:  # type: ignore[arg-type]
+    files = FileAccess.of_lake(MemoryObjects(), {})
+    output = StoreFileIO(files).new_output(files.location("m.avro"))
+    with write_manifest(2, SPEC, SCHEMA, output, 7, codec) as writer:  # type: ignore[arg-type]
         for n in range(entries):
             file = DataFile.from_args(
                 content=DataFileContent.DATA,
@@ -51,7 +53,7 @@ def manifest(tmp_path: Path, codec: str, entries: int) -> bytes:
                 split_offsets=[4, 2**40],
             )
             writer.add(ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, data_file=file))
-    return path.read_bytes()
+    return files.read(output.location)
 
 
 class _Bytes:
@@ -73,8 +75,8 @@ def as_pyiceberg_reads_it(data: bytes) -> list[Any]:
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "zstandard"])
-def test_a_manifest_reads_as_pyiceberg_reads_it(tmp_path: Path, codec: str) -> None:
-    data = manifest(tmp_path, codec, entries=3)
+def test_a_manifest_reads_as_pyiceberg_reads_it(codec: str) -> None:
+    data = manifest(codec, entries=3)
 
     ours, theirs = list(read_avro(data, Path("m.avro"))), as_pyiceberg_reads_it(data)
 
@@ -94,8 +96,8 @@ def test_a_file_that_is_not_avro_is_refused() -> None:
         list(read_avro(b"PAR1 and so on", Path("x.avro")))
 
 
-def test_every_torn_manifest_is_refused_or_ends_at_a_block(tmp_path: Path) -> None:
-    data = manifest(tmp_path, "deflate", entries=2)
+def test_every_torn_manifest_is_refused_or_ends_at_a_block() -> None:
+    data = manifest("deflate", entries=2)
     whole = list(read_avro(data, Path("m.avro")))
 
     for size in range(len(data)):
@@ -106,8 +108,8 @@ def test_every_torn_manifest_is_refused_or_ends_at_a_block(tmp_path: Path) -> No
         assert found == whole[: len(found)]
 
 
-def test_an_unknown_codec_says_what_to_set(tmp_path: Path) -> None:
-    data = manifest(tmp_path, "null", entries=1).replace(b"\x08null", b"\x08lzma")
+def test_an_unknown_codec_says_what_to_set() -> None:
+    data = manifest("null", entries=1).replace(b"\x08null", b"\x08lzma")
 
     with pytest.raises(DamagedFileError, match=r"write\.avro\.compression-codec to gzip"):
         list(read_avro(data, Path("m.avro")))

@@ -36,7 +36,7 @@ def test_a_pinned_snapshot_outlives_expiry_and_is_read_as_it_was(tmp_path: Path)
         expire_all(store)
         assert pinned in store.snapshots(MINUTE_BARS)
         assert other not in store.snapshots(MINUTE_BARS)
-        assert orphans.set_aside(store.upkeep(MINUTE_BARS), min_age_s=0) != ()
+        assert orphans.set_aside(store.workplace(MINUTE_BARS), min_age_s=0) != ()
         assert len(planned_rows(store, snapshot_id=pinned)) == 1
 
         store.unpin(MINUTE_BARS, "export-1")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from pyiceberg.typedef import Record
 
 from ingot.errors import LakeNotFoundError, QueryError
 from ingot.model.unit import Scope
-from ingot.storage.iceberg.read.scan_planner import FilePlan, ScanRequest
+from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.storage.iceberg.table_store import Replacement, TableStore
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.bronze import DAY_BARS as BRONZE_DAY_BARS
@@ -149,8 +150,8 @@ def test_the_relation_reads_by_field_id_and_keeps_the_predicate(loaded: TableSto
     assert [tuple(map(str, row)) for row in rows.fetchall()] == [("AAPL", "2", "1.500000")]
 
 
-def test_a_plan_over_delete_files_refuses_to_be_a_relation() -> None:
-    plan = FilePlan("silver.minute_bars", 1, (), {}, has_deletes=True)
+def test_a_plan_over_delete_files_refuses_to_be_a_relation(loaded: TableStore) -> None:
+    plan = replace(loaded.plan(ScanRequest(MINUTE_BARS)), has_deletes=True)
 
     with pytest.raises(QueryError, match="holds delete files that another engine wrote"):
         plan.relation()

@@ -4,18 +4,20 @@ import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
 
 from ingot.errors import (
-    ConfigError,
     ContractBrokenError,
     DamagedFileError,
     LookAtDataError,
 )
-from ingot.storage.iceberg.layout.locations import Locations
+from ingot.storage.fs.durable import Scratch
+from ingot.storage.fs.object_store import LocalObjects
+from ingot.storage.iceberg.layout.file_access import FileAccess
 from ingot.storage.iceberg.maintenance import orphans
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.storage.iceberg.table_store import Replacement, TableStore
@@ -34,6 +36,7 @@ from tests.support.storage_bars import (
     files_below,
     iceberg_rows,
     load,
+    name_in,
     planned_rows,
     rows_of,
     scope,
@@ -42,8 +45,6 @@ from tests.support.storage_bars import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
 GROWN = replace(
     MINUTE_BARS,
     columns=(*MINUTE_BARS.columns, Column("note", contract.String, "A note.", nullable=True)),
@@ -127,7 +128,7 @@ def test_a_lake_that_was_copied_never_touches_the_original(
         )
         load(copy, MONDAY, {"AAPL": 9})
         compact(copy)
-        orphans.set_aside(copy.upkeep(MINUTE_BARS), min_age_s=-60)
+        orphans.set_aside(copy.workplace(MINUTE_BARS), min_age_s=-60)
         assert planned_rows(copy) == rows_of(MONDAY, {"AAPL": 9}) + rows_of(TUESDAY, {"AAPL": 2})
 
     assert files_below(root) == original
@@ -149,17 +150,23 @@ def test_a_lake_that_was_moved_reads_and_writes(
 
 
 def test_locations_map_both_ways(tmp_path: Path) -> None:
-    there = Locations("/old place/lake", tmp_path)
+    objects = LocalObjects(tmp_path, scratch=Scratch(tmp_path / "tmp"))
+    moved = FileAccess(objects, "/old place/lake")
 
-    path = there.path("file:///old place/lake/warehouse/a.parquet")
+    assert moved.name("file:///old place/lake/warehouse/a.parquet") == "warehouse/a.parquet"
+    assert moved.url("file:/old place/lake/a") == str(tmp_path / "a")
+    assert moved.location("a") == "file:///old place/lake/a"
+    assert moved.url("file:/elsewhere/b") == moved.url("/elsewhere/b") == "/elsewhere/b"
 
-    assert path == tmp_path / "warehouse" / "a.parquet"
-    assert there.location(path) == "file:///old place/lake/warehouse/a.parquet"
-    assert there.path("file:/elsewhere/b") == there.path("/elsewhere/b")
-    with pytest.raises(ConfigError, match="does not lie inside the lake"):
-        there.location(tmp_path.parent / "x")
-    with pytest.raises(ConfigError, match="s3://bucket/x is no file of this machine"):
-        there.path("s3://bucket/x")
+
+def test_locations_of_a_bucket_map_both_ways(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path, scratch=Scratch(tmp_path / "tmp"))
+    pointers = {"silver.day_bars": "s3://b/lake/warehouse/silver/day_bars/metadata/1.metadata.json"}
+    files = FileAccess.of_lake(objects, pointers)
+
+    assert files.recorded == "s3://b/lake"
+    assert files.location("warehouse/a") == "s3://b/lake/warehouse/a"
+    assert files.name("s3://b/lake/warehouse/a") == "warehouse/a"
 
 
 def test_a_contract_that_grew_adds_its_column_and_old_files_give_nulls(
@@ -234,16 +241,16 @@ def test_files_of_replaced_rows_stay_until_their_snapshots_expire(
 ) -> None:
     first = load(store, MONDAY, {"AAPL": 1})
     load(store, MONDAY, {"AAPL": 2})
-    assert store.orphans(MINUTE_BARS, min_age_s=-60) == ()
+    assert orphans.orphans(store.workplace(MINUTE_BARS), min_age_s=-60) == ()
 
     expired = store.expirable(MINUTE_BARS, keep_last=1, before=LATER)
     assert expired == (first,)
     store.expire(MINUTE_BARS, expired)
-    gone = orphans.set_aside(store.upkeep(MINUTE_BARS), min_age_s=-60)
+    gone = orphans.set_aside(store.workplace(MINUTE_BARS), min_age_s=-60)
 
-    assert sorted({path.suffix for path in gone}) == [".avro", ".parquet"]
+    assert sorted({Path(name).suffix for name in gone}) == [".avro", ".parquet"]
     assert store.ancestors(MINUTE_BARS) == {store.head(MINUTE_BARS)}
-    assert store.orphans(MINUTE_BARS, min_age_s=-60) == ()
+    assert orphans.orphans(store.workplace(MINUTE_BARS), min_age_s=-60) == ()
     assert iceberg_rows(root) == rows_of(MONDAY, {"AAPL": 2})
 
 
@@ -258,16 +265,16 @@ def test_the_head_and_what_is_recent_never_expire(store: TableStore) -> None:
     assert store.head(MINUTE_BARS) == ids[-1]
 
 
-def test_what_a_dead_writer_left_is_an_orphan_once_it_is_old(store: TableStore) -> None:
+def test_what_a_dead_writer_left_is_an_orphan_once_it_is_old(store: TableStore, root: Path) -> None:
     load(store, MONDAY, {"AAPL": 1})
     (left,) = stage(store, scope(TUESDAY), {"AAPL": 1}).files
-    assert store.orphans(MINUTE_BARS) == ()
+    assert orphans.orphans(store.workplace(MINUTE_BARS)) == ()
 
     os.utime(left.path, (0, 0))
 
-    assert store.orphans(MINUTE_BARS) == (left.path,)
-    assert orphans.set_aside(store.upkeep(MINUTE_BARS)) == (left.path,)
-    assert not left.path.exists()
+    assert orphans.orphans(store.workplace(MINUTE_BARS)) == (name_in(root, left),)
+    assert orphans.set_aside(store.workplace(MINUTE_BARS)) == (name_in(root, left),)
+    assert not Path(left.path).exists()
     assert planned_rows(store) == rows_of(MONDAY, {"AAPL": 1})
 
 
@@ -281,12 +288,12 @@ def test_old_metadata_files_are_removed_beyond_twenty(store: TableStore, root: P
 
 def test_nothing_is_an_orphan_while_a_manifest_is_missing(store: TableStore) -> None:
     load(store, MONDAY, {"AAPL": 1})
-    store._reader.__init__(store._pointers, store._locations)  # type: ignore[misc]
+    store._reader.__init__(store._pointers, store._files)  # type: ignore[misc]
     for path in files_below(store._root):
         if "-m0." in path.name:
             path.unlink()
     with pytest.raises(DamagedFileError, match="is missing, and nothing was removed"):
-        store.orphans(MINUTE_BARS, min_age_s=-60)
+        orphans.orphans(store.workplace(MINUTE_BARS), min_age_s=-60)
 
 
 def test_day_files_are_merged_by_symbol_and_sorted(store: TableStore, root: Path) -> None:
@@ -324,7 +331,7 @@ def test_a_file_that_is_not_sorted_is_not_merged(store: TableStore) -> None:
     files = store.write(MINUTE_BARS, scope(TUESDAY), "d", backwards.to_reader())
     store.replace(MINUTE_BARS, [Replacement(scope(TUESDAY), files, "unit")], run="run")
 
-    with pytest.raises(LookAtDataError, match="is not sorted as silver"):
+    with pytest.raises(LookAtDataError, match="does not have the sort order of silver"):
         compact(store)
 
     assert len(store.plan(ScanRequest(MINUTE_BARS)).files) == 2

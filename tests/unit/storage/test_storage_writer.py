@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingot.errors import ConfigError, ContractBrokenError, DamagedFileError
+from ingot.errors import ContractBrokenError, DamagedFileError
 from ingot.model.unit import Scope
 from ingot.storage.iceberg.table_store import Replacement, TableStore
 from ingot.storage.iceberg.write.parquet_writer import OrderCheck
@@ -31,7 +32,6 @@ from tests.support.storage_bars import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.contract import Table
@@ -80,7 +80,7 @@ def test_a_file_says_what_is_in_it(store: TableStore) -> None:
     assert (file.rows, file.first, file.last) == (2, MONDAY, MONDAY)
     assert file.bounds.symbol == ("AAPL", "MSFT")
     assert file.bounds.dataset == (STOCKS, STOCKS)
-    assert file.size_bytes == file.path.stat().st_size
+    assert file.size_bytes == Path(file.path).stat().st_size
     assert file.in_order
     assert pickle.loads(pickle.dumps(file)) == file  # noqa: S301 - our own bytes
 
@@ -159,7 +159,6 @@ def test_staging_paths_are_never_given_twice(store: TableStore) -> None:
     paths = {store.staging_path(MINUTE_BARS, scope(MONDAY), DIGEST) for _ in range(20)}
 
     assert len(paths) == 20
-    assert {path.parent.name for path in paths} == {"2025-06"}
     assert all(path.parent.is_dir() for path in paths)
 
 
@@ -240,11 +239,6 @@ def test_a_torn_file_is_refused(store: TableStore) -> None:
 
     with pytest.raises(DamagedFileError, match="cannot be read as a Parquet file"):
         store.adopt(MINUTE_BARS, scope(MONDAY), path)
-
-
-def test_a_file_elsewhere_is_refused(store: TableStore, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not lie in the data folder"):
-        store.adopt(MINUTE_BARS, scope(MONDAY), tmp_path / "x.parquet")
 
 
 def test_a_file_cannot_be_committed_to_another_scope_or_table(store: TableStore) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ingot.model.calendar import Calendar
     from ingot.model.time import Clock
     from ingot.storage.fs.fault_points import Boundary
+    from ingot.storage.fs.object_store import ObjectStore
     from ingot.storage.iceberg.read.scan_planner import SnapshotResolver
     from ingot.storage.iceberg.table_store import TableStore
     from ingot.storage.ledger.ledger import Ledger
@@ -63,6 +64,14 @@ class Parts:
         return Ledger(self.root, boundary=self.boundary, accept_clock=self._accept_clock)
 
     @cached_property
+    def objects(self) -> ObjectStore:
+        """The files of the lake by name."""
+        from ingot.storage.fs.object_store import LocalObjects
+
+        scratch = self.ledger.store.scratch
+        return LocalObjects(self.root, scratch=scratch, boundary=self.boundary)
+
+    @cached_property
     def tables(self) -> TableStore:
         """The Iceberg tables."""
         from ingot.storage.iceberg.table_store import TableStore
@@ -70,6 +79,7 @@ class Parts:
         return TableStore.open(
             self.root,
             boundary=self.boundary,
+            objects=self.objects,
             attempts=self.settings.commit_attempts,
             scratch=self.ledger.store.scratch,
         )
@@ -178,7 +188,7 @@ def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
         )
     with translated(root, "make"):
         root.mkdir(parents=True, exist_ok=True)
-    TableStore.create(root, boundary=boundary)
+    TableStore.create(root, boundary=boundary).close()
     if (root / MARKER).is_file():
         return False
     with suppress(PermissionError):  # the folder belongs to another user, who decides

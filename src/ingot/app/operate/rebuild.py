@@ -64,7 +64,7 @@ def rebuild(parts: Parts, request: RebuildRequest, *, progress: Progress = silen
     began = monotonic()
     table = contract(request.table)
     findings = table_findings(parts, table, request.start, request.end)
-    anew = not is_readable(parts.tables.upkeep(table))
+    anew = not is_readable(parts.tables.workplace(table))
     dones = [d for d in parts.ledger.done_all(table.name) if anew or _wanted(d, request, findings)]
     heal.make_void(parts.ledger, table.name, [d.unit.scope for d in dones])
     if anew:
@@ -89,7 +89,7 @@ def _wanted(done: Done, request: RebuildRequest, findings: Sequence[Finding]) ->
         _meets(done, f.target.first or date.min, f.target.last or date.max, last=True)
         for f in findings
         if f.target.kind in {Kind.DATA, Kind.QUARANTINE}
-        and (not names or f.target.path.name in names or f.target.kind is Kind.QUARANTINE)
+        and (f.target.kind is Kind.QUARANTINE or not names or f.target.file_name in names)
     )
 
 
@@ -123,10 +123,10 @@ def _made_again(
 
 def _forget_lost(parts: Parts, table: Table, findings: Collection[Finding]) -> list[str]:
     """Expire the snapshots that name damaged files, now that the head names them no more."""
-    place = parts.tables.upkeep(table)
-    damaged = {f.target.path for f in findings}
-    for path in (f.target.path for f in findings if f.target.kind is Kind.OLD_METADATA):
-        path.unlink(missing_ok=True)
+    place = parts.tables.workplace(table)
+    damaged = {f.target.name for f in findings}
+    for name in (f.target.name for f in findings if f.target.kind is Kind.OLD_METADATA):
+        place.objects.delete(name)
     lost = broken_snapshots(place, damaged)
     if not lost:
         return []

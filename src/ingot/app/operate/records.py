@@ -90,7 +90,7 @@ def decide(parts: Parts, verdict: str, landing_id: str) -> str:
 
 
 def _refuse_unreadable(parts: Parts, landing_id: str, decision: Decision) -> bool:
-    """Say whether the version was refused; raise when it is to be accepted and cannot be read."""
+    """Return True if the version was refused; raise if it cannot be read and is to be accepted."""
     state = parts.ledger.find(landing_id)
     if state.outcome is not Outcome.REFUSED:
         return False

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ingot.app.context.answer_table import listed
 from ingot.app.context.run_lifecycle import project
 from ingot.errors import DamagedFileError
+from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE
 from ingot.storage.iceberg.maintenance import orphans
 from ingot.storage.integrity import heal
 from ingot.storage.integrity.scrub import is_readable
@@ -33,8 +34,8 @@ def repair(parts: Parts, *, delete_orphans: bool) -> Repaired:
     """Mend catalog.db, records and state.db, verify landed bytes, rebuild ops.*, find orphans.
 
     Returns one row per step with what was found. Files that no snapshot names, that are a day old
-    and that no running process can still commit are set aside only when asked; they are deleted by
-    a run that is asked for it a day later.
+    and that no running process can still commit are set aside only with `delete_orphans`; such a
+    run a day later deletes them.
     """
     steps = list(_steps(parts, delete_orphans=delete_orphans))
     columns = (("step", pa.string()), ("found", pa.int64()), ("note", pa.string()))
@@ -79,11 +80,11 @@ def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
 
 def _orphans(parts: Parts, tables: Sequence[Table], *, delete: bool) -> Iterator[_Step]:
     """Set files aside that no snapshot names, and delete what a run a day ago set aside."""
-    places = [parts.tables.upkeep(table) for table in tables]
+    places = [parts.tables.workplace(table) for table in tables]
     back = sum(len(orphans.put_back(place)) for place in places)
     yield _Step("files put back", back, "a snapshot names what was set aside" if back else "")
     if not delete:
-        found = sum(len(parts.tables.orphans(table)) for table in tables)
+        found = sum(len(orphans.orphans(place)) for place in places)
         note = "set them aside with --delete-orphans" if found else ""
         yield _Step("orphan files older than a day", found, note)
         return
@@ -105,9 +106,10 @@ def _landing_steps(parts: Parts) -> Iterator[_Step]:
     yield _Step("damaged records", len(found), note if found else "", lost=len(lost))
     records = parts.ledger.rebuild()
     yield _Step("state.db rebuilt", records, "records in the landing store")
-    if text := catalog_damage(parts.root):
-        dones = parts.ledger.done_all(None)
-        kept = remake_catalog(parts.root, {d.snapshot_id for d in dones if d.snapshot_id})
+    catalog = parts.root / CATALOG_FILE
+    if text := catalog_damage(catalog, parts.objects):
+        recorded = {d.snapshot_id for d in parts.ledger.done_all(None) if d.snapshot_id}
+        kept = remake_catalog(catalog, parts.objects, recorded)
         yield _Step("catalog.db made anew", kept, f"tables kept; {text}")
     damaged = [d for d in heal.mend_objects(parts.ledger) if not _made_here(parts, d.sha256)]
     names = ", ".join(d.sha256[:12] for d in damaged[:_NAMED])
@@ -117,7 +119,7 @@ def _landing_steps(parts: Parts) -> Iterator[_Step]:
 
 def _damaged_tables(parts: Parts) -> Iterator[str]:
     for table in all_tables():
-        if not is_readable(parts.tables.upkeep(table)):
+        if not is_readable(parts.tables.workplace(table)):
             yield table.name
 
 

@@ -1,4 +1,4 @@
-"""Reads a lake whole and holds each file against what is written down about it."""
+"""Reads a lake whole and compares each file with what is recorded about it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ingot.app.context.answer_table import listed
 from ingot.errors import IngotError
 from ingot.model.check_record import SCRUB, CheckResult
 from ingot.model.progress import StepAdvanced, StepEnded, StepStarted, silent
+from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE
 from ingot.storage.integrity import heal as mending
 from ingot.storage.integrity import scrub
 from ingot.storage.integrity.scrub import Kind, Target
@@ -172,18 +173,17 @@ class _Pace:
 def _databases_and_records(parts: Parts) -> Iterator[Finding]:
     from ingot.storage.iceberg.maintenance.metadata_recovery import catalog_damage
 
-    root, store = parts.root, parts.ledger.store
-    if text := catalog_damage(root):
-        yield Finding(Target(Kind.CATALOG, root / "catalog.db"), text)
-    for path, text in mending.damaged_records(parts.ledger):
-        yield Finding(Target(Kind.RECORD, store.root / path), text)
+    if text := catalog_damage(parts.root / CATALOG_FILE, parts.objects):
+        yield Finding(Target(Kind.CATALOG, parts.objects, CATALOG_FILE), text)
+    for name, text in mending.damaged_records(parts.ledger):
+        yield Finding(Target(Kind.RECORD, parts.ledger.store.objects, name), text)
     if text := mending.state_damage(parts.ledger):
-        yield Finding(Target(Kind.STATE, parts.ledger.state.path), text)
+        yield Finding(Target(Kind.STATE, parts.objects, parts.ledger.state.path.name), text)
 
 
 def _targets(parts: Parts, request: ScrubRequest) -> list[Target]:
     tables = [contract(request.table)] if request.table else all_tables()
-    found = [t for table in tables for t in scrub.table_files(parts.tables.upkeep(table))]
+    found = [t for table in tables for t in scrub.table_files(parts.tables.workplace(table))]
     if request.table is None:
         found += scrub.landed_objects(parts.ledger.store)
     try:
@@ -207,13 +207,13 @@ def _order(finding: Finding) -> tuple[int, str]:
     """Return what puts findings in the order in which they are healed: as data flow."""
     names = [table.name for table in all_tables()]
     table = finding.target.table
-    return (names.index(table) if table in names else -1, str(finding.target.path))
+    return (names.index(table) if table in names else -1, finding.target.place)
 
 
 def _size(target: Target) -> int:
     if target.size_bytes is not None:
         return target.size_bytes
-    return target.path.stat().st_size if target.path.is_file() else 0
+    return target.objects.size(target.name) or 0
 
 
 def _dates(target: Target) -> tuple[date | None, date | None]:
@@ -227,8 +227,7 @@ def _is_day(first: date | None, last: date | None) -> bool:
 
 
 def _shown(parts: Parts, finding: Finding) -> str:
-    path = finding.target.path
-    return str(path.relative_to(parts.root)) if path.is_relative_to(parts.root) else str(path)
+    return finding.target.place.removeprefix(f"{parts.root}/")
 
 
 def _keep(parts: Parts, request: ScrubRequest, scrubbed: Scrubbed, started: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The simulator, asked by name."""
+"""Writes a synthetic market."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a lake stands: per table freshness, size, stale and missing days."""
+"""The state of a lake: per table freshness, size, stale and missing days."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ingot.app.refine.planner import feeds_of, stale_units
 from ingot.app.refine.steps import all_steps, steps_to
 from ingot.model.check_record import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
+from ingot.storage.iceberg.maintenance.orphans import orphans
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables import bronze
 from ingot.tables.contract import Binding
@@ -79,7 +80,7 @@ def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tu
         stats.size_bytes,
         stats.files,
         stats.snapshots,
-        len(parts.tables.orphans(table)),
+        len(orphans(parts.tables.workplace(table))),
     )
 
 
@@ -183,13 +184,13 @@ def _modified_after_assumed(landing: Landing) -> bool:
 
 def profile(parts: Parts, *, strategy: str, workers: int | None) -> Answer:
     """Return what the machine has, and how a backfill of many days would use it."""
-    seen = resources.look(parts.root)
-    chosen = resources.choose(seen, parts.settings, strategy=strategy, workers=workers, days=250)
+    machine = resources.look(parts.root)
+    chosen = resources.choose(machine, parts.settings, strategy=strategy, workers=workers, days=250)
     rows = [
-        ("cores", str(seen.cores), "cores that this process may use"),
-        ("memory_mb", str(seen.memory_bytes >> 20), "memory of the machine or container"),
-        ("available_mb", str(seen.available_bytes >> 20), "memory that is free now"),
-        ("disk_free_mb", str(seen.disk_free_bytes >> 20), "disk free beside the lake"),
+        ("cores", str(machine.cores), "cores that this process may use"),
+        ("memory_mb", str(machine.memory_bytes >> 20), "memory of the machine or container"),
+        ("available_mb", str(machine.available_bytes >> 20), "memory that is free now"),
+        ("disk_free_mb", str(machine.disk_free_bytes >> 20), "disk free beside the lake"),
         ("strategy", chosen.strategy, chosen.why),
         ("workers", str(chosen.workers), "files worked on at once"),
         ("memory_budget_mb", str(chosen.memory_budget_mb), "what a run may use"),

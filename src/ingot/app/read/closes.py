@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -227,12 +228,11 @@ def _over(
 ) -> View:
     """Return a bound view of one day over the files of all these days, and no others."""
     paths: dict[str, None] = {}
-    columns = None
+    relation = FileRelation((), {})
     for day in days:
         relation = plan(ScanRequest(table, day, day + _ONE_DAY)).relation()
-        columns = relation.columns
         paths |= dict.fromkeys(relation.paths)
     conditions = tuple(c for c in view.conditions if c.column != "trade_date")
-    relation = FileRelation(tuple(paths), columns or {})
+    relation = replace(relation, paths=tuple(paths))
     narrowed = View(view.name, relation, view.columns, conditions, view.cut)
     return narrowed.narrowed(Condition("trade_date", "in", tuple(days)))

@@ -24,7 +24,7 @@ from ingot.model.unit import Scope, Unit
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables import gold, silver
 from ingot.tables.arrow import arrow_schema
-from ingot.tables.input import ArrowRelation, FileRelation
+from ingot.tables.input import ArrowRelation
 from ingot.transforms.performance import (
     BASES,
     LOOKBACK_SESSIONS,
@@ -239,9 +239,9 @@ class _Month:
             then = {f.path for f in plan(table, int(head)).files}
         except QueryError:
             return None  # expired since
-        columns = plan(table).relation().columns
-        left = FileRelation(tuple(sorted(then - now)), columns)
-        right = FileRelation(tuple(sorted(now - then)), columns)
+        files = plan(table).relation()
+        left = replace(files, paths=tuple(sorted(then - now)))
+        right = replace(files, paths=tuple(sorted(now - then)))
         if not left.paths and not right.paths:
             return {}
         day, names = _READ[table]

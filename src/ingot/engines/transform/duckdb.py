@@ -15,7 +15,7 @@ from ingot.errors import (
 )
 from ingot.failures import failure_of
 from ingot.tables.arrow import narrow_schema
-from ingot.tables.input import FileRelation, unreadable
+from ingot.tables.input import FileRelation, statements_of, unreadable
 from ingot.tables.view import file_literal
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ class DuckDBEngine:
             else:
                 self._connection.unregister(name)
         self._bound = {}
+        for statement in statements_of(inputs.values()):
+            self._connection.execute(statement).fetchall()
         for name, relation in inputs.items():
             if isinstance(relation, FileRelation):
                 text = f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {scan(relation)}"

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -46,13 +47,20 @@ def make_folders(path: Path) -> None:
     """Make `path` and its missing parents, each durable before the next is made in it.
 
     The entry of `path` itself is synced even when it was there: another process may have made it
-    a moment ago and died before its own sync.
+    a moment ago and died before its own sync. A process syncs the entry of a folder once.
     """
     if not path.is_dir():
         if path.parent != path:
             make_folders(path.parent)
         with translated(path, "make the folder"):
             path.mkdir(exist_ok=True)
+    with translated(path, "look at the folder"):
+        _sync_entry(path, path.stat().st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _sync_entry(path: Path, number: int) -> None:
+    del number  # a folder that was removed and made again has a new entry
     # Above a lake may lie folders that its user can pass but not open; they are not ours to sync.
     if os.access(path.parent, os.R_OK):
         fsync_folder(path.parent)
@@ -61,7 +69,7 @@ def make_folders(path: Path) -> None:
 def link_once(source: Path, path: Path, *, boundary: Boundary = calm, step: str = "file") -> bool:
     """Give the finished file `source` the name `path`, unless the name is taken.
 
-    Both must be on one file system. `source` keeps its own name too.
+    `source` keeps its own name too. On another file system the name is given to a copy.
 
     Returns:
         True when this call made the name; False when it was there. Either way the name is
@@ -84,6 +92,8 @@ def _link(source: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as exc:
+        if exc.errno == errno.EXDEV:
+            return _link_copy(source, path)
         if exc.errno in _NO_LINKS:
             raise ConfigError(
                 f"The file system of {path.parent} cannot hard-link ({exc.strerror}), which a lake "
@@ -91,6 +101,16 @@ def _link(source: Path, path: Path) -> bool:
             ) from exc
         raise
     return True
+
+
+def _link_copy(source: Path, path: Path) -> bool:
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        fsync_file(temporary)
+        return _link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_once(
@@ -104,14 +124,14 @@ def write_once(
     """Write `path` whole, durably, and only if the name is free.
 
     The bytes go to a temporary name first, are synced, and are then linked to `path`, which the
-    file system refuses when the name exists: of two processes exactly one is told True.
+    file system refuses when the name exists: of two processes exactly one gets True.
 
     Args:
         path: The name to make; missing folders are made.
-        data: The bytes, or a finished file on the same file system (it keeps its own name).
-        boundary: Told `<step>.before_write`, `.before_link`, `.after_link`, `.after_sync`.
+        data: The bytes, or a finished file (it keeps its own name).
+        boundary: Called with `<step>.before_write`, `.before_link`, `.after_link`, `.after_sync`.
         step: Name of the step for the boundary.
-        temporary_folder: Where the temporary lies; by default beside `path`.
+        temporary_folder: Where the temporary file is made; by default beside `path`.
 
     Returns:
         True when written; False when the name was there already, whatever its content.
@@ -178,7 +198,7 @@ class Scratch:
         return self.folder / f"{uuid4().hex}-{Path(name).name}"
 
     def is_alive(self, token: str) -> bool:
-        """Say whether the process that took `token` still runs."""
+        """Return True if the process that took `token` still runs."""
         if token == self._token:
             return True
         descriptor = _lock(self._root / f"{token}.lock")

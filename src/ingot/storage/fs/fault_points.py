@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Boundary(Protocol):
-    """Is told each time a durable step is about to happen or has just happened."""
+    """Called each time a durable step is about to happen or has just happened."""
 
     def __call__(self, point: str) -> None:
         """Return, raise, or end the process; `point` is e.g. `version.before_link`."""

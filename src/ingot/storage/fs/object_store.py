@@ -1,4 +1,4 @@
-"""Objects by name, each written once: what the landing store needs of a disk or a bucket.
+"""Objects by name, each written once: what a lake needs of a disk or a bucket.
 
 A name is a path with slashes, relative to the store. Durable means: after `put_if_absent` returns,
 the object is there whole, whatever happens to the process or the machine.
@@ -6,13 +6,16 @@ the object is there whole, whatever happens to the process or the machine.
 
 from __future__ import annotations
 
+import os
+from shutil import rmtree
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Protocol
 
-from ingot.failures import reading, translated
+from ingot.failures import reading, translate, translated
 from ingot.folders import entries, files_below
 from ingot.storage.fs import durable
 from ingot.storage.fs.fault_points import calm
+from ingot.tables.input import NO_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +24,19 @@ if TYPE_CHECKING:
 
     from ingot.storage.fs.durable import Scratch
     from ingot.storage.fs.fault_points import Boundary
+    from ingot.tables.input import EngineOptions
 
 
 class ObjectStore(Protocol):
     """Objects that are written once and never change; safe for any threads and processes."""
 
+    @property
+    def options(self) -> EngineOptions:
+        """What an engine needs to open the objects itself."""
+        ...
+
     def place(self, name: str) -> str:
-        """Return what messages call the object: a path or a URL."""
+        """Return what engines open and messages name: a path or a URL; "" gives the store's."""
         ...
 
     def get(self, name: str) -> bytes:
@@ -47,7 +56,7 @@ class ObjectStore(Protocol):
         ...
 
     def open(self, name: str) -> RawIOBase | BufferedIOBase:
-        """Return an object's bytes as an unbuffered stream; the caller closes it.
+        """Return an object's bytes as an unbuffered stream that can seek; the caller closes it.
 
         Raises:
             DamagedFileError: There is no such object.
@@ -56,6 +65,13 @@ class ObjectStore(Protocol):
 
     def size(self, name: str) -> int | None:
         """Return an object's size in bytes; None if there is no such object."""
+        ...
+
+    def written_ns(self, name: str) -> int | None:
+        """Return when an object was written, by the store's clock; None if there is none.
+
+        Nanoseconds since 1970.
+        """
         ...
 
     def put_if_absent(self, name: str, data: bytes | Path, *, step: str = "file") -> bool:
@@ -89,7 +105,7 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove an object; no error if there is none."""
+        """Remove an object, or a folder with all that is below it; no error if there is none."""
         ...
 
 
@@ -109,12 +125,17 @@ class LocalObjects:
         self._boundary = boundary
 
     def path(self, name: str) -> Path:
-        """Return the path of an object."""
+        """Return the path of an object; a name that is a path already stays one."""
         return self._root / name
+
+    @property
+    def options(self) -> EngineOptions:
+        """Nothing: engines open files of this machine by their paths."""
+        return NO_OPTIONS
 
     def place(self, name: str) -> str:
         """Return the object's path."""
-        return str(self.path(name))
+        return name if name.startswith("/") else f"{self._root}/{name}".rstrip("/")
 
     def get(self, name: str) -> bytes:
         """Return an object's bytes."""
@@ -136,13 +157,13 @@ class LocalObjects:
 
     def size(self, name: str) -> int | None:
         """Return an object's size in bytes; None if there is no such object."""
-        path = self.path(name)
-        with translated(path, "read"):
-            try:
-                status = path.stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return status.st_size if S_ISREG(status.st_mode) else None
+        found = self._status(name)
+        return None if found is None else found.st_size
+
+    def written_ns(self, name: str) -> int | None:
+        """Return when an object's file was last written; None if there is no such object."""
+        found = self._status(name)
+        return None if found is None else found.st_mtime_ns
 
     def put_if_absent(self, name: str, data: bytes | Path, *, step: str = "file") -> bool:
         """Write an object by a temporary file, a sync and a link; see `ObjectStore`."""
@@ -181,7 +202,19 @@ class LocalObjects:
         durable.fsync_folder(path.parent)
 
     def delete(self, name: str) -> None:
-        """Remove an object's file."""
+        """Remove an object's file, or a folder."""
         path = self.path(name)
         with translated(path, "remove"):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _status(self, name: str) -> os.stat_result | None:
+        try:
+            found = os.stat(self.place(name))  # noqa: PTH116 - of thousands of files a query
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as exc:
+            raise translate(exc, self.place(name), "read") from exc
+        return found if S_ISREG(found.st_mode) else None

@@ -11,10 +11,6 @@ import re
 from hashlib import sha256 as new_sha256
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import DamagedFileError
-from ingot.failures import translated
-from ingot.tables.input import table_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedIOBase, RawIOBase
@@ -44,14 +40,6 @@ def hash_in(name: str) -> str | None:
     return found[1] if found else None
 
 
-def seal(path: Path) -> Path:
-    """Rename a finished file to the name that carries its hash, and return the new path."""
-    with translated(path, "write"):
-        named = path.with_name(sealed(path.name, hash_file(path)))
-        path.rename(named)
-    return named
-
-
 def hash_file(path: Path, advance: Callable[[int], None] | None = None) -> str:
     """Return the SHA-256 of a file in constant memory; `advance` receives the bytes of each read.
 
@@ -73,20 +61,6 @@ def hash_stream(
         if advance is not None:
             advance(count)
     return digest.hexdigest()
-
-
-def read_sealed(path: Path) -> bytes:
-    """Return the bytes of a metadata file or manifest, checked against its name.
-
-    Raises:
-        DamagedFileError: They are not the bytes that were written.
-        FileNotFoundError: It is not there: whoever read an outdated pointer reads again.
-    """
-    data = path.read_bytes()
-    wanted = hash_in(path.name)
-    if wanted is not None and new_sha256(data).hexdigest() != wanted:
-        raise DamagedFileError(path, found=differs(wanted), table=table_of(path))
-    return data
 
 
 def differs(wanted: str) -> str:

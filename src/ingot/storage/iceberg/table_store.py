@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from contextlib import suppress
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Final
 
@@ -14,13 +14,15 @@ from ingot.errors import ConfigError, LakeNotFoundError, StorageFullError
 from ingot.model.unit import Scope
 from ingot.storage.fs.durable import Scratch, fsync_folder, make_folders
 from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.object_store import LocalObjects
 from ingot.storage.fs.os_errors import bordered, failures
-from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE, SqliteCatalog, locations_of
-from ingot.storage.iceberg.layout.locations import WAREHOUSE
-from ingot.storage.iceberg.maintenance import orphans as maintenance
+from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE, SqliteCatalog
+from ingot.storage.iceberg.layout.file_access import FileAccess
+from ingot.storage.iceberg.maintenance.orphans import expirable
 from ingot.storage.iceberg.read import snapshot_log
 from ingot.storage.iceberg.read.scan_planner import Reader, ScanRequest
 from ingot.storage.iceberg.read.table_stats import TableStats, table_stats
+from ingot.storage.iceberg.read.workplace import Workplace
 from ingot.storage.iceberg.write.replacement import Replacement, Unplanned
 from ingot.tables.registry import all_tables
 
@@ -35,11 +37,11 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
     from ingot.storage.fs.fault_points import Boundary
+    from ingot.storage.fs.object_store import ObjectStore
     from ingot.storage.iceberg.catalog.lake_catalog import CommitCatalog, LakeCatalog
     from ingot.storage.iceberg.catalog.sqlite import Catalog
     from ingot.storage.iceberg.read.scan_planner import FilePlan, SnapshotPin, SnapshotResolver
     from ingot.storage.iceberg.read.snapshot_log import SnapshotFacts
-    from ingot.storage.iceberg.write.changes import Workplace
     from ingot.storage.iceberg.write.commit import Committer, Proposal, Settled
     from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.contract import Table
@@ -63,6 +65,7 @@ class TableStore:
         *,
         boundary: Boundary = calm,
         catalog: Catalog | None = None,
+        objects: ObjectStore | None = None,
         wrap: Callable[[LakeCatalog], CommitCatalog] | None = None,
         attempts: int | None = None,
         scratch: Scratch | None = None,
@@ -71,11 +74,12 @@ class TableStore:
 
         Args:
             root: The lake folder.
-            boundary: Told of each durable step.
+            boundary: Called at each durable step.
             catalog: Names each table's state; by default the lake's own file.
+            objects: Keeps the files of the tables; by default the folder.
             wrap: Wraps what commits go through.
             attempts: How often a commit is planned before it is given up.
-            scratch: Tells other processes that this one writes; its owner closes it. By default
+            scratch: Shows other processes that this one writes; its owner closes it. By default
                 one of this store's own.
         """
         self._root = root.resolve()
@@ -83,16 +87,22 @@ class TableStore:
         self._wrap = wrap
         self._attempts = attempts
         self._pointers = catalog or SqliteCatalog(self._root / CATALOG_FILE)
-        self._locations = locations_of(self._root, self._pointers)
-        self._reader = Reader(self._pointers, self._locations)
-        self._resolver: SnapshotResolver | None = None
         self._scratch = scratch or Scratch(self._root / "landing" / "tmp")
         self._owns_scratch = scratch is None
+        local = LocalObjects(self._root, scratch=self._scratch, boundary=boundary)
+        self._files = FileAccess.of_lake(objects or local, self._pointers.all())
+        self._reader = Reader(self._pointers, self._files)
+        self._resolver: SnapshotResolver | None = None
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @classmethod
     def create(
-        cls, root: Path, *, boundary: Boundary = calm, catalog: Catalog | None = None
+        cls,
+        root: Path,
+        *,
+        boundary: Boundary = calm,
+        catalog: Catalog | None = None,
+        objects: ObjectStore | None = None,
     ) -> TableStore:
         """Make catalog and all tables in `root` where they are not there yet, and open them.
 
@@ -104,8 +114,8 @@ class TableStore:
 
         make_folders(root)
         catalog = catalog or SqliteCatalog.create(root / CATALOG_FILE)
-        store = cls(root, boundary=boundary, catalog=catalog)
-        create_tables(catalog, store._locations, all_tables(), boundary=boundary)
+        store = cls(root, boundary=boundary, catalog=catalog, objects=objects)
+        create_tables(catalog, store._files, all_tables())
         fsync_folder(root)
         return store
 
@@ -115,6 +125,7 @@ class TableStore:
         root: Path,
         *,
         boundary: Boundary = calm,
+        objects: ObjectStore | None = None,
         attempts: int | None = None,
         scratch: Scratch | None = None,
     ) -> TableStore:
@@ -123,7 +134,7 @@ class TableStore:
         Raises:
             LakeNotFoundError: There is no lake in `root`.
         """
-        store = cls(root, boundary=boundary, attempts=attempts, scratch=scratch)
+        store = cls(root, boundary=boundary, objects=objects, attempts=attempts, scratch=scratch)
         there = store._pointers.all()
         if not there:
             raise LakeNotFoundError(root)
@@ -151,7 +162,7 @@ class TableStore:
         return pin.snapshot_id if pin else self._reader.state(table).head
 
     def plan(self, request: ScanRequest) -> FilePlan:
-        """Return the files that can hold the rows asked for; they may hold others too.
+        """Return the files that can have the rows wanted; they may have others too.
 
         Raises:
             QueryError: There is no such table or snapshot.
@@ -170,38 +181,22 @@ class TableStore:
         return self._resolver.resolve(request, self._reader.state(request.table))
 
     def staging_path(self, table: Table, scope: Scope, unit_digest: str) -> Path:
-        """Return a fresh path for a data file of a unit; its folder exists.
+        """Return a fresh path of this machine at which an engine writes a unit's data file."""
+        from ingot.storage.iceberg.write.parquet_writer import staging_path  # noqa: PLC0415 - imports pyarrow
 
-        The file lies at its final place and nothing names it until a commit does.
-        """
-        from ingot.storage.iceberg.write.parquet_writer import data_path  # noqa: PLC0415 - imports pyarrow
-
-        path = data_path(
-            self._writable_folder(table),
-            table,
-            scope.start,
-            f"{scope.start.isoformat()}-{_label(scope, unit_digest)}",
-        )
-        make_folders(path.parent)
-        return path
+        return staging_path(self.workplace(table), _label(scope.start, scope, unit_digest))
 
     def adopt(self, table: Table, scope: Scope, path: Path) -> StagedFile:
-        """Take over a Parquet file that another module wrote at a staging path.
+        """Take over a local Parquet file: move it to the table's files, where no snapshot names it.
 
         Raises:
             ContractBrokenError: It does not keep the contract: columns, types, field ids,
                 not-null, row groups, partition, scope.
             DamagedFileError: It is not a whole Parquet file.
-            ConfigError: It does not lie in the table's folder.
         """
         from ingot.storage.iceberg.write.parquet_writer import adopted  # noqa: PLC0415 - imports pyarrow
 
-        if not path.resolve().is_relative_to(self._data_folder(table)):
-            raise ConfigError(
-                f"{path} does not lie in the data folder of {table.name}. Write it to a path from "
-                "staging_path."
-            )
-        return adopted(table, path.resolve(), scope=scope, boundary=self._boundary)
+        return adopted(self.workplace(table), path, scope=scope)
 
     def write(
         self, table: Table, scope: Scope, unit_digest: str, batches: pa.RecordBatchReader
@@ -217,14 +212,8 @@ class TableStore:
         """
         from ingot.storage.iceberg.write.parquet_writer import write_batches  # noqa: PLC0415 - imports pyarrow
 
-        return write_batches(
-            table,
-            self._writable_folder(table),
-            batches,
-            scope=scope,
-            label=_label(scope, unit_digest),
-            boundary=self._boundary,
-        )
+        place, label = self.workplace(table), partial(_label, scope=scope, unit_digest=unit_digest)
+        return write_batches(place, batches, scope=scope, label=label)
 
     def replace(
         self,
@@ -260,7 +249,7 @@ class TableStore:
 
         if not replacements:
             return None
-        change = Replace(self._place(table), replacements, run=run, planned_on=planned_on)
+        change = Replace(self.workplace(table), replacements, run=run, planned_on=planned_on)
         return self._commit(table, change.propose)
 
     def rewrite(
@@ -272,7 +261,7 @@ class TableStore:
 
         Args:
             table: The table to change.
-            remove: Paths of planned files.
+            remove: Locations of planned files.
             add: The files that hold their rows now.
             run: Id of the command's run.
 
@@ -283,7 +272,7 @@ class TableStore:
         """
         from ingot.storage.iceberg.write.changes import Rewrite  # noqa: PLC0415 - imports PyIceberg
 
-        change = Rewrite(self._place(table), remove=remove, add=add, run=run)
+        change = Rewrite(self.workplace(table), remove=remove, add=add, run=run)
         return self._commit(table, change.propose)
 
     def ensure(self, table: Table) -> bool:
@@ -322,23 +311,9 @@ class TableStore:
         """Return the table's size, from its head's summary."""
         return table_stats(self._reader.state(table))
 
-    def orphans(
-        self, table: Table, *, min_age_s: float = maintenance.MIN_AGE_S, now_s: float | None = None
-    ) -> tuple[Path, ...]:
-        """Return files below the table's folder that no snapshot refers to and that are old.
-
-        Args:
-            table: The table to look at.
-            min_age_s: Younger files may belong to a commit that is on its way.
-            now_s: The file system's present, seconds since 1970; by default the machine's clock.
-        """
-        return maintenance.orphans(self.upkeep(table), min_age_s=min_age_s, now_s=now_s)
-
-    def upkeep(self, table: Table) -> maintenance.Upkeep:
-        """Return what the functions of `maintenance` need to clean up after writers."""
-        return maintenance.Upkeep(
-            table, self._reader, self._locations, self._folder(table), self._scratch
-        )
+    def workplace(self, table: Table) -> Workplace:
+        """Return what those need who write to a table or look after it."""
+        return Workplace(table, self._reader, self._files, self._scratch)
 
     def expirable(self, table: Table, *, keep_last: int, before: datetime) -> tuple[int, ...]:
         """Return the ids of snapshots that may expire, oldest first.
@@ -346,8 +321,7 @@ class TableStore:
         All but the last `keep_last` of the head, those made at or after `before` (UTC), and those
         that a branch or tag names. Record the ids in the landing store before `expire`.
         """
-        state = self._reader.state(table)
-        return maintenance.expirable(state, keep_last=keep_last, before=before)
+        return expirable(self._reader.state(table), keep_last=keep_last, before=before)
 
     def expire(self, table: Table, snapshot_ids: Collection[int]) -> None:
         """Forget snapshots; their files become orphans once nothing else refers to them.
@@ -366,7 +340,7 @@ class TableStore:
 
         with self._locks[table.name]:
             self._pointers.swap(table.name, self._pointers.get(table.name), None)
-            create_tables(self._pointers, self._locations, [table], boundary=self._boundary)
+            create_tables(self._pointers, self._files, [table])
 
     def pin(self, table: Table, snapshot_id: int, tag: str) -> None:
         """Name a snapshot by a tag, so that it does not expire; a tag keeps its snapshot.
@@ -415,7 +389,7 @@ class TableStore:
 
         scope = Scope(source, dataset, start, end)
         files = self._reader.current_files(table, start=start, end=end)
-        inputs, outputs = compacted(self._place(table), scope, files)
+        inputs, outputs = compacted(self.workplace(table), scope, files)
         return self.rewrite(table, inputs, outputs, run=run) if inputs else None
 
     def close(self) -> None:
@@ -441,7 +415,7 @@ class TableStore:
     def _catalog(self) -> LakeCatalog:
         from ingot.storage.iceberg.catalog.lake_catalog import LakeCatalog  # noqa: PLC0415 - takes a second
 
-        return LakeCatalog(self._pointers, self._locations, boundary=self._boundary)
+        return LakeCatalog(self._pointers, self._files)
 
     @cached_property
     def _committer(self) -> Committer:
@@ -465,26 +439,8 @@ class TableStore:
 
         # A lake that may only be read is read without the tables that it has not got.
         with suppress(ConfigError, StorageFullError), failures():
-            create_tables(self._pointers, self._locations, tables, boundary=self._boundary)
-
-    def _place(self, table: Table) -> Workplace:
-        from ingot.storage.iceberg.write.changes import Workplace  # noqa: PLC0415 - imports PyIceberg
-
-        return Workplace(
-            table, self._reader, self._locations, self._writable_folder(table), self._boundary
-        )
-
-    def _folder(self, table: Table) -> Path:
-        return self._root / WAREHOUSE / table.namespace / table.name.partition(".")[2]
-
-    def _data_folder(self, table: Table) -> Path:
-        return self._folder(table) / "data"
-
-    def _writable_folder(self, table: Table) -> Path:
-        """Return the data folder, after telling other processes that this one writes to it."""
-        self._scratch.hold()
-        return self._data_folder(table)
+            create_tables(self._pointers, self._files, tables)
 
 
-def _label(scope: Scope, unit_digest: str) -> str:
-    return f"{scope.source or 'all'}-{unit_digest[:_DIGEST_SHOWN]}"
+def _label(day: date, scope: Scope, unit_digest: str) -> str:
+    return f"{day.isoformat()}-{scope.source or 'all'}-{unit_digest[:_DIGEST_SHOWN]}"

@@ -87,33 +87,33 @@ def damaged_records(ledger: Ledger) -> Iterator[tuple[str, str]]:
     A record is missing where state.db has it and the store does not.
     """
     store = ledger.store
-    seen = set()
+    known = set()
     for path in store.walk():
-        seen.add(path)
+        known.add(path)
         try:
             store.read(path, strict=True)
         except LookAtDataError as exc:
             yield path, str(exc)
     for path in recorded(ledger.state.path):
-        if path not in seen and not store.has(path):
+        if path not in known and not store.has(path):
             yield path, "it is missing, though state.db has it"
 
 
 def recorded(state: Path) -> tuple[str, ...]:
     """Return the paths of the records that state.db has."""
 
-    def ask(db: sqlite3.Connection) -> list[str]:
+    def paths(db: sqlite3.Connection) -> list[str]:
         return [
             f"{'/'.join(map(str, (folder, *row)))}.json"
             for folder, kept in _KEPT.items()
             for row in db.execute(kept.paths)
         ]
 
-    return tuple(asked(state, ask) or ())
+    return tuple(read_state(state, paths) or ())
 
 
-def asked(state: Path, question: Callable[[sqlite3.Connection], Any]) -> Any:  # noqa: ANN401
-    """Return the answer of state.db as it is on disk; None where it is missing or unusable."""
+def read_state(state: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:  # noqa: ANN401
+    """Return what `read` finds in state.db as it is on disk; None if it is missing or unusable."""
     if not state.is_file():
         return None
     with (
@@ -122,7 +122,7 @@ def asked(state: Path, question: Callable[[sqlite3.Connection], Any]) -> Any:  #
     ):
         whole = db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         if whole and state_schema.version(db) == state_schema.VERSION:
-            return question(db)
+            return read(db)
     return None
 
 
@@ -168,7 +168,9 @@ def restored(state: Path, path: str) -> Record | None:
     folder, *names = path.removesuffix(".json").split("/")
     number, first = int(names.pop()), "/".join(names[:1])
     middle = "/".join(names[1:])
-    record: Record | None = asked(state, lambda db: _KEPT[folder].read(db, first, middle, number))
+    record: Record | None = read_state(
+        state, lambda db: _KEPT[folder].read(db, first, middle, number)
+    )
     return record
 
 

@@ -9,19 +9,20 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ingot.errors import DamagedFileError, IngotError
-from ingot.storage.fs.sealed_names import differs, hash_file, hash_in, read_sealed
+from ingot.storage.fs.sealed_names import differs, hash_in, hash_stream
 from ingot.storage.iceberg.read.avro import read_avro
 from ingot.storage.iceberg.read.manifests import Manifests
 from ingot.storage.iceberg.read.metadata import parse_state
+from ingot.storage.landing.store import object_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import date
-    from pathlib import Path
 
     from ingot.model.unit import Done
-    from ingot.storage.iceberg.maintenance.orphans import Upkeep
+    from ingot.storage.fs.object_store import ObjectStore
     from ingot.storage.iceberg.read.metadata import Snapshot, TableState
+    from ingot.storage.iceberg.read.workplace import Workplace
     from ingot.storage.landing.store import LandingStore
 
 
@@ -46,7 +47,9 @@ class Target:
     """One file, and what is written down about it."""
 
     kind: Kind
-    path: Path
+    objects: ObjectStore
+    name: str
+    """The object's name in its store."""
     table: str | None = None
     sha256: str | None = None
     """None where no hash was written down; the file is then decoded to its end instead."""
@@ -57,51 +60,58 @@ class Target:
     """Greatest date, inside."""
 
     @classmethod
-    def named(cls, kind: Kind, path: Path, **known: Any) -> Target:  # noqa: ANN401
-        """Return the target of a file whose name carries its hash, if it carries one."""
-        return cls(kind, path, sha256=hash_in(path.name), **known)
+    def at(cls, place: Workplace, kind: Kind, location: str, **known: Any) -> Target:  # noqa: ANN401
+        """Return a table's file, whose name may carry its hash."""
+        name = place.files.name(location)
+        return cls(kind, place.objects, name, table=place.table.name, sha256=hash_in(name), **known)
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def place(self) -> str:
+        """Where the file is: a path or a URL."""
+        return self.objects.place(self.name)
 
 
-def table_files(place: Upkeep) -> Iterator[Target]:
+def table_files(place: Workplace) -> Iterator[Target]:
     """Yield every file that a table's metadata names, each once, whether it is there or not.
 
     What a damaged file would have named is left out; the file itself is among the targets.
     """
-    name = place.table.name
-    path = place.locations.path(place.reader.pointer(place.table))
-    yield Target.named(Kind.METADATA, path, table=name)
+    location = place.reader.pointer(place.table)
+    yield Target.at(place, Kind.METADATA, location)
     with suppress(IngotError, OSError):
-        state = parse_state(name, read_sealed(path))
+        state = parse_state(place.table.name, place.files.read(location))
         for entry in state.document.get("metadata-log", ()):
-            old = place.locations.path(entry["metadata-file"])
-            if old.exists():
-                yield Target.named(Kind.OLD_METADATA, old, table=name)
-        seen: set[Path] = set()
-        manifests = Manifests(place.locations)
+            if place.files.size(entry["metadata-file"]) is not None:
+                yield Target.at(place, Kind.OLD_METADATA, entry["metadata-file"])
+        known: set[str] = set()
+        manifests = Manifests(place.files)
         for snapshot in state.snapshots.values():
             for target in snapshot_files(place, manifests, state, snapshot):
-                if target.path not in seen:
-                    seen.add(target.path)
+                if target.name not in known:
+                    known.add(target.name)
                     yield target
 
 
 def snapshot_files(
-    place: Upkeep, manifests: Manifests, state: TableState, snapshot: Snapshot
+    place: Workplace, manifests: Manifests, state: TableState, snapshot: Snapshot
 ) -> Iterator[Target]:
     """Yield the manifest list, manifests and data files of one snapshot."""
-    name, at = place.table.name, place.locations.path
-    yield Target.named(Kind.MANIFEST_LIST, at(snapshot.manifest_list), table=name)
+    yield Target.at(place, Kind.MANIFEST_LIST, snapshot.manifest_list)
     with suppress(IngotError, OSError):
         for manifest in manifests.of_snapshot(snapshot.manifest_list):
-            yield Target.named(
-                Kind.MANIFEST, at(manifest.location), table=name, size_bytes=manifest.size_bytes
-            )
+            size = manifest.size_bytes
+            yield Target.at(place, Kind.MANIFEST, manifest.location, size_bytes=size)
             with suppress(IngotError, OSError):
                 for entry in manifests.entries(place.table, state, manifest):
-                    yield Target.named(
+                    yield Target.at(
+                        place,
                         Kind.DATA,
-                        at(entry.location),
-                        table=name,
+                        entry.location,
                         size_bytes=entry.size_bytes,
                         first=entry.bounds.first,
                         last=entry.bounds.last,
@@ -110,15 +120,16 @@ def snapshot_files(
 
 def landed_objects(store: LandingStore) -> Iterator[Target]:
     """Yield each object that a readable version names, once."""
-    seen: set[str] = set()
+    known: set[str] = set()
     for path in store.walk_folder("versions"):
         with suppress(IngotError):
             landing: Any = store.read(path)
-            if landing.sha256 not in seen:
-                seen.add(landing.sha256)
+            if landing.sha256 not in known:
+                known.add(landing.sha256)
                 yield Target(
                     Kind.OBJECT,
-                    store.object_path(landing.sha256),
+                    store.objects,
+                    object_name(landing.sha256),
                     sha256=landing.sha256,
                     size_bytes=landing.size_bytes,
                     first=landing.file_date,
@@ -132,16 +143,14 @@ def quarantine_files(store: LandingStore, dones: Iterable[Done]) -> Iterator[Tar
         unit = done.unit
         name = store.quarantine_name(unit) if done.rows_refused else None
         if name is not None:
-            path = store.root / name
-            last = unit.scope.end - timedelta(days=1)
-            yield Target(Kind.QUARANTINE, path, table=unit.table, first=unit.scope.start, last=last)
-
-
-def quarantine_damage(path: Path) -> str:
-    """Return what is wrong with a file of refused rows."""
-    from ingot.storage.landing.quarantine import damage as found  # noqa: PLC0415  (pyarrow)
-
-    return found(path)
+            yield Target(
+                Kind.QUARANTINE,
+                store.objects,
+                name,
+                table=unit.table,
+                first=unit.scope.start,
+                last=unit.scope.end - timedelta(days=1),
+            )
 
 
 def damage(target: Target, advance: Callable[[int], None]) -> str:
@@ -153,8 +162,6 @@ def damage(target: Target, advance: Callable[[int], None]) -> str:
     """
     try:
         return _damage(target, advance)
-    except FileNotFoundError:
-        return "it is missing"
     except DamagedFileError as exc:
         return exc.found
     except (IngotError, OSError) as exc:
@@ -162,15 +169,20 @@ def damage(target: Target, advance: Callable[[int], None]) -> str:
 
 
 def _damage(target: Target, advance: Callable[[int], None]) -> str:
-    size = target.path.stat().st_size
+    size = target.objects.size(target.name)
+    if size is None:
+        return "it is missing"
     if target.size_bytes is not None and size != target.size_bytes:
         return f"it has {size} bytes, not {target.size_bytes}"
     if target.sha256 is not None:
-        same = hash_file(target.path, advance) == target.sha256
+        with target.objects.open(target.name) as stream:
+            same = hash_stream(stream, advance) == target.sha256
         return "" if same else differs(target.sha256)
     advance(size)
     if target.kind is Kind.QUARANTINE:
-        return quarantine_damage(target.path)
+        from ingot.storage.landing.quarantine import damage as found  # noqa: PLC0415  (pyarrow)
+
+        return found(target.objects.get(target.name))
     _decode(target)
     return ""
 
@@ -181,13 +193,15 @@ def _decode(target: Target) -> None:
     Raises:
         DamagedFileError, IngotError, OSError: It is not whole.
     """
-    if target.path.suffix == ".parquet":
+    if target.name.endswith(".parquet"):
         _decode_parquet(target)
-    elif target.path.suffix == ".avro":
-        for _ in read_avro(target.path.read_bytes(), target.path):
+        return
+    data = target.objects.get(target.name)
+    if target.name.endswith(".avro"):
+        for _ in read_avro(data, target.place):
             pass
     else:
-        parse_state(target.table or "", target.path.read_bytes())
+        parse_state(target.table or "", data)
 
 
 def _decode_parquet(target: Target) -> None:
@@ -195,19 +209,23 @@ def _decode_parquet(target: Target) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        with pq.ParquetFile(target.path, pre_buffer=False, page_checksum_verification=True) as file:
+        with (
+            target.objects.open(target.name) as stream,
+            pq.ParquetFile(
+                pa.PythonFile(stream, "r"), pre_buffer=False, page_checksum_verification=True
+            ) as file,
+        ):
             for _ in file.iter_batches():
                 pass
     except pa.ArrowException as exc:
-        raise DamagedFileError(target.path, found=f"it cannot be decoded: {exc}") from exc
+        raise DamagedFileError(target.place, found=f"it cannot be decoded: {exc}") from exc
 
 
-def is_readable(place: Upkeep) -> bool:
+def is_readable(place: Workplace) -> bool:
     """Return True if a table's state, and all that its head's manifests say, can be read."""
     try:
         location = place.reader.pointer(place.table)
-        data = read_sealed(place.locations.path(location))
-        state = parse_state(place.table.name, data)
+        state = parse_state(place.table.name, place.files.read(location))
         snapshot = state.snapshot()
         if snapshot is not None:
             _entries(place, state, snapshot)
@@ -216,8 +234,11 @@ def is_readable(place: Upkeep) -> bool:
     return True
 
 
-def broken_snapshots(place: Upkeep, damaged: Collection[Path]) -> frozenset[int]:
-    """Return the ids of snapshots but the head that are unreadable or name a damaged file."""
+def broken_snapshots(place: Workplace, damaged: Collection[str]) -> frozenset[int]:
+    """Return the ids of snapshots but the head that are unreadable or name a damaged file.
+
+    `damaged` has names of objects.
+    """
     state = place.reader.state(place.table)
     broken = set()
     for snapshot in state.snapshots.values():
@@ -230,15 +251,15 @@ def broken_snapshots(place: Upkeep, damaged: Collection[Path]) -> frozenset[int]
     return frozenset(broken)
 
 
-def _entries(place: Upkeep, state: TableState, snapshot: Snapshot) -> set[Path]:
-    """Return the files that a snapshot names, read from the disk and not from a cache.
+def _entries(place: Workplace, state: TableState, snapshot: Snapshot) -> set[str]:
+    """Return the names of the files that a snapshot names, read from the disk and not from a cache.
 
     Raises:
         IngotError, OSError: Its manifest list or a manifest cannot be read.
     """
-    manifests = Manifests(place.locations)
+    manifests = Manifests(place.files)
     return {
-        place.locations.path(entry.location)
+        place.files.name(entry.location)
         for manifest in manifests.of_snapshot(snapshot.manifest_list)
         for entry in manifests.entries(place.table, state, manifest)
     }

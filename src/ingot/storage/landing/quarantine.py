@@ -17,7 +17,6 @@ from ingot.tables.arrow import arrow_schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
-    from pathlib import Path
 
     from ingot.model.unit import RefusedRow
 
@@ -55,13 +54,12 @@ def _encoded(rows: pa.Table, *, checksums: bool = True) -> bytes:
     return bytes(sink.getvalue())
 
 
-def damage(path: Path) -> str:
+def damage(data: bytes) -> str:
     """Return what is wrong with a quarantine file; empty where it is what was written.
 
     The same rows give the same bytes, so the rows are encoded again and compared; not where
     another version of the writer made the file, which is then decoded only.
     """
-    data = path.read_bytes()
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             rows, writer = file.read(), file.metadata.created_by

@@ -89,11 +89,11 @@ class LandingStore:
 
     def object_path(self, sha256: str) -> Path:
         """Return the path of the bytes with this SHA-256 in a store on a local disk."""
-        return self.root / _object(sha256)
+        return self.root / object_name(sha256)
 
     def landed(self, sha256: str) -> LandedBytes:
         """Return the object with this SHA-256, which is verified as it is read."""
-        return LandedBytes(self.objects, _object(sha256), sha256)
+        return LandedBytes(self.objects, object_name(sha256), sha256)
 
     def add_object(self, temporary: Path, sha256: str, size_bytes: int) -> None:
         """Move finished bytes into the store.
@@ -104,7 +104,7 @@ class LandingStore:
             CorruptFileError: The file has another size.
             StorageFullError, ConfigError, StorageUnavailableError: See `failures.translated`.
         """
-        name = _object(sha256)
+        name = object_name(sha256)
         _check_size(temporary, size_bytes)
         if self.objects.size(name) is not None and self._damage(sha256, size_bytes):
             self.move_aside(name)
@@ -199,7 +199,7 @@ class LandingStore:
             if landing.sha256 not in checked:
                 checked.add(landing.sha256)
                 if reason := self._damage(landing.sha256, landing.size_bytes):
-                    path = Path(self.objects.place(_object(landing.sha256)))
+                    path = Path(self.objects.place(object_name(landing.sha256)))
                     yield Damage(landing.sha256, path, reason)
 
     def set_aside(self, damage: Damage) -> Path | None:
@@ -208,7 +208,7 @@ class LandingStore:
         Returns:
             Where it is now, or None when it was gone.
         """
-        name = _object(damage.sha256)
+        name = object_name(damage.sha256)
         return None if self.objects.size(name) is None else self.move_aside(name)
 
     def move_aside(self, name: str) -> Path:
@@ -230,7 +230,7 @@ class LandingStore:
         return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
 
     def _damage(self, sha256: str, size_bytes: int) -> str:
-        name = _object(sha256)
+        name = object_name(sha256)
         found = self.objects.size(name)
         if found is None:
             return "it is missing"
@@ -240,7 +240,8 @@ class LandingStore:
             return "" if hash_stream(stream) == sha256 else differs(sha256)
 
 
-def _object(sha256: str) -> str:
+def object_name(sha256: str) -> str:
+    """Return the name of the bytes with this SHA-256 in the store."""
     return f"objects/{sha256[:2]}/{sha256}"
 
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationError
-from pyiceberg.serializers import FromInputFile, ToOutputFile
+from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.table.update import update_table_metadata
 
 from ingot.errors import DamagedFileError
 from ingot.storage.fs.sealed_names import sealed
-from ingot.storage.iceberg.catalog.local_io import RECORDED, ROOT, LocalFileIO
+from ingot.storage.iceberg.catalog.file_io import StoreFileIO
 from ingot.storage.iceberg.catalog.sqlite import CATALOG_NAME
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.update import TableRequirement, TableUpdate
     from pyiceberg.typedef import Identifier
 
-    from ingot.storage.fs.fault_points import Boundary
     from ingot.storage.iceberg.catalog.sqlite import Catalog
-    from ingot.storage.iceberg.layout.locations import Locations
+    from ingot.storage.iceberg.layout.file_access import FileAccess
 
 _KEPT: Final = 32
 _VERSION: Final = re.compile(r"(?:.*/)?(\d+)-[^/]*\.metadata\.json")
@@ -56,12 +55,10 @@ class CommitCatalog(Protocol):
 class LakeCatalog:
     """The tables of one lake as PyIceberg has them: durable files, parsed metadata kept by name."""
 
-    def __init__(self, catalog: Catalog, locations: Locations, *, boundary: Boundary) -> None:
+    def __init__(self, catalog: Catalog, files: FileAccess) -> None:
         self._catalog = catalog
-        self._warehouse = locations.warehouse
-        self._io = LocalFileIO(
-            {RECORDED: locations.recorded, ROOT: str(locations.root)}, boundary=boundary
-        )
+        self._files = files
+        self._io = StoreFileIO(files)
         self._nothing = NoopCatalog(CATALOG_NAME)  # tables of PyIceberg commit through us alone
         self._parsed: OrderedDict[str, TableMetadata] = OrderedDict()
         self._parsed_lock = threading.Lock()
@@ -107,9 +104,10 @@ class LakeCatalog:
     def _written(self, metadata: TableMetadata, version: int) -> str:
         """Write a metadata file named by the hash of its bytes, and return its location."""
         provider = load_location_provider(metadata.location, metadata.properties)
-        digest = sha256(metadata.model_dump_json(exclude_none=True).encode()).hexdigest()
-        location = sealed(provider.new_table_metadata_file_location(version), digest)
-        ToOutputFile.table_metadata(metadata, self._io.new_output(location))
+        data = metadata.model_dump_json(exclude_none=True).encode()
+        name = provider.new_table_metadata_file_location(version)
+        location = sealed(name, sha256(data).hexdigest())
+        self._files.write(location, data)
         return location
 
     def _metadata(self, location: str) -> TableMetadata:

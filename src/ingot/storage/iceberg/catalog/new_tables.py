@@ -7,37 +7,25 @@ PyIceberg takes ten times as long.
 from __future__ import annotations
 
 import json
-import os
 import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from ingot.failures import translated
-from ingot.storage.fs.durable import fsync_folder, make_folders
 from ingot.storage.fs.sealed_names import sealed
 from ingot.storage.iceberg.layout.bounds import bounded_columns
-from ingot.tables import contract
+from ingot.storage.iceberg.layout.file_access import home_of
+from ingot.storage.iceberg.layout.schema import schema_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ingot.storage.fs.fault_points import Boundary
     from ingot.storage.iceberg.catalog.sqlite import Catalog
-    from ingot.storage.iceberg.layout.locations import Locations
-    from ingot.tables.contract import ColumnType, Table
+    from ingot.storage.iceberg.layout.file_access import FileAccess
+    from ingot.tables.contract import Table
 
 SORT_ORDER_ID: Final = 1
 _FIRST_PARTITION_ID: Final = 1000
-_TYPES: Final[dict[ColumnType, str]] = {
-    contract.String: "string",
-    contract.Int32: "int",
-    contract.Int64: "long",
-    contract.Float64: "double",
-    contract.Boolean: "boolean",
-    contract.Date: "date",
-    contract.TimestampUs: "timestamptz",
-}
 _PROPERTIES: Final = {
     "write.format.default": "parquet",
     "write.parquet.compression-codec": "zstd",
@@ -58,10 +46,9 @@ _PROPERTIES: Final = {
 
 def create_tables(
     catalog: Catalog,
-    locations: Locations,
+    files: FileAccess,
     tables: Iterable[Table],
     *,
-    boundary: Boundary,
     known: Mapping[str, str] | None = None,
 ) -> None:
     """Make the tables that the catalog does not name yet, empty.
@@ -75,28 +62,18 @@ def create_tables(
     for table in tables:
         if catalog.get(table.name) is None:
             found = known.get(table.name) if known else None
-            catalog.swap(table.name, None, found or _write(locations, table, boundary))
+            catalog.swap(table.name, None, found or _write(files, table))
 
 
-def _write(locations: Locations, table: Table, boundary: Boundary) -> str:
+def _write(files: FileAccess, table: Table) -> str:
     """Write the first metadata file of a table and return its location once it is durable."""
-    home = f"{locations.warehouse}/{table.name.replace('.', '/')}"
+    home = files.location(home_of(table))
     document = first_metadata(
         table, home, uuid=str(uuid4()), updated_ms=time.time_ns() // 1_000_000
     )
     data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     location = sealed(f"{home}/metadata/00000-{uuid4()}.metadata.json", sha256(data).hexdigest())
-    path = locations.path(location)
-    with translated(path, "write"):
-        make_folders(path.parent)
-        boundary("metadata.before_write")
-        with path.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            boundary("metadata.before_fsync")
-            os.fsync(stream.fileno())
-        fsync_folder(path.parent)
-    boundary("metadata.after_fsync")
+    files.write(location, data)
     return location
 
 
@@ -113,7 +90,7 @@ def first_metadata(table: Table, location: str, *, uuid: str, updated_ms: int) -
         "table-uuid": uuid,
         "last-updated-ms": updated_ms,
         "last-column-id": len(ids),
-        "schemas": [_schema(table)],
+        "schemas": [schema_document(table)],
         "current-schema-id": 0,
         "partition-specs": [{"spec-id": 0, "fields": parts}],
         "default-spec-id": 0,
@@ -130,26 +107,6 @@ def first_metadata(table: Table, location: str, *, uuid: str, updated_ms: int) -
         "format-version": 2,
         "last-sequence-number": 0,
     }
-
-
-def _schema(table: Table) -> dict[str, Any]:
-    fields = [
-        {
-            "id": position,
-            "name": column.name,
-            "type": _type(column.type),
-            "required": not column.nullable,
-            "doc": column.doc,
-        }
-        for position, column in enumerate(table.columns, start=1)
-    ]
-    return {"type": "struct", "fields": fields, "schema-id": 0, "identifier-field-ids": []}
-
-
-def _type(column_type: ColumnType) -> str:
-    if isinstance(column_type, contract.Decimal):
-        return f"decimal({column_type.precision}, {column_type.scale})"
-    return _TYPES[column_type]
 
 
 def _partition_fields(table: Table, ids: dict[str, int]) -> list[dict[str, Any]]:

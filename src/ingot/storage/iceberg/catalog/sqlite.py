@@ -20,7 +20,6 @@ from urllib.parse import quote
 
 from ingot.errors import DamagedFileError, LakeNotFoundError
 from ingot.failures import sqlite_failure, translated
-from ingot.storage.iceberg.layout.locations import Locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -212,10 +211,3 @@ class SqliteCatalog:
 
 def _code(exc: sqlite3.Error) -> int:
     return getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
-def locations_of(root: Path, catalog: Catalog) -> Locations:
-    """Return how the lake in `root` names its files; a lake that was moved keeps its names."""
-    for name, location in catalog.all().items():
-        return Locations.of_lake(root, location, name)
-    return Locations.of_new_lake(root)

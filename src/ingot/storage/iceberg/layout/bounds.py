@@ -1,4 +1,4 @@
-"""Which columns a scope speaks of, and how a file's bounds stand to a scope."""
+"""Which columns bound a scope, and how the bounds of a file overlap with a scope."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ingot.tables import contract
 from ingot.tables.contract import Granularity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ingot.model.unit import Scope
     from ingot.tables.contract import Partition, Table
@@ -87,8 +87,40 @@ class Bounds:
     symbol: tuple[str, str] | None = None
 
 
+def bounds_decoder(
+    table: Table, ids: Mapping[str, int]
+) -> Callable[[Mapping[int, bytes], Mapping[int, bytes]], Bounds]:
+    """Return what makes `Bounds` of a file's least and greatest values by field id.
+
+    Args:
+        table: The contract.
+        ids: Field ids by column name.
+    """
+    columns = scope_columns(table)
+    decoders: tuple[tuple[str | None, Callable[[bytes], Any]], ...] = (
+        (columns.date, _day_decoder(table, columns.date)),
+        (columns.source, bytes.decode),
+        (columns.dataset, bytes.decode),
+        (columns.landing, _int64),
+        (columns.symbol, bytes.decode),
+    )
+    wanted = [(ids.get(name, 0) if name else 0, decode) for name, decode in decoders]
+
+    def decoded(lower: Mapping[int, bytes], upper: Mapping[int, bytes]) -> Bounds:
+        days, *others = (
+            (decode(lower[field]), decode(upper[field]))
+            if field in lower and field in upper
+            else None
+            for field, decode in wanted
+        )
+        first, last = days or (None, None)
+        return Bounds(first, last, *others)
+
+    return decoded
+
+
 class Overlap(Enum):
-    """How a file's rows stand to a scope."""
+    """How many rows of a file are in a scope."""
 
     NONE = "none"
     """No row is inside."""
@@ -99,7 +131,7 @@ class Overlap(Enum):
 
 
 def overlap(bounds: Bounds, scope: Scope, columns: ScopeColumns) -> Overlap:
-    """Say how a file with these bounds stands to `scope`.
+    """Return how many rows of a file with these bounds are in `scope`.
 
     An empty source or dataset of the scope, and a column that the table lacks, exclude nothing.
     """
@@ -134,12 +166,12 @@ def _equal(bound: tuple[str, str] | tuple[int, int] | None, value: str | int) ->
 
 
 def disjoint(scopes: Iterable[Scope], columns: ScopeColumns) -> bool:
-    """Say whether no two of the scopes can hold the same row."""
-    seen: list[Scope] = []
+    """Return True if no two of the scopes can have a row in common."""
+    earlier: list[Scope] = []
     for scope in scopes:
-        if any(_meet(scope, other, columns) for other in seen):
+        if any(_meet(scope, other, columns) for other in earlier):
             return False
-        seen.append(scope)
+        earlier.append(scope)
     return True
 
 
@@ -186,14 +218,13 @@ def day_of(number: int) -> date:
     return date.fromordinal(_EPOCH_ORDINAL + number)
 
 
-@cache
-def day_decoder(table: Table, column: str | None) -> Callable[[bytes], date]:
+def _day_decoder(table: Table, column: str | None) -> Callable[[bytes], date]:
     """Return what makes a date of a bound of the table's date column; instants give UTC dates."""
     if column is not None and table.column(column).type is contract.TimestampUs:
-        return lambda raw: day_of(int64(raw) // US_PER_DAY)
+        return lambda raw: day_of(_int64(raw) // US_PER_DAY)
     return lambda raw: day_of(struct.unpack("<i", raw)[0])
 
 
-def int64(raw: bytes) -> int:
+def _int64(raw: bytes) -> int:
     """Return the long of a bound."""
     return int(struct.unpack("<q", raw)[0])

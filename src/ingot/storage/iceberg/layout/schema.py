@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Final
-
-from pyiceberg.schema import Schema
-from pyiceberg.types import (
-    BooleanType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    IntegerType,
-    LongType,
-    NestedField,
-    PrimitiveType,
-    StringType,
-    TimestamptzType,
-)
+from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import ContractBrokenError
 from ingot.tables import contract
 
 if TYPE_CHECKING:
+    from pyiceberg.schema import Schema
     from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.types import NestedField
 
     from ingot.tables.contract import ColumnType, Table
 
-_TYPES: Final[dict[ColumnType, PrimitiveType]] = {
-    contract.String: StringType(),
-    contract.Int32: IntegerType(),
-    contract.Int64: LongType(),
-    contract.Float64: DoubleType(),
-    contract.Boolean: BooleanType(),
-    contract.Date: DateType(),
-    contract.TimestampUs: TimestamptzType(),
+_TYPES: Final[dict[ColumnType, str]] = {
+    contract.String: "string",
+    contract.Int32: "int",
+    contract.Int64: "long",
+    contract.Float64: "double",
+    contract.Boolean: "boolean",
+    contract.Date: "date",
+    contract.TimestampUs: "timestamptz",
 }
 
 
-def iceberg_type(column_type: ColumnType) -> PrimitiveType:
-    """Return the Iceberg type of a column type."""
-    if isinstance(column_type, contract.Decimal):
-        return DecimalType(column_type.precision, column_type.scale)
-    return _TYPES[column_type]
+def schema_document(table: Table, schema_id: int = 0) -> dict[str, Any]:
+    """Return the contract's schema as Iceberg writes it; field ids are positions, from 1."""
+    fields = [
+        {
+            "id": position,
+            "name": column.name,
+            "type": _type(column.type),
+            "required": not column.nullable,
+            "doc": column.doc,
+        }
+        for position, column in enumerate(table.columns, start=1)
+    ]
+    return {"type": "struct", "fields": fields, "schema-id": schema_id, "identifier-field-ids": []}
 
 
-@cache
 def iceberg_schema(table: Table, schema_id: int = 0) -> Schema:
-    """Return the contract's schema; field ids are the columns' positions, from 1."""
-    return Schema(
-        *(
-            NestedField(
-                field_id=position,
-                name=column.name,
-                field_type=iceberg_type(column.type),
-                required=not column.nullable,
-                doc=column.doc,
-            )
-            for position, column in enumerate(table.columns, start=1)
-        ),
-        schema_id=schema_id,
-    )
+    """Return the contract's schema as PyIceberg has it."""
+    from pyiceberg.schema import Schema  # noqa: PLC0415 - new tables are made without it
+
+    return Schema.model_validate(schema_document(table, schema_id))
+
+
+def _type(column_type: ColumnType) -> str:
+    if isinstance(column_type, contract.Decimal):
+        return f"decimal({column_type.precision}, {column_type.scale})"
+    return _TYPES[column_type]
 
 
 def grown_schema(table: Table, metadata: TableMetadata) -> Schema | None:

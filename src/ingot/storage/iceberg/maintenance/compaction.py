@@ -1,7 +1,7 @@
 """Merges many day files of one partition into few files, each of a range of symbols.
 
-One symbol over a month then lies in one file and few row groups. The inputs are sorted, so they
-are merged as streams: a batch of each is in memory, about 15 MB per input all told.
+One symbol over a month is then in one file and few row groups. The inputs are sorted, so they
+are merged as streams: a batch of each is in memory, about 15 MB per input in total.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import pyarrow.compute as pc
 from ingot.errors import LookAtDataError
 from ingot.storage.iceberg.layout.bounds import Overlap, overlap, scope_columns
 from ingot.storage.iceberg.write.copy_on_write import read_batches
-from ingot.storage.iceberg.write.parquet_writer import DataFile, OrderCheck, data_path
+from ingot.storage.iceberg.write.parquet_writer import DataFile, OrderCheck
 from ingot.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date
 
     from ingot.model.unit import Scope
+    from ingot.storage.iceberg.read.manifests import FileEntry
     from ingot.storage.iceberg.read.scan_planner import LiveFile
-    from ingot.storage.iceberg.write.changes import Workplace
+    from ingot.storage.iceberg.read.workplace import Workplace
     from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.contract import Table
 
@@ -45,10 +45,10 @@ class _Input:
     ended: bool = False
 
     @classmethod
-    def open(cls, table: Table, path: str) -> _Input:
-        batches = read_batches(table, path, batch_rows=_BATCH_ROWS)
-        none = pa.Table.from_batches([], schema=arrow_schema(table))
-        found = cls(table, path, OrderCheck(table), batches, none)
+    def open(cls, place: Workplace, entry: FileEntry) -> _Input:
+        batches = read_batches(place, entry.location, batch_rows=_BATCH_ROWS)
+        none = pa.Table.from_batches([], schema=arrow_schema(place.table))
+        found = cls(place.table, entry.path, OrderCheck(place.table), batches, none)
         found.read()
         return found
 
@@ -65,7 +65,7 @@ class _Input:
         self.order.see(batch)
         if not self.order.kept:
             raise LookAtDataError(
-                f"{self.path} is not sorted as {self.table.name} asks, so it cannot be merged. "
+                f"{self.path} does not have the sort order of {self.table.name}. "
                 "Build its day again."
             )
         self.rows = pa.concat_tables([self.rows, pa.Table.from_batches([batch])])
@@ -89,7 +89,6 @@ class _Outputs:
     """The files being written, one after the other."""
 
     place: Workplace
-    day: date
     rows_per_file: int
     done: list[StagedFile] = field(default_factory=list)
     file: DataFile | None = None
@@ -97,9 +96,7 @@ class _Outputs:
 
     def write(self, rows: pa.Table) -> None:
         """Write rows that follow those before; a file ends only between two calls."""
-        if self.file is None:
-            path = data_path(self.place.folder, self.place.table, self.day, "merged")
-            self.file = DataFile(self.place.table, path, boundary=self.place.boundary)
+        self.file = self.file or DataFile(self.place, "merged")
         for batch in rows.combine_chunks().to_batches():
             self.file.write(batch)
         self.rows += rows.num_rows
@@ -117,7 +114,7 @@ class _Outputs:
         if self.file is not None:
             self.file.discard()
         for staged in self.done:
-            staged.path.unlink(missing_ok=True)
+            self.place.objects.delete(self.place.files.name(staged.location))
 
 
 def compacted(
@@ -136,7 +133,7 @@ def compacted(
         target_bytes: About the size of each new file.
 
     Returns:
-        The paths of the files merged, and the new files; both empty when there is nothing to do.
+        The locations of the files merged, and the new files; both empty if there is nothing to do.
 
     Raises:
         LookAtDataError: An input is not in the table's sort order.
@@ -147,17 +144,17 @@ def compacted(
         return (), ()
     size, rows = sum(e.size_bytes for e in inside), sum(e.rows for e in inside)
     rows_per_file = max(1, target_bytes * rows // max(1, size))
-    outputs = _Outputs(place, scope.start, rows_per_file)
+    outputs = _Outputs(place, rows_per_file)
     try:
-        _merge([_Input.open(place.table, e.path) for e in inside], outputs)
+        _merge([_Input.open(place, entry) for entry in inside], outputs)
     except BaseException:
         outputs.discard()
         raise
-    return tuple(e.path for e in inside), tuple(outputs.done)
+    return tuple(e.location for e in inside), tuple(outputs.done)
 
 
 def _are_ranges(symbols: Sequence[tuple[str, str] | None]) -> bool:
-    """Say whether no two files can hold the same symbol."""
+    """Return True if no two files can have a symbol in common."""
     known = sorted(pair for pair in symbols if pair is not None)
     apart = all(one[1] < other[0] for one, other in pairwise(known))
     return len(known) == len(symbols) and apart

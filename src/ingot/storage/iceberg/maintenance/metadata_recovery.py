@@ -10,12 +10,9 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from ingot.errors import IngotError
-from ingot.folders import names
-from ingot.storage.fs.fault_points import calm
-from ingot.storage.fs.sealed_names import read_sealed
 from ingot.storage.iceberg.catalog.new_tables import create_tables
-from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE, CATALOG_NAME, SqliteCatalog
-from ingot.storage.iceberg.layout.locations import WAREHOUSE, Locations
+from ingot.storage.iceberg.catalog.sqlite import CATALOG_NAME, SqliteCatalog
+from ingot.storage.iceberg.layout.file_access import FileAccess, home_of
 from ingot.storage.iceberg.read.metadata import TableState, parse_state
 from ingot.tables.registry import ALL_TABLES, all_tables
 
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from ingot.storage.fs.object_store import ObjectStore
     from ingot.tables.contract import Table
 
 _VERSION: Final = re.compile(r"(\d+)-.*\.metadata\.json")
@@ -35,60 +33,62 @@ _NAMESPACES: Final = (
 )
 
 
-def catalog_damage(root: Path) -> str:
+def catalog_damage(path: Path, objects: ObjectStore) -> str:
     """Return what is wrong with a lake's catalog.db; empty where nothing is.
 
-    Each value in it is held against the tables that a lake has and against their metadata files,
-    so that one changed byte of its content does not pass.
+    Each value in it is compared with the tables that a lake has and with their metadata files, so
+    that one changed byte of its content does not pass.
+
+    Args:
+        path: The file.
+        objects: Keeps the files of the lake's tables.
     """
-    path = root / CATALOG_FILE
     if not path.is_file() or not path.stat().st_size:
         return "it is missing or empty"
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
             if (found := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 return str(found)
-            return _rows_damage(root, db.execute(_POINTERS).fetchall()) or _namespaces_damage(
+            return _rows_damage(objects, db.execute(_POINTERS).fetchall()) or _namespaces_damage(
                 db.execute(_NAMESPACES).fetchall()
             )
     except (sqlite3.Error, UnicodeDecodeError) as exc:
         return str(exc)
 
 
-def _rows_damage(root: Path, rows: Collection[tuple[str | None, ...]]) -> str:
+def _rows_damage(objects: ObjectStore, rows: Collection[tuple[str | None, ...]]) -> str:
     ours = {table.name for table in ALL_TABLES}
     found = {name: row for name, *row in ((r[1], r[0], *r[2:]) for r in rows)}
     if missing := sorted(ours - found.keys()):
         return f"it does not have the table {missing[0]}"
-    damage = (_row_damage(root, name, found[name]) for name in sorted(ours))
+    damage = (_row_damage(objects, name, found[name]) for name in sorted(ours))
     return next((text for text in damage if text), "")
 
 
-def _row_damage(root: Path, name: str, row: Sequence[str | None]) -> str:
+def _row_damage(objects: ObjectStore, name: str, row: Sequence[str | None]) -> str:
     catalog, location, previous, kind = row
-    namespace, _, short = name.partition(".")
-    folder = root / WAREHOUSE / namespace / short / "metadata"
-    path = folder / str(location).rpartition("/")[2]
+    folder, file = f"{home_of(name)}/metadata", str(location).rpartition("/")[2]
     if catalog != CATALOG_NAME or kind not in {None, "TABLE"}:
         return f"its row of {name} is of {catalog}, {kind}"
-    if not path.exists():
+    if objects.size(f"{folder}/{file}") is None:
         # The latest metadata file may be lost; a name that fits no file of the folder never was.
-        return "" if _was_latest(folder, path.name) else f"its row of {name} names {path.name}"
-    state = _state(path, name)
+        there = objects.names(folder)[0]
+        return "" if _was_latest(there, file) else f"its row of {name} names {file}"
+    state = _state(objects, f"{folder}/{file}", name)
     if state is None:
         return ""  # the metadata file is damaged itself, which is another finding
     log = [entry["metadata-file"] for entry in state.document.get("metadata-log", ())]
-    if location != f"{state.document['location']}/metadata/{path.name}":
+    if location != f"{state.document['location']}/metadata/{file}":
         return f"its row of {name} names {location}"
     if previous is not None and previous not in log[-1:]:
         return f"its row of {name} names another former state: {previous}"
     return ""
 
 
-def _was_latest(folder: Path, name: str) -> bool:
+def _was_latest(names: Collection[str], name: str) -> bool:
     """Return True if a missing metadata file can have been the one after the latest there."""
     wanted = _VERSION.fullmatch(name)
-    found = [version for there in names(folder) if (version := _VERSION.fullmatch(there))]
+    found = [version for there in names if (version := _VERSION.fullmatch(there))]
     latest = max((int(m[1]) for m in found), default=-1)
     return wanted is not None and int(wanted[1]) == latest + 1
 
@@ -99,52 +99,47 @@ def _namespaces_damage(rows: Collection[tuple[str, ...]]) -> str:
     return f"it does not have the namespace {missing[0][1]}" if missing else ""
 
 
-def _state(path: Path, name: str) -> TableState | None:
+def _state(objects: ObjectStore, file: str, table: str) -> TableState | None:
     with suppress(IngotError, OSError):
-        return parse_state(name, read_sealed(path))
+        return parse_state(table, FileAccess.of_lake(objects, {}).read(file))
     return None
 
 
-def remake_catalog(root: Path, recorded: Collection[int]) -> int:
+def remake_catalog(path: Path, objects: ObjectStore, recorded: Collection[int]) -> int:
     """Make catalog.db anew from each table's latest readable metadata file.
 
     The old file is kept beside it. Tables without readable metadata are made anew and empty.
 
     Args:
-        root: The lake.
+        path: The file.
+        objects: Keeps the files of the lake's tables.
         recorded: Ids of the snapshots that done records name: of two states of one version, the
             one whose snapshot is among them is the one that was committed.
 
     Returns:
         How many tables kept their state.
     """
-    path = root / CATALOG_FILE
-    latest = {table: _latest(root, table, recorded) for table in all_tables()}
-    locations = Locations.of_new_lake(root)
-    for table, location in latest.items():
-        if location is not None:
-            locations = Locations.of_lake(root, location, table.name)
+    latest = {table.name: _latest(objects, table, recorded) for table in all_tables()}
+    kept = {name: location for name, location in latest.items() if location is not None}
     if path.exists():
-        path.rename(path.with_name(f"{CATALOG_FILE}.damaged-{uuid4().hex[:8]}"))
-    path.with_name(f"{CATALOG_FILE}-journal").unlink(missing_ok=True)
+        path.rename(path.with_name(f"{path.name}.damaged-{uuid4().hex[:8]}"))
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
     catalog = SqliteCatalog.create(path)
     try:
-        kept = {table.name: at for table, at in latest.items() if at is not None}
-        create_tables(catalog, locations, all_tables(), boundary=calm, known=kept)
+        create_tables(catalog, FileAccess.of_lake(objects, kept), all_tables(), known=kept)
     finally:
         catalog.close()
     return len(kept)
 
 
-def _latest(root: Path, table: Table, recorded: Collection[int]) -> str | None:
+def _latest(objects: ObjectStore, table: Table, recorded: Collection[int]) -> str | None:
     """Return the location of a table's latest readable metadata file."""
-    short = table.name.partition(".")[2]
-    folder = root / WAREHOUSE / table.namespace / short / "metadata"
-    found: list[tuple[int, bool, float, str]] = []
-    for path in (folder / name for name in names(folder)):
-        version = _VERSION.fullmatch(path.name)
-        if version and (state := _state(path, table.name)):
-            location = f"{state.document['location']}/metadata/{path.name}"
-            when = path.stat().st_mtime
+    folder = f"{home_of(table)}/metadata"
+    found: list[tuple[int, bool, int, str]] = []
+    for name in objects.names(folder)[0]:
+        version = _VERSION.fullmatch(name)
+        if version and (state := _state(objects, f"{folder}/{name}", table.name)):
+            location = f"{state.document['location']}/metadata/{name}"
+            when = objects.written_ns(f"{folder}/{name}") or 0
             found.append((int(version[1]), state.head in recorded, when, location))
     return max(found)[-1] if found else None

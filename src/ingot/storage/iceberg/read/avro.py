@@ -1,7 +1,7 @@
 """A small reader of Avro container files, enough for Iceberg's manifests.
 
 PyIceberg has one, but importing it costs more than answering a question does; this one reads the
-same bytes with the standard library alone. Fields are told apart by Iceberg's field ids.
+same bytes with the standard library alone. Iceberg's field ids identify the fields.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read_avro(data: bytes, path: object) -> Iterator[dict[int, Any]]:
 
     Args:
         data: The whole file.
-        path: Where it lies, for errors.
+        path: The path or URL, for errors.
 
     Raises:
         DamagedFileError: It is not an Avro file, is torn, or uses an unknown codec.

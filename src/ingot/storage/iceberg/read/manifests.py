@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ingot.errors import DamagedFileError
-from ingot.storage.iceberg.layout.bounds import Bounds, day_decoder, int64, scope_columns
+from ingot.storage.iceberg.layout.bounds import bounds_decoder
 from ingot.storage.iceberg.read.avro import read_avro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ingot.storage.iceberg.layout.locations import FileAccess
+    from ingot.storage.iceberg.layout.bounds import Bounds
+    from ingot.storage.iceberg.layout.file_access import FileAccess
     from ingot.storage.iceberg.read.metadata import TableState
     from ingot.tables.contract import Table
 
@@ -69,14 +70,6 @@ class FileEntry:
     """The snapshot that added it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """One file that a snapshot added or removed."""
-
-    bounds: Bounds
-    added: bool
-
-
 class Manifests:
     """Reads manifest lists and manifests through a bounded cache; safe to use from any thread."""
 
@@ -99,15 +92,14 @@ class Manifests:
 
     def changes(
         self, table: Table, state: TableState, manifest: Manifest, snapshot_id: int
-    ) -> tuple[FileChange, ...]:
-        """Return the files that the snapshot added or removed in one of its manifests."""
+    ) -> tuple[Bounds, ...]:
+        """Return the bounds of files that the snapshot added or removed in one of its manifests."""
         decode = _bounds_decoder(table, state)
         found = []
         for record in self._records(manifest.location):
             by = record[_SNAPSHOT] if record[_SNAPSHOT] is not None else manifest.added_by
             if by == snapshot_id and record[_STATUS] != 0:
-                file = record[_DATA_FILE]
-                found.append(FileChange(decode(file), record[_STATUS] != _DELETED))
+                found.append(decode(record[_DATA_FILE]))
         return tuple(found)
 
     def _cached(self, key: str, read: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -183,30 +175,12 @@ def _partition(record: Mapping[int, Any]) -> int | None:
 
 
 def _bounds_decoder(table: Table, state: TableState) -> Callable[[Mapping[int, Any]], Bounds]:
-    """Return what turns a data file's lower and upper bounds into those that scopes speak of."""
-    columns = scope_columns(table)
-    ids = {field["name"]: field["id"] for field in state.fields()}
-    day = day_decoder(table, columns.date)
-
-    def pair(
-        file: Mapping[int, Any], name: str | None, decode: Callable[[bytes], Any]
-    ) -> tuple[Any, Any] | None:
-        field = ids.get(name) if name else None
-        low = (file.get(_LOWER) or {}).get(field)
-        high = (file.get(_UPPER) or {}).get(field)
-        return None if low is None or high is None else (decode(low), decode(high))
+    """Return what turns a data file's lower and upper bounds into those of scopes."""
+    decoded = bounds_decoder(table, {field["name"]: field["id"] for field in state.fields()})
 
     def decode(file: Mapping[int, Any]) -> Bounds:
         try:
-            first, last = pair(file, columns.date, day) or (None, None)
-            return Bounds(
-                first=first,
-                last=last,
-                source=pair(file, columns.source, bytes.decode),
-                dataset=pair(file, columns.dataset, bytes.decode),
-                landing=pair(file, columns.landing, int64),
-                symbol=pair(file, columns.symbol, bytes.decode),
-            )
+            return decoded(file.get(_LOWER) or {}, file.get(_UPPER) or {})
         except (struct.error, UnicodeDecodeError) as exc:
             raise DamagedFileError(
                 f"A manifest of {table.name}", found=f"it has broken bounds ({exc})"

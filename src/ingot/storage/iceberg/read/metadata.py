@@ -135,7 +135,7 @@ class TableState:
         }
 
     def matches(self, table: Table) -> bool:
-        """Say whether the current schema has the contract's columns, by id, name and type."""
+        """Return True if the current schema has the contract's columns, by id, name and type."""
         return self.columns() == columns_of(table)
 
     def partition_transform(self, spec_id: int) -> tuple[int, str] | None:
@@ -161,7 +161,7 @@ def parse_state(name: str, data: bytes) -> TableState:
     """Return the state that a metadata file describes.
 
     Raises:
-        DamagedFileError: It is no Iceberg v2 table metadata, or lacks something required.
+        DamagedFileError: It is not Iceberg v2 table metadata, or lacks something required.
     """
     what = f"The metadata of {name}"
     try:

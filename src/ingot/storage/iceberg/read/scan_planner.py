@@ -1,18 +1,14 @@
-"""Which data files answer a question: plans made from manifests, pruned by partition and bounds."""
+"""Which data files a query reads: plans made from manifests, pruned by partition and bounds."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ingot.errors import DamagedFileError, QueryError
-from ingot.storage.fs.sealed_names import differs, hash_file, hash_in
 from ingot.storage.iceberg.layout.bounds import partition_range, scope_columns
 from ingot.storage.iceberg.read.manifests import Manifests
 from ingot.storage.iceberg.read.metadata import TableState, parse_state
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
 
     from ingot.storage.iceberg.catalog.sqlite import Catalog
     from ingot.storage.iceberg.layout.bounds import Bounds
-    from ingot.storage.iceberg.layout.locations import FileAccess
+    from ingot.storage.iceberg.layout.file_access import FileAccess
     from ingot.storage.iceberg.read.manifests import FileEntry, Manifest
     from ingot.storage.iceberg.read.metadata import Snapshot
     from ingot.tables.contract import Table
@@ -34,7 +30,7 @@ _TRANSFORMS: Final = frozenset({"month", "year"})
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """Which rows of a table are wanted; None is no limit."""
+    """Which rows of a table are wanted; None sets no limit."""
 
     table: Table
     start: date | None = None
@@ -99,8 +95,10 @@ class SnapshotResolver(Protocol):
 class PlannedFile:
     """One data file of a plan."""
 
+    location: str
+    """The name under which metadata knows it."""
     path: str
-    """Where it lies on this machine."""
+    """What an engine opens to read it: a path or a URL."""
     rows: int
     size_bytes: int
     first: date | None
@@ -115,7 +113,7 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """The files of one snapshot that can hold the rows asked for, by date and symbol."""
+    """The files of one snapshot that can have the rows wanted, by date and symbol."""
 
     table: str
     snapshot_id: int | None
@@ -123,6 +121,7 @@ class FilePlan:
     files: tuple[PlannedFile, ...]
     columns: Mapping[int, tuple[str, str]]
     """(name, type in DuckDB's dialect) by field id, of the snapshot that is read."""
+    access: FileAccess = field(repr=False)
     has_deletes: bool = field(default=False)
     """True when another engine's delete files may apply to these files."""
 
@@ -139,13 +138,10 @@ class FilePlan:
     def damaged(self) -> Iterator[DamagedFileError]:
         """Yield an error for each file that is missing or has another size than was committed."""
         for file in self.files:
-            try:
-                found = os.stat(file.path).st_size  # noqa: PTH116  (thousands of files a query)
-            except FileNotFoundError:
-                yield DamagedFileError(file.path, found="it is missing", table=self.table)
-                continue
+            found = self.access.size(file.location)
             if found != file.size_bytes:
                 text = f"it has {found} bytes, not {file.size_bytes}"
+                text = "it is missing" if found is None else text
                 yield DamagedFileError(file.path, found=text, table=self.table)
 
     def verify(self) -> FilePlan:
@@ -160,7 +156,7 @@ class FilePlan:
         for damage in self.damaged():
             raise damage
         for file in self.files:
-            if text := _damage(file.path, file.size_bytes, os.stat(file.path).st_mtime_ns):  # noqa: PTH116
+            if text := self.access.damage(file.location):
                 raise DamagedFileError(file.path, found=text, table=self.table)
         return self
 
@@ -179,7 +175,8 @@ class FilePlan:
                 "would answer as if nothing was deleted. Rewrite them with that engine "
                 "(Spark: CALL lake.system.rewrite_data_files with delete-file-threshold 1)."
             )
-        return FileRelation(tuple(file.path for file in self.files), dict(self.columns), where)
+        paths = tuple(file.path for file in self.files)
+        return FileRelation(paths, dict(self.columns), where, self.access.objects.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +242,7 @@ class Reader:
         table = request.table
         if pin is not None:
             if pin.snapshot_id is None:
-                return FilePlan(table.name, None, (), columns_of(table))
+                return FilePlan(table.name, None, (), columns_of(table), self._files)
             request = replace(request, snapshot_id=request.snapshot_id or pin.snapshot_id)
         try:
             plan = self._plan(request)
@@ -259,7 +256,7 @@ class Reader:
         snapshot = state.snapshot(request.snapshot_id)
         columns = _columns(table, state, snapshot, latest=request.snapshot_id is None)
         if snapshot is None:
-            return FilePlan(table.name, None, (), columns)
+            return FilePlan(table.name, None, (), columns, self._files)
         found, deletes = [], False
         for file in self.live_files(table, state, snapshot, start=start, end=end):
             if file.entry.is_delete:
@@ -267,8 +264,9 @@ class Reader:
             elif request.may_be_in(file.entry.bounds):
                 found.append(_planned(file.entry))
         found.sort(key=lambda f: (f.first or date.min, f.symbol_lower or "", f.path))
+        deletes = deletes and bool(found)
         return FilePlan(
-            table.name, snapshot.snapshot_id, tuple(found), columns, deletes and bool(found)
+            table.name, snapshot.snapshot_id, tuple(found), columns, self._files, deletes
         )
 
     def current_files(self, table: Table, *, start: date, end: date) -> list[LiveFile]:
@@ -307,13 +305,11 @@ class Reader:
         """Yield the bounds of every file that a snapshot added or removed."""
         for manifest in self._manifests.of_snapshot(snapshot.manifest_list):
             if manifest.added_by == snapshot.snapshot_id:
-                for change in self._manifests.changes(table, state, manifest, snapshot.snapshot_id):
-                    yield change.bounds
+                yield from self._manifests.changes(table, state, manifest, snapshot.snapshot_id)
 
-    def paths_in(self, table: Table, state: TableState, manifest: Manifest) -> Iterator[Path]:
-        """Yield the paths of the live files of one manifest."""
-        for entry in self._manifests.entries(table, state, manifest):
-            yield Path(entry.path)
+    def entries(self, table: Table, state: TableState, manifest: Manifest) -> tuple[FileEntry, ...]:
+        """Return the live files of one manifest."""
+        return self._manifests.entries(table, state, manifest)
 
     def manifests(self, snapshot: Snapshot) -> tuple[Manifest, ...]:
         """Return the manifests of a snapshot."""
@@ -324,17 +320,10 @@ def _may_hold(bound: tuple[str, str] | None, value: str | None) -> bool:
     return not value or bound is None or bound[0] <= value <= bound[1]
 
 
-@lru_cache(maxsize=65_536)
-def _damage(path: str, size_bytes: int, mtime_ns: int) -> str:
-    """Return what is wrong with a data file; files without a hash in their names pass."""
-    del size_bytes, mtime_ns  # they name the bytes on disk: those of a changed file are read again
-    wanted = hash_in(path)
-    return "" if wanted in {None, hash_file(Path(path))} else differs(str(wanted))
-
-
 def _planned(entry: FileEntry) -> PlannedFile:
     low, high = entry.bounds.symbol or (None, None)
     return PlannedFile(
+        location=entry.location,
         path=entry.path,
         rows=entry.rows,
         size_bytes=entry.size_bytes,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFacts:
-    """One snapshot as its summary tells it."""
+    """One snapshot as its summary describes it."""
 
     snapshot_id: int
     parent_id: int | None

@@ -1,4 +1,4 @@
-"""How big a table is, as its metadata tells."""
+"""How big a table is, by its metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TableStats:
 
 
 def table_stats(state: TableState) -> TableStats:
-    """Return a table's size as its head's summary tells it."""
+    """Return a table's size by its head's summary."""
     head = state.snapshot()
     summary = head.summary if head else {}
     return TableStats(

@@ -16,39 +16,25 @@ from ingot.errors import CommitConflictError, ContractBrokenError, LookAtDataErr
 from ingot.storage.iceberg.layout.bounds import Overlap, disjoint, overlap, scope_columns
 from ingot.storage.iceberg.layout.snapshot_properties import summary_properties
 from ingot.storage.iceberg.write.commit import Proposal, Settled
-from ingot.storage.iceberg.write.copy_on_write import carve
+from ingot.storage.iceberg.write.copy_on_write import rows_outside
 from ingot.storage.iceberg.write.replacement import Unplanned
 from ingot.storage.iceberg.write.snapshot_writer import Change, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from pyiceberg.table import Table as IcebergTable
 
     from ingot.model.unit import Scope
-    from ingot.storage.fs.fault_points import Boundary
-    from ingot.storage.iceberg.layout.locations import Locations
     from ingot.storage.iceberg.read.metadata import Snapshot, TableState
-    from ingot.storage.iceberg.read.scan_planner import LiveFile, Reader
+    from ingot.storage.iceberg.read.scan_planner import LiveFile
+    from ingot.storage.iceberg.read.workplace import Workplace
     from ingot.storage.iceberg.write.replacement import Replacement
     from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.contract import Table
 
 _REPLACE: Final = "replace"
 _ONE_DAY: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """What planning a change on one table needs."""
-
-    table: Table
-    reader: Reader
-    locations: Locations
-    folder: Path
-    """The table's data folder."""
-    boundary: Boundary
 
 
 @dataclass
@@ -78,7 +64,7 @@ class Replace:
         self._files = tuple(file for r in replacements for file in r.files)
         self._properties = summary_properties(run, [r.unit for r in replacements])
         self._planned_on = planned_on
-        self._carved: dict[str, StagedFile | None] = {}
+        self._rest: dict[str, StagedFile | None] = {}
 
     def propose(self, table: IcebergTable) -> Proposal | Settled:
         """Plan on this state of the table.
@@ -96,7 +82,7 @@ class Replace:
         change = self._change(state, found)
         if not change.remove and not change.add:
             return Settled(None)
-        return assemble(table, change, place.locations)
+        return assemble(table, change)
 
     def _find(self, state: TableState) -> dict[str, _Found]:
         """Return the live data files that hold, or may hold, rows of the scopes."""
@@ -128,7 +114,7 @@ class Replace:
         Their names are used once, so this is an earlier attempt whose outcome was unknown.
         """
         for staged in self._files:
-            if live := found.get(self._place.locations.location(staged.path)):
+            if live := found.get(staged.location):
                 return live.file.entry.snapshot_id
         return None
 
@@ -139,9 +125,9 @@ class Replace:
                 remove.append(entry.file)
                 continue
             self._refuse_deletes(state, entry)
-            rest = self._carve(entry)
+            rest = self._rows_outside(entry)
             if rest is not None and rest.rows == entry.file.entry.rows:
-                continue  # the bounds could not tell, but no row of it lies in a scope
+                continue  # the bounds did not exclude it, but no row of it is in a scope
             remove.append(entry.file)
             added += [] if rest is None else [rest]
         return Change(
@@ -152,19 +138,12 @@ class Replace:
             properties=self._properties,
         )
 
-    def _carve(self, found: _Found) -> StagedFile | None:
+    def _rows_outside(self, found: _Found) -> StagedFile | None:
         """Return the rows of a file that stay, written once however often we plan again."""
         key = found.file.entry.location
-        if key not in self._carved:
-            place = self._place
-            self._carved[key] = carve(
-                place.table,
-                place.folder,
-                found.file.entry,
-                found.scopes,
-                boundary=place.boundary,
-            )
-        return self._carved[key]
+        if key not in self._rest:
+            self._rest[key] = rows_outside(self._place, found.file.entry, found.scopes)
+        return self._rest[key]
 
     def _refuse_deletes(self, state: TableState, found: _Found) -> None:
         for scope in found.scopes:
@@ -227,11 +206,11 @@ class Rewrite:
         state = place.reader.state_at(place.table, table.metadata_location)
         snapshot = state.snapshot()
         live = list(self._live(state, snapshot)) if snapshot else []
-        ours = {place.locations.location(file.path) for file in self._add}
+        ours = {file.location for file in self._add}
         for file in live:
             if file.entry.location in ours:
                 return Settled(file.entry.snapshot_id)
-        inputs = [f for f in live if f.entry.path in self._remove and not f.entry.is_delete]
+        inputs = [f for f in live if f.entry.location in self._remove and not f.entry.is_delete]
         self._refuse_if_gone(inputs, deletes=any(f.entry.is_delete for f in live))
         self._refuse_if_other_rows(inputs)
         change = Change(
@@ -241,7 +220,7 @@ class Rewrite:
             preserves_content=True,
             properties=self._properties,
         )
-        return assemble(table, change, place.locations)
+        return assemble(table, change)
 
     def _live(self, state: TableState, snapshot: Snapshot) -> Iterator[LiveFile]:
         """Yield the live files of the partitions that the new files lie in."""
@@ -284,6 +263,6 @@ def _check(table: Table, replacements: Sequence[Replacement]) -> None:
             inside = overlap(file.bounds, replacement.scope, columns) is Overlap.ALL
             if file.table != table.name or not inside:
                 raise ContractBrokenError(
-                    f"{file.path.name} was made for {file.table} with {file.bounds}; it cannot "
+                    f"{file.written.name} was made for {file.table} with {file.bounds}; it cannot "
                     f"be committed to {table.name} as {replacement.scope}."
                 )

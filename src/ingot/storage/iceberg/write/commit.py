@@ -1,7 +1,7 @@
 """The one function through which every change to a table goes.
 
-A catalog may land a commit and still raise: a lost reply, a proxy that repeats a request and is
-told 409. So after any exception the table is read again and asked whether the change is in it.
+A catalog may land a commit and still raise: a lost reply, a proxy that repeats a request and gets
+409. So after any exception the table is read again, to find out whether the change is in it.
 Files that an attempt wrote are never deleted here, whatever happened: a manifest that nothing
 names costs a few kilobytes until `maintenance` collects it, one that is missing costs the table.
 """
@@ -31,8 +31,8 @@ from ingot.storage.fs.fault_points import calm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from pyiceberg.io import FileIO
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.update import TableRequirement, TableUpdate
@@ -64,8 +64,8 @@ class Proposal:
     requirements: tuple[TableRequirement, ...]
     snapshot_id: int | None = None
     """The snapshot that the updates add."""
-    files: Mapping[Path, int] = field(default_factory=dict)
-    """Size in bytes of each file that the snapshot adds: data, manifests, manifest list."""
+    files: Mapping[str, int] = field(default_factory=dict)
+    """Size in bytes of each file that the snapshot adds, by its location."""
     check: Callable[[TableMetadata], bool] | None = None
     """For updates without a snapshot: whether the table shows them."""
 
@@ -78,14 +78,14 @@ class Proposal:
             )
 
     def is_in(self, metadata: TableMetadata) -> bool:
-        """Say whether the updates are part of this state of the table."""
+        """Return True if the updates are part of this state of the table."""
         if self.snapshot_id is not None:
             return metadata.snapshot_by_id(self.snapshot_id) is not None
         return self.check is not None and self.check(metadata)
 
-    def missing(self) -> Path | None:
+    def missing(self, io: FileIO) -> str | None:
         """Return the first file it adds that is gone or has another size; None if all are there."""
-        return next((p for p, size in self.files.items() if not _has_size(p, size)), None)
+        return next((at for at, size in self.files.items() if len(io.new_input(at)) != size), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Committer:
             raise _translated(name, exc) from exc
         if isinstance(proposal, Settled):
             return proposal
-        _refuse_if_missing(name, proposal)
+        _refuse_if_missing(name, proposal, table.io)
         sent.append(proposal)
         return self._send(name, table, sent)
 
@@ -211,18 +211,11 @@ def _landed(sent: list[Proposal], metadata: TableMetadata) -> Proposal | None:
     return next((proposal for proposal in sent if proposal.is_in(metadata)), None)
 
 
-def _refuse_if_missing(name: str, proposal: Proposal) -> None:
+def _refuse_if_missing(name: str, proposal: Proposal, io: FileIO) -> None:
     """Raise when the table would name a file that it cannot read: planning again cannot help."""
-    if path := proposal.missing():
-        reason = f"{path}, which it names, was removed or changed since it was written"
+    if location := proposal.missing(io):
+        reason = f"{location}, which it names, was removed or changed since it was written"
         raise CommitConflictError(name, attempts=1, reason=reason)
-
-
-def _has_size(path: Path, size_bytes: int) -> bool:
-    try:
-        return path.stat().st_size == size_bytes
-    except FileNotFoundError:
-        return False
 
 
 def _wait_s(attempt: int) -> float:
@@ -231,7 +224,7 @@ def _wait_s(attempt: int) -> float:
 
 
 def _is_conflict(exc: Exception) -> bool:
-    """Say whether planning again may help."""
+    """Return True if planning again may help."""
     lost_reply = isinstance(exc, OSError) and exc.errno is None
     return lost_reply or isinstance(exc, _CONFLICTS)
 

@@ -12,25 +12,22 @@ import pyarrow.parquet as pq
 from ingot.errors import CorruptFileError
 from ingot.failures import unread
 from ingot.storage.iceberg.layout.bounds import scope_columns
-from ingot.storage.iceberg.write.parquet_writer import DataFile, data_path, dates
+from ingot.storage.iceberg.write.parquet_writer import DataFile, dates
 from ingot.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from ingot.model.unit import Scope
-    from ingot.storage.fs.fault_points import Boundary
     from ingot.storage.iceberg.read.manifests import FileEntry
+    from ingot.storage.iceberg.read.workplace import Workplace
     from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.contract import Table
 
 _BATCH_ROWS: Final = 65_536
 
 
-def carve(
-    table: Table, folder: Path, entry: FileEntry, scopes: Sequence[Scope], *, boundary: Boundary
-) -> StagedFile | None:
+def rows_outside(place: Workplace, entry: FileEntry, scopes: Sequence[Scope]) -> StagedFile | None:
     """Return a new file with the rows of `entry` that lie in none of the scopes.
 
     Returns:
@@ -39,12 +36,10 @@ def carve(
     day = entry.bounds.first or scopes[0].start
     file: DataFile | None = None
     try:
-        for batch in read_batches(table, entry.path):
-            kept = batch.filter(pc.invert(_inside(table, batch, scopes)))
+        for batch in read_batches(place, entry.location):
+            kept = batch.filter(pc.invert(_inside(place.table, batch, scopes)))
             if kept.num_rows:
-                if file is None:
-                    path = data_path(folder, table, day, f"{day.isoformat()}-rest")
-                    file = DataFile(table, path, boundary=boundary)
+                file = file or DataFile(place, f"{day.isoformat()}-rest")
                 file.write(kept)
         return None if file is None else file.finish(None)
     except BaseException:
@@ -54,7 +49,7 @@ def carve(
 
 
 def read_batches(
-    table: Table, path: str, *, batch_rows: int = _BATCH_ROWS
+    place: Workplace, location: str, *, batch_rows: int = _BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
     """Yield a data file's rows in the contract's schema, in file order.
 
@@ -64,8 +59,14 @@ def read_batches(
         DamagedFileError: It cannot be read to its end; the pages' checksums are verified.
         CorruptFileError: It has no field ids.
     """
+    table, path = place.table, place.files.url(location)
     try:
-        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+        with (
+            place.objects.open(place.files.name(location)) as stream,
+            pq.ParquetFile(
+                pa.PythonFile(stream, "r"), pre_buffer=False, page_checksum_verification=True
+            ) as file,
+        ):
             places = _places(table, path, file.schema_arrow)
             for batch in file.iter_batches(batch_rows):
                 yield _under_contract(table, batch, places)
@@ -74,7 +75,7 @@ def read_batches(
 
 
 def _places(table: Table, path: str, found: pa.Schema) -> list[int | None]:
-    """Return where each column of the contract stands in the file."""
+    """Return the position of each column of the contract in the file."""
     ids: dict[int, int] = {}
     for index, field in enumerate(found):
         raw = (field.metadata or {}).get(b"PARQUET:field_id")

@@ -21,21 +21,25 @@ import pyarrow.parquet as pq
 
 from ingot.errors import ContractBrokenError
 from ingot.failures import translated
-from ingot.storage.fs.durable import fsync_file, fsync_folder, make_folders
-from ingot.storage.fs.sealed_names import seal
-from ingot.storage.iceberg.layout.bounds import partition_folder, partition_value, scope_columns
+from ingot.storage.fs.sealed_names import hash_file, sealed
+from ingot.storage.iceberg.layout.bounds import (
+    EPOCH,
+    partition_folder,
+    partition_value,
+    scope_columns,
+)
 from ingot.storage.iceberg.write.staged_file import StagedFile, inspect
 from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema, narrow_schema
 from ingot.tables.contract import Granularity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from pathlib import Path
 
     from ingot.model.unit import Scope
-    from ingot.storage.fs.fault_points import Boundary
+    from ingot.storage.iceberg.read.workplace import Workplace
     from ingot.tables.contract import Table
 
 ROWS_PER_GROUP: Final = 65_536
@@ -45,35 +49,33 @@ _PENDING: Final = 2
 """Row groups that wait for the encoder: bounds memory, keeps both cores busy."""
 
 
-def data_path(folder: Path, table: Table, day: date, label: str) -> Path:
-    """Return a fresh name for a data file; two attempts never share one.
+def staging_path(place: Workplace, label: str) -> Path:
+    """Return a fresh local path for a data file; what a dead process left there is removed.
 
     Args:
-        folder: The table's data folder.
-        table: The contract.
-        day: Any date of the file's partition.
+        place: The table.
         label: What the file is of; only for people who look at the folder.
     """
-    part = partition_folder(table.partition, day)
-    return folder / part / f"{label.replace('/', '.')}-{uuid4().hex}.parquet"
+    return place.scratch.folder / f"{label.replace('/', '.')}-{uuid4().hex}.parquet"
 
 
 class DataFile:
     """One Parquet file being written: batches in, row groups out, encoded on another thread."""
 
-    def __init__(
-        self, table: Table, path: Path, *, boundary: Boundary, layout: pa.Schema | None = None
-    ) -> None:
+    def __init__(self, place: Workplace, label: str, *, layout: pa.Schema | None = None) -> None:
         """Begin a file of rows in the contract's schema, or in `layout`, the narrow one."""
-        make_folders(path.parent)
-        self._table, self._path, self._boundary = table, path, boundary
-        self._order = OrderCheck(table)
+        self._place = place
+        self._path = staging_path(place, label)
+        self._staged: StagedFile | None = None
+        self._order = OrderCheck(place.table)
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._pending: list[Future[None]] = []
-        with translated(path, "write"):
-            self._writer = _open_writer(table, path, layout or arrow_schema(table))
+        with translated(self._path, "write"):
+            self._writer = _open_writer(
+                place.table, self._path, layout or arrow_schema(place.table)
+            )
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch in the file's schema."""
@@ -84,18 +86,16 @@ class DataFile:
             self._encode_waiting(whole=False)
 
     def finish(self, scope: Scope | None) -> StagedFile:
-        """Write what is left, make the file durable and hold it against contract and scope."""
+        """Write what is left, check the file against contract and scope and make it durable."""
         with translated(self._path, "write"):
             if self._waiting_rows:
                 self._encode_waiting(whole=True)
             self._drain(0)
             self._pool.shutdown()
             self._writer.close()
-        found = adopted(
-            self._table, self._path, scope=scope, in_order=self._order.kept, boundary=self._boundary
-        )
-        self._path = found.path
-        return found
+        in_order = self._order.kept
+        self._staged = adopted(self._place, self._path, scope=scope, in_order=in_order)
+        return self._staged
 
     def discard(self) -> None:
         """Give up: no snapshot can name the file yet, so it is removed."""
@@ -105,6 +105,8 @@ class DataFile:
         if self._writer.is_open:
             self._writer.close()
         self._path.unlink(missing_ok=True)
+        if self._staged is not None:
+            self._place.objects.delete(self._place.files.name(self._staged.location))
 
     def _encode_waiting(self, *, whole: bool) -> None:
         rows = pa.Table.from_batches(self._waiting)
@@ -125,21 +127,23 @@ class DataFile:
 
 
 def adopted(
-    table: Table, path: Path, *, scope: Scope | None, in_order: bool = False, boundary: Boundary
+    place: Workplace, path: Path, *, scope: Scope | None, in_order: bool = False
 ) -> StagedFile:
-    """Hold a finished file against contract and scope, name it by its hash and make it durable.
+    """Check a finished local file against contract and scope, and move it to the table's files.
 
-    The bytes are read back while they are in the page cache: hashing costs the same as it would
-    during the write, and no writer, ours or a connector's, can leave it out.
+    It is named by its hash. The bytes are read back while they are in the page cache: hashing
+    costs the same as it would during the write, and no writer, ours or a connector's, can leave it
+    out.
     """
-    found = inspect(table, path, scope=scope, in_order=in_order)
+    found = inspect(place.table, path, scope=scope, in_order=in_order)
     with translated(path, "write"):
-        boundary("data.before_fsync")
-        fsync_file(path)
-        named = seal(path)
-        fsync_folder(named.parent)
-        boundary("data.after_fsync")
-    return replace(found, path=named)
+        name = sealed(path.name, hash_file(path))
+    part = partition_folder(place.table.partition, found.first or EPOCH)
+    name = f"{place.home}/data/{part}/{name}"
+    place.objects.put_if_absent(name, path, step="data")
+    path.unlink(missing_ok=True)
+    location = place.files.location(name)
+    return replace(found, location=location, path=place.files.url(location))
 
 
 def _open_writer(table: Table, path: Path, layout: pa.Schema) -> pq.ParquetWriter:
@@ -158,7 +162,7 @@ def _open_writer(table: Table, path: Path, layout: pa.Schema) -> pq.ParquetWrite
 
 
 class OrderCheck:
-    """Watches batches go by and says whether all rows kept the table's sort order."""
+    """Checks, batch by batch, whether all rows keep the table's sort order."""
 
     def __init__(self, table: Table) -> None:
         self._columns = table.sort
@@ -186,7 +190,7 @@ def _decoded(keys: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _rises(keys: pa.RecordBatch) -> bool:
-    """Say whether each row is equal to or greater than the one before, column by column."""
+    """Return True if each row is equal to or greater than the one before, column by column."""
     if keys.num_rows < 2:  # noqa: PLR2004 - one row has no neighbour
         return True
     tied = None
@@ -205,27 +209,27 @@ def _rises(keys: pa.RecordBatch) -> bool:
 
 
 def write_batches(
-    table: Table,
-    folder: Path,
+    place: Workplace,
     batches: Iterable[pa.RecordBatch],
     *,
     scope: Scope,
-    label: str,
-    boundary: Boundary,
+    label: Callable[[date], str],
 ) -> tuple[StagedFile, ...]:
     """Write the rows as one durable file per date (or per partition, see `_parts`).
+
+    `label` says what the file of a date is of, for people who look at the folder.
 
     Raises:
         ContractBrokenError: A batch does not have the contract's schema, or rows leave the scope.
         StorageFullError: The disk is full; what was written of this unit is removed.
     """
+    table = place.table
     files: dict[date, DataFile] = {}
     try:
         for batch in batches:
             for day, rows in _parts(table, _conform(table, batch), scope.start):
                 if day not in files:
-                    path = data_path(folder, table, day, f"{day.isoformat()}-{label}")
-                    files[day] = DataFile(table, path, boundary=boundary, layout=rows.schema)
+                    files[day] = DataFile(place, label(day), layout=rows.schema)
                 files[day].write(rows)
         return tuple(files[day].finish(scope) for day in sorted(files))
     except BaseException:

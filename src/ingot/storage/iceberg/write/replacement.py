@@ -1,4 +1,4 @@
-"""What a caller asks of a commit: new rows for whole scopes."""
+"""What a commit is made of: new rows for whole scopes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class Replacement:
 
     scope: Scope
     files: tuple[StagedFile, ...]
-    """Empty when the scope holds no row."""
+    """Empty when the scope has no row."""
     unit: str
     """Name of the unit of work; written into the snapshot."""

@@ -43,7 +43,6 @@ from pyiceberg.table.update import (
 )
 from pyiceberg.typedef import Record
 
-from ingot.storage.iceberg.catalog.local_io import LocalFileIO
 from ingot.storage.iceberg.catalog.new_tables import SORT_ORDER_ID
 from ingot.storage.iceberg.write.commit import Proposal
 
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from pyiceberg.io import OutputFile
     from pyiceberg.table import Table as IcebergTable
 
-    from ingot.storage.iceberg.layout.locations import Locations
     from ingot.storage.iceberg.write.staged_file import StagedFile
 
 MAX_MANIFESTS_PER_PARTITION: Final = 2
@@ -86,21 +84,20 @@ _Key = tuple[int, bytes | str]
 """Spec id with the partition's bytes; or with a name that is the manifest's own."""
 
 
-def assemble(table: IcebergTable, change: Change, locations: Locations) -> Proposal:
+def assemble(table: IcebergTable, change: Change) -> Proposal:
     """Write the manifests of a change on top of the table's head and return what to commit.
 
     Args:
         table: The state that the change was planned on; the commit requires that it is current.
         change: Files to remove and to add.
-        locations: How metadata names the lake's files.
     """
-    return _Assembly(table, change, locations).propose()
+    return _Assembly(table, change).propose()
 
 
 class _Assembly:
-    def __init__(self, table: IcebergTable, change: Change, locations: Locations) -> None:
-        self._table, self._change, self._locations = table, change, locations
-        self._files = {file.path: file.size_bytes for file in change.add}
+    def __init__(self, table: IcebergTable, change: Change) -> None:
+        self._table, self._change = table, change
+        self._files = {file.location: file.size_bytes for file in change.add}
         self._metadata = table.metadata
         self._parent = table.metadata.current_snapshot()
         self._snapshot_id = table.metadata.new_snapshot_id()
@@ -203,12 +200,11 @@ class _Assembly:
             for file in added:
                 writer.add(self._entry(file))
         manifest = writer.to_manifest_file()
-        self._files[self._locations.path(manifest.manifest_path)] = manifest.manifest_length
+        self._files[manifest.manifest_path] = manifest.manifest_length
         return manifest
 
     def _entry(self, file: StagedFile) -> ManifestEntry:
-        location = self._locations.location(file.path)
-        data_file = data_file_of(file, location, self._metadata.default_spec_id)
+        data_file = data_file_of(file, self._metadata.default_spec_id)
         self._summary.add_file(data_file, self._metadata.schema(), self._metadata.spec())
         return ManifestEntry.from_args(
             status=ManifestEntryStatus.ADDED,
@@ -229,16 +225,12 @@ class _Assembly:
             avro_compression=self._compression,  # type: ignore[arg-type]  # as Iceberg spells it
         ) as writer:
             writer.add_manifests(manifests)
-        written = self._locations.path(output.location)  # it carries the hash of what was written
-        self._files[written] = written.stat().st_size
+        self._files[output.location] = len(output)
         return output.location
 
     def _output(self, name: str) -> OutputFile:
         location = self._table.location_provider().new_metadata_location(f"{name}.avro")
-        files = self._table.io
-        if isinstance(files, LocalFileIO):
-            return files.new_sealed_output(location)
-        return files.new_output(location)
+        return self._table.io.new_output(location)
 
     def _summarize(self) -> Summary:
         summary = update_snapshot_summaries(
@@ -266,11 +258,11 @@ def _key(manifest: ManifestFile) -> _Key:
     return manifest.partition_spec_id, low
 
 
-def data_file_of(file: StagedFile, location: str, spec_id: int) -> DataFile:
+def data_file_of(file: StagedFile, spec_id: int) -> DataFile:
     """Return what a manifest says of a staged file."""
     return DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=location,
+        file_path=file.location,
         file_format=FileFormat.PARQUET,
         partition=Record() if file.partition is None else Record(file.partition),
         record_count=file.rows,

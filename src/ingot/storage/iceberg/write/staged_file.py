@@ -10,15 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingot.errors import ContractBrokenError, DamagedFileError
-from ingot.failures import table_of
 from ingot.model.unit import WrittenFile
 from ingot.storage.fs.sealed_names import hash_in
 from ingot.storage.iceberg.layout.bounds import (
     Bounds,
     Overlap,
     bounded_columns,
-    day_decoder,
-    int64,
+    bounds_decoder,
     overlap,
     partition_value,
     scope_columns,
@@ -27,7 +25,7 @@ from ingot.tables import contract
 from ingot.tables.arrow import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 _STRING_LAYOUTS: Final = frozenset({"large_string", "string_view"})
 """How a writer holds text in memory; in the file it is the same."""
 _LONGEST_BOUND: Final = 256
-"""A text longer than this is no useful bound; the column then has none in this file."""
+"""A text longer than this is not used as a bound; the column then has none in this file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,10 @@ class StagedFile:
     """
 
     table: str
-    path: Path
+    location: str
+    """The name under which metadata will know it."""
+    path: str
+    """What an engine opens to read it: a path or a URL."""
     rows: int
     size_bytes: int
     bounds: Bounds
@@ -65,7 +66,8 @@ class StagedFile:
     @property
     def written(self) -> WrittenFile:
         """What its unit's record keeps of the file."""
-        return WrittenFile(self.path.name, hash_in(self.path.name) or "", self.size_bytes)
+        name = self.location.rpartition("/")[2]
+        return WrittenFile(name, hash_in(name) or "", self.size_bytes)
 
     @property
     def first(self) -> date | None:
@@ -81,12 +83,12 @@ class StagedFile:
 def inspect(
     table: Table, path: Path, *, scope: Scope | None = None, in_order: bool = False
 ) -> StagedFile:
-    """Return what the footer of a data file says, after holding it against the contract.
+    """Return what the footer of a local data file says, after checking it against the contract.
 
     Args:
         table: The contract.
-        path: The file, complete.
-        scope: Where every row must lie; None asks for one partition only.
+        path: The file, complete; it has no location yet.
+        scope: Where every row must be; None requires one partition only.
         in_order: What the writer knows of the order of rows.
 
     Raises:
@@ -94,7 +96,7 @@ def inspect(
             an empty row group or no row at all; the rows leave the scope or span partitions.
         DamagedFileError: It is not a Parquet file.
     """
-    footer = _footer(path)
+    footer = _footer(table, path)
     _check_schema(table, path, footer.schema.to_arrow_schema())
     _check_row_groups(table, path, footer)
     lower, upper, nulls = _statistics(table, path, footer)
@@ -106,7 +108,8 @@ def inspect(
         )
     return StagedFile(
         table=table.name,
-        path=path,
+        location="",
+        path=str(path),
         rows=footer.num_rows,
         size_bytes=path.stat().st_size,
         bounds=bounds,
@@ -119,12 +122,12 @@ def inspect(
     )
 
 
-def _footer(path: Path) -> pq.FileMetaData:
+def _footer(table: Table, path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(path)
     except pa.ArrowInvalid as exc:
         found = f"it cannot be read as a Parquet file ({exc}). Nothing was committed"
-        raise DamagedFileError(path, found=found, table=table_of(path)) from exc
+        raise DamagedFileError(path, found=found, table=table.name) from exc
 
 
 def _check_schema(table: Table, path: Path, found: pa.Schema) -> None:
@@ -209,23 +212,8 @@ def _encode(table: Table, name: str, low: Any, high: Any) -> tuple[bytes, bytes]
 
 
 def _bounds(table: Table, lower: Mapping[int, bytes], upper: Mapping[int, bytes]) -> Bounds:
-    columns = scope_columns(table)
-
-    def pair(name: str | None, decode: Callable[[bytes], Any]) -> tuple[Any, Any] | None:
-        field = table.column_names.index(name) + 1 if name else 0
-        if field not in lower:
-            return None
-        return decode(lower[field]), decode(upper[field])
-
-    first, last = pair(columns.date, day_decoder(table, columns.date)) or (None, None)
-    return Bounds(
-        first=first,
-        last=last,
-        source=pair(columns.source, bytes.decode),
-        dataset=pair(columns.dataset, bytes.decode),
-        landing=pair(columns.landing, int64),
-        symbol=pair(columns.symbol, bytes.decode),
-    )
+    ids = {name: position for position, name in enumerate(table.column_names, start=1)}
+    return bounds_decoder(table, ids)(lower, upper)
 
 
 def _partition(table: Table, path: Path, bounds: Bounds) -> int | None:
