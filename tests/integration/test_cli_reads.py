@@ -409,6 +409,19 @@ def test_a_reader_that_leaves_early_is_no_error(world: World) -> None:
     assert done.stdout.startswith("source,dataset,symbol,")
 
 
+def test_a_query_that_fails_late_ends_with_2_and_leaves_no_file(
+    ingot: Callable[..., Ended], tmp_path: Path
+) -> None:
+    last = "case when range < 4999999 then '1' else 'x' end::integer"
+    sql = f"select range as a, range as b, range as c, {last} from range(5000000)"
+    for words in (["--out", str(tmp_path / "a.arrow")], ["--format", "arrow"]):
+        ended = ingot("sql", sql, *words)
+        assert (ended.code, ended.err.count("ingot: ")) == (2, 1)
+        assert "Could not convert string 'x' to INT32" in ended.err
+    assert list(tmp_path.iterdir()) == []
+    assert len(ended.out) > 32 * 1024 * 1024  # what came before the failure
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 def test_a_full_disk_behind_stdout_ends_with_4(world: World) -> None:
     with FULL.open("wb") as full:

@@ -180,7 +180,7 @@ def release(parts: Parts, export_id: str) -> str:
 def ordered_rows(log: ReadLog, answer: Answer) -> pa.Table:
     """Return the rows in an order that does not depend on how they were read."""
     query = log.query
-    data = tabular.plain(answer.data)
+    data = tabular.plain(answer.to_arrow())
     if query is not None and isinstance(query.what, BarsRequest):
         first = [name for name in _BAR_ORDER if name in data.column_names]
         return data if query.what.layout == "wide" else tabular.in_order(data, first)
@@ -199,13 +199,13 @@ def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
         asked = made.question["asked"]
         if made.question["kind"] != "bars":
             raise QueryError("LEAN takes bars, not the rows of a SELECT: ingot export bars")
-        rounded = lean_writer.write(answer.data, folder, interval=asked.get("interval"))
+        rounded = lean_writer.write(answer.to_arrow(), folder, interval=asked.get("interval"))
         return (f"{rounded} prices had more than 4 decimals and were rounded",) if rounded else ()
     path = folder / f"data.{made.form}"
     if made.form == CSV:
         answer.write(path, CSV)
     else:
-        tabular.write(answer.data, path, made.form)
+        tabular.write(answer.to_arrow(), path, made.form)
     return ()
 
 

@@ -72,7 +72,7 @@ class Reconciled:
     @property
     def is_clean(self) -> bool:
         """Whether nothing differs but what is legal."""
-        return bool(all(self.answer.data["legal"].to_pylist()))
+        return bool(all(self.answer.to_arrow()["legal"].to_pylist()))
 
 
 def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:

@@ -9,6 +9,7 @@ import re
 import secrets
 from contextlib import contextmanager
 from threading import Timer
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -39,7 +40,7 @@ _MISSING_COLUMN: Final = re.compile(r'(?:column|field) (?:named )?"([^"]+)"', re
 
 
 class Questions:
-    """Answers screened SQL over bound views, one query at a time."""
+    """Answers validated SQL over bound views, one query at a time."""
 
     def __init__(self, warehouse: Path, limits: Limits) -> None:
         """Open the instance; `warehouse` is the only folder that it may ever read."""
@@ -68,17 +69,18 @@ class Questions:
         if query.today is None and TODAY in query.sql.lower():
             raise QueryError(f"{TODAY} has no value here. Write a date, such as DATE '2025-06-02'.")
         cursor = self._connection.cursor()
-        stopped: list[bool] = []
-        timer = Timer(self._limits.timeout_s, _stop, [cursor, stopped])
-        timer.daemon = True
-        timer.start()
+        watch = _Stopwatch(self._limits.timeout_s, cursor)
+        watch.start()
         try:
             with _database(cursor, views.values(), today=query.today):
-                yield from self._answer(cursor, query)
+                for part in self._answer(cursor, query):
+                    watch.pause()
+                    yield part
+                    watch.start()
         except (duckdb.Error, OSError, MemoryError, UnicodeError) as exc:
-            raise self._translated(exc, views, late=bool(stopped)) from exc
+            raise self._translated(exc, views, late=watch.is_late) from exc
         finally:
-            timer.cancel()
+            watch.pause()
             cursor.close()
 
     def close(self) -> None:
@@ -93,7 +95,7 @@ class Questions:
         found = cursor.sql(query.sql, params=bound) if bound else cursor.sql(query.sql)
         with found.to_arrow_reader(BATCH_ROWS) as reader:
             yield reader.schema
-            for batch in reader:
+            for batch in _read(reader):
                 size.add(batch)
                 yield batch
 
@@ -168,9 +170,36 @@ def _create(cursor: duckdb.DuckDBPyConnection, own: str, view: View) -> None:
     cursor.execute(f"CREATE VIEW {own}.{name(schema)}.{name(table)} AS {body}")
 
 
-def _stop(cursor: duckdb.DuckDBPyConnection, stopped: list[bool]) -> None:
-    stopped.append(True)
-    cursor.interrupt()
+class _Stopwatch:
+    """Interrupts a query when it has worked too long; waiting for its reader does not count."""
+
+    def __init__(self, limit_s: float, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._left = limit_s
+        self._cursor = cursor
+        self.is_late = False
+
+    def start(self) -> None:
+        self._began = monotonic()
+        self._timer = Timer(max(self._left, 0), self._interrupt)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def pause(self) -> None:
+        self._timer.cancel()
+        self._left -= monotonic() - self._began
+
+    def _interrupt(self) -> None:
+        self.is_late = True
+        self._cursor.interrupt()
+
+
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches; what DuckDB raises among them arrives as an OSError with its text."""
+    try:
+        yield from reader
+    except OSError as exc:
+        kind = str(exc).partition(":")[0].removesuffix(" Error").replace(" ", "")
+        raise getattr(duckdb, f"{kind}Exception", duckdb.Error)(str(exc)) from exc
 
 
 def _is_memory(text: str) -> bool:
