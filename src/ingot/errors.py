@@ -11,6 +11,7 @@ The branches are what the caller should do; the exit code of a command follows t
     ├── LookAtDataError           3    look at the data
     │   ├── SchemaDriftError
     │   ├── CorruptFileError
+    │   ├── BeforeSessionsError
     │   ├── DamagedFileError
     │   ├── QuarantineLimitError
     │   ├── HeldVersionError
@@ -37,7 +38,7 @@ from ingot.escaping import escaped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import date, datetime
 
     from ingot.model.unit import RefusedRow
 
@@ -115,6 +116,16 @@ class SchemaDriftError(LookAtDataError):
 
 class CorruptFileError(LookAtDataError):
     """A file cannot be read to its end (torn or empty gzip, not text)."""
+
+
+class BeforeSessionsError(LookAtDataError):
+    """A file is of a date before the first session of the calendar."""
+
+    def __init__(self, key: str, *, file_date: date, first: date) -> None:
+        super().__init__(
+            f"{key} is of {file_date}, and the calendar's sessions begin on {first}. Load files "
+            "of later dates."
+        )
 
 
 class DamagedFileError(LookAtDataError):

@@ -16,6 +16,7 @@ from ingot.app.inventory.datasets import dataset_of
 from ingot.app.load.commit_batch import ROUNDS, Batch, Finished
 from ingot.app.load.sources import parser_of
 from ingot.errors import (
+    BeforeSessionsError,
     ConfigError,
     DamagedFileError,
     IngotError,
@@ -132,6 +133,9 @@ def _load_pending(
     refused: list[DayResult] = []
 
     def parse(state: LandingState) -> _Attempt:
+        if error := _too_early(parts, dataset, state.landing):
+            unit = units.bronze_unit(dataset.bronze, state.landing)
+            return _Attempt(unit, state.landing, parts.clock.now(), 0.0, error=error)
         limit = 100.0 if _is_accepted(state) else parts.settings.quarantine_limit_pct
         return _parse(parts, profile, source, dataset, state.landing, limit_pct=limit)
 
@@ -148,6 +152,14 @@ def _load_pending(
     batch.flush()
     progress(StepEnded(step))
     return batch.results + refused, batch.lost
+
+
+def _too_early(parts: Parts, dataset: Dataset, landing: Landing) -> BeforeSessionsError | None:
+    """Return the error for a file of a day of which no calendar knows the sessions."""
+    days = parts.calendar.trade_dates
+    if not dataset.per_day or not days or landing.file_date >= days[0]:
+        return None
+    return BeforeSessionsError(landing.key, file_date=landing.file_date, first=days[0])
 
 
 def load_again(
