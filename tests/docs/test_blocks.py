@@ -67,6 +67,7 @@ def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
 
 
 @pytest.mark.services
+@pytest.mark.timeout(900)  # Spark fetches its packages
 def test_spark_reads_a_lake_as_its_recipe_says(demo: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason="the extra spark is not installed")
     recipe, output = (block for block in ALL_BLOCKS if "spark" in block.words)

@@ -316,8 +316,17 @@ def test_bytes_are_not_written_to_a_terminal(
         (["history", "A"], r"Missing option '--date'\. See: ingot history --help"),
         (["bars", "A", "--window", "2025-06-02"], "window was '2025-06-02'"),
         (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "is empty"),
-        (["statsu"], r"No such command 'statsu'\. Did you mean 'status'\? See: ingot --help"),
-        (["status", "--frmat", "csv"], "No such option: --frmat .*--format"),
+        (["statsu"], r"There is no command statsu\. Did you mean status\? See: ingot --help"),
+        (["hlep"], r"There is no command hlep\. Did you mean help\? See: ingot --help"),
+        (
+            ["status", "--frmat", "csv"],
+            r"There is no option --frmat\. Did you mean --format\? See: ingot status --help",
+        ),
+        (
+            ["status", "--limit"],
+            r"Option '--limit' requires an argument\. See: ingot status --help",
+        ),
+        (["status", "gold"], r"There are too many arguments \(gold\)\. See: ingot status --help"),
         (["bars", "A", "--format", "xml"], "'xml' is not one of 'table', 'csv'"),
         (["bars", "A", "--from", "2025/06/02"], "--from was '2025/06/02': write a date such as"),
         (["bars", "A", "--from", "2025-06-05", "--to", "2025-06-02"], "--to .* is before --from"),
@@ -382,6 +391,11 @@ def test_help_lists_every_command_and_loads_no_decoration(ingot: Callable[..., E
         "from ingot.cli.main import run; run(['--help']); import sys; print('rich' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).endswith("False\n")
+
+
+def test_help_is_a_command_too(ingot: Callable[..., Ended]) -> None:
+    assert ingot("help").out == ingot("--help").out
+    assert ingot("help", "landings", "accept").out == ingot("landings", "accept", "--help").out
 
 
 def test_nothing_asked_prints_the_help_and_ends_with_2(ingot: Callable[..., Ended]) -> None:
