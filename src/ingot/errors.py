@@ -24,7 +24,7 @@ The branches are what the caller should do; the exit code of a command follows t
     │   ├── StorageFullError
     │   ├── StorageUnavailableError
     │   └── CommitConflictError
-    ├── NotYetError               4    wait: not there yet
+    ├── NotYetError               4    wait: not published yet
     │   └── NotPublishedError
     └── ReadBackError             5    read back before anything else
         └── CommitStateUnknownError
@@ -57,7 +57,7 @@ class IngotError(Exception):
 
 
 class FixRequestError(IngotError):
-    """The request or the configuration has to change; trying again is no use."""
+    """The request or the configuration has to change; a retry does not help."""
 
     exit_code = 2
 
@@ -74,7 +74,7 @@ class LakeNotFoundError(ConfigError):
 
 
 class QueryError(FixRequestError):
-    """A query cannot be answered as asked."""
+    """A query is wrong, or exceeds a limit."""
 
 
 class ClockSkewError(FixRequestError):
@@ -94,7 +94,7 @@ class EntitlementError(FixRequestError):
 
 
 class LookAtDataError(IngotError):
-    """A person has to look at the data before it can be used."""
+    """A person has to decide about the data before it can be used."""
 
     exit_code = 3
 
@@ -169,12 +169,12 @@ class HeldVersionError(LookAtDataError):
 
 
 class SnapshotGoneError(LookAtDataError):
-    """A table no longer has the snapshot that was to be read or kept."""
+    """A snapshot that was to be read or kept has expired."""
 
     def __init__(self, table: str, snapshot_id: int) -> None:
         super().__init__(
-            f"{table} has no snapshot {snapshot_id} (any more): it has expired. Ask again; the "
-            "new answer reads the present one."
+            f"Snapshot {snapshot_id} of {table} has expired. Run the query again, which reads the "
+            "present one."
         )
         self.table, self.snapshot_id = table, snapshot_id
 
@@ -215,11 +215,11 @@ class StorageFullError(TryLaterError):
 
 
 class StorageUnavailableError(TryLaterError):
-    """The disk did not do what it was asked (an I/O error, a stale mount)."""
+    """A disk failed (an I/O error, a stale mount)."""
 
 
 class CommitConflictError(TryLaterError):
-    """The table moved on between planning and commit, more often than we plan again."""
+    """Other writers changed the table between planning and commit, in every retry."""
 
     def __init__(self, table: str, *, attempts: int, reason: str) -> None:
         often = "" if attempts == 1 else f" {attempts} times"
@@ -231,7 +231,7 @@ class CommitConflictError(TryLaterError):
 
 
 class NotYetError(IngotError):
-    """The thing asked for is expected, but not there yet."""
+    """What was requested is expected later."""
 
     exit_code = 4
 

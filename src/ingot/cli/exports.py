@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingot.cli.bars_query import BarsQuery, Basis, KnownBasis, Strict
-from ingot.cli.context import State
+from ingot.cli.context import lake_of
 from ingot.cli.groups import with_groups
 from ingot.cli.options import KnownAt
 from ingot.cli.output import Destination, counted, notice
@@ -61,13 +61,6 @@ def register(app: typer.Typer) -> None:
     app.command()(replay)
 
 
-def _lake(context: typer.Context) -> Lake:
-    from ingot.app.lake import Lake
-
-    state: State = context.obj
-    return Lake(state.open())
-
-
 def export_bars(
     context: typer.Context,
     *,
@@ -77,7 +70,7 @@ def export_bars(
     allow_unsettled: Unsettled = False,
 ) -> None:
     """Write bars to a folder, with a manifest to replay them by."""
-    lake = _lake(context)
+    lake = lake_of(context)
     how = {"format": form.value, "allow_unsettled": allow_unsettled}
     _export(lake, out, *query.names, **how, **query.options(lake))
 
@@ -96,8 +89,8 @@ def export_sql(
 ) -> None:
     """Write the rows of one SELECT to a folder, with a manifest to replay it by."""
     how = {"format": form.value, "allow_unsettled": allow_unsettled}
-    asked = sql_options(known_at, basis, known_basis, params, strict=strict)
-    _export(_lake(context), out, query=query_text(query), **how, **asked)
+    options = sql_options(known_at, basis, known_basis, params, strict=strict)
+    _export(lake_of(context), out, query=query_text(query), **how, **options)
 
 
 def replay(
@@ -108,7 +101,7 @@ def replay(
     out: Folder,
 ) -> None:
     """Write an export again from its manifest, or say what of it is gone."""
-    found = _lake(context).replay(manifest, out)
+    found = lake_of(context).replay(manifest, out)
     for text in found.notices:
         notice(text)
     kept = {
@@ -121,7 +114,7 @@ def replay(
 
 def list_exports(context: typer.Context, *, to: Destination) -> None:
     """List the exports of this lake, and how many of their snapshots are pinned."""
-    to.take(_lake(context).exports())
+    to.take(lake_of(context).exports())
 
 
 def release(
@@ -129,7 +122,7 @@ def release(
     export_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")],
 ) -> None:
     """Give an export's snapshots free, so that they may expire."""
-    notice(_lake(context).release(export_id))
+    notice(lake_of(context).release(export_id))
 
 
 def _export(lake: Lake, out: Path, *symbols: str, **asked: Any) -> None:  # noqa: ANN401  # to `export`

@@ -1,4 +1,4 @@
-"""What one query may use, and what is said when it wants more."""
+"""The limits of one query, and the errors of a query that exceeds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a question may use, and how it is told what is wrong with it."""
+"""The limits of a query, and the errors of a wrong one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def refusal(sandbox: Sandbox, sql: str) -> str:
         "SELECT sum(a.range * b.range) FROM range(1000000) AS a, range(1000000) AS b",
     ],
 )
-def test_a_question_without_end_is_ended(sandbox: Sandbox, sql: str) -> None:
+def test_a_query_without_end_is_ended(sandbox: Sandbox, sql: str) -> None:
     started = time.monotonic()
     assert "setting query_timeout_s" in refusal(sandbox, sql)
     assert time.monotonic() - started < 5
@@ -85,7 +85,7 @@ def test_a_question_without_end_is_ended(sandbox: Sandbox, sql: str) -> None:
         "SELECT len(list_transform(range(100000), lambda x: range(100000)))",
     ],
 )
-def test_a_question_that_wants_all_memory_is_ended(sandbox: Sandbox, sql: str) -> None:
+def test_a_query_that_needs_all_memory_is_ended(sandbox: Sandbox, sql: str) -> None:
     # A slow machine may run out of time first, which ends it as well.
     assert "setting query_" in refusal(sandbox, sql)
 
@@ -114,7 +114,7 @@ def test_a_text_that_would_crash_the_parser_is_refused(sandbox: Sandbox) -> None
 
 
 def test_a_text_that_is_too_long_is_refused(sandbox: Sandbox) -> None:
-    assert "at most 100,000 are read" in refusal(sandbox, "SELECT 1 --" + "x" * 100_000)
+    assert "Write at most 100,000." in refusal(sandbox, "SELECT 1 --" + "x" * 100_000)
 
 
 def test_a_process_that_dies_is_replaced(sandbox: Sandbox) -> None:
@@ -125,7 +125,7 @@ def test_a_process_that_dies_is_replaced(sandbox: Sandbox) -> None:
     assert sandbox.ask("SELECT 1 AS one", VIEWS).num_rows == 1
 
 
-def test_a_sandbox_that_nobody_closes_leaves_no_process(tmp_path: Path) -> None:
+def test_a_sandbox_that_is_never_closed_leaves_no_process(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path, memory_mb=100, threads=1, timeout_s=20, max_rows=10)
     sandbox.ask("SELECT 1", {})
     (process,) = [cell._process for cell in sandbox._free]
@@ -178,7 +178,7 @@ def is_running(process: int) -> bool:
     return bool(state) and not state.startswith("Z")
 
 
-def test_questions_at_once_see_their_own_moment(tmp_path: Path) -> None:
+def test_queries_at_once_see_their_own_moment(tmp_path: Path) -> None:
     moments = [datetime(2025, 6, day, tzinfo=UTC) for day in range(1, 6)]
     answers: dict[datetime, int] = {}
     with Sandbox(tmp_path, memory_mb=200, threads=1, timeout_s=20, max_rows=100) as sandbox:
@@ -272,7 +272,7 @@ def test_a_conversion_that_fails_is_a_query_error(sandbox: Sandbox) -> None:
         ),
     ],
 )
-def test_the_tables_of_a_question_are_named(sandbox: Sandbox, sql: str, tables: set[str]) -> None:
+def test_the_tables_of_a_query_are_named(sandbox: Sandbox, sql: str, tables: set[str]) -> None:
     assert sandbox.tables_of(sql) == tables
 
 

@@ -77,10 +77,10 @@ class Sandbox:
         """
         self._limits = Limits(memory_mb, threads, timeout_s, max_rows, max_answer_mb)
         self._warehouse = warehouse.absolute()
-        self._free: list[_Cell] = []
+        self._free: list[_Worker] = []
         self._guard = threading.Lock()
         self._turns = threading.BoundedSemaphore(parallel)
-        self._screened = lru_cache(maxsize=256)(self._screen)
+        self._validated = lru_cache(maxsize=256)(self._validate)
 
     def tables_of(self, sql: str) -> frozenset[str]:
         """Return the names of the tables that the query reads.
@@ -88,7 +88,7 @@ class Sandbox:
         Raises:
             QueryError: The text is not one SELECT made of allowed parts; says which part.
         """
-        return self._screened(_as_text(sql))
+        return self._validated(_as_text(sql))
 
     def ask(
         self,
@@ -149,15 +149,15 @@ class Sandbox:
 
     def _parts(self, message: bytes, rows: list[bytes]) -> Iterator[pa.Table]:
         """Yield an answer in parts, the first of which is empty."""
-        with self._process() as cell:
-            yield from cell.ask(message, rows, self._limits)
+        with self._worker() as worker:
+            yield from worker.ask(message, rows, self._limits)
 
     def close(self) -> None:
-        """End the processes; a query asked later starts a new one."""
+        """End the processes; a later query starts a new one."""
         with self._guard:
-            cells, self._free = self._free, []
-        for cell in cells:
-            cell.end()
+            workers, self._free = self._free, []
+        for worker in workers:
+            worker.end()
 
     def __enter__(self) -> Self:
         """Return the sandbox itself."""
@@ -172,35 +172,35 @@ class Sandbox:
         """Close it."""
         self.close()
 
-    def _screen(self, sql: str) -> frozenset[str]:
-        with self._turns, self._process() as cell:
-            return cell.tables_of(sql, self._limits)
+    def _validate(self, sql: str) -> frozenset[str]:
+        with self._turns, self._worker() as worker:
+            return worker.tables_of(sql, self._limits)
 
     @contextmanager
-    def _process(self) -> Iterator[_Cell]:
+    def _worker(self) -> Iterator[_Worker]:
         """Lend a process for one exchange; it is kept only if the exchange ended well."""
-        cell = self._take()
+        worker = self._take()
         kept = False
         try:
-            yield cell
+            yield worker
             kept = True
         except IngotError:
-            kept = cell.is_alive
+            kept = worker.is_alive
             raise
         finally:
             if kept:
                 with self._guard:
-                    self._free.append(cell)
+                    self._free.append(worker)
             else:
-                cell.end()
+                worker.end()
 
-    def _take(self) -> _Cell:
+    def _take(self) -> _Worker:
         with self._guard:
             while self._free:
-                cell = self._free.pop()
-                if cell.owner == os.getpid() and cell.is_alive:
-                    return cell
-                cell.end()
+                worker = self._free.pop()
+                if worker.owner == os.getpid() and worker.is_alive:
+                    return worker
+                worker.end()
         return _started(self._warehouse, self._limits)
 
 
@@ -209,23 +209,23 @@ def _batches(parts: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
         yield from part.to_batches()
 
 
-def _started(warehouse: Path, limits: Limits) -> _Cell:
+def _started(warehouse: Path, limits: Limits) -> _Worker:
     """Start a process and wait until it is ready, which does not count as a query's time."""
-    cell = _Cell(warehouse, limits)
+    worker = _Worker(warehouse, limits)
     try:
-        cell.wait_until_ready(limits)
+        worker.wait_until_ready(limits)
     except BaseException as exc:
-        cell.end()
+        worker.end()
         if isinstance(exc, QueryError):
             raise QueryError(
                 f"The process that answers queries did not start within {_START_S:g} s. "
                 f"Check that {sys.executable} has this package, and that memory is left."
             ) from exc
         raise
-    return cell
+    return worker
 
 
-class _Cell:
+class _Worker:
     """One process, and the frames exchanged with it."""
 
     def __init__(self, warehouse: Path, limits: Limits) -> None:
@@ -299,7 +299,7 @@ class _Cell:
     @contextmanager
     def _ended_after(self, seconds: float, limits: Limits) -> Iterator[None]:
         """Kill the process after so many seconds, and say why an exchange broke off."""
-        timer = threading.Timer(max(seconds, 0), self._end_late)
+        timer = threading.Timer(max(seconds, 0), self._kill_late)
         timer.daemon = True
         timer.start()
         try:
@@ -319,7 +319,7 @@ class _Cell:
         """End the process at once and take back its pipes."""
         self._finalizer()
 
-    def _end_late(self) -> None:
+    def _kill_late(self) -> None:
         self._late = True
         self._process.kill()
 
@@ -348,5 +348,5 @@ def _as_text(sql: str) -> str:
     try:
         sql.encode()
     except UnicodeEncodeError as exc:
-        raise QueryError("The query holds half a surrogate pair, which is no text.") from exc
+        raise QueryError("The query holds half a surrogate pair. Remove it.") from exc
     return sql

@@ -17,7 +17,7 @@ import duckdb
 from ingot.engines.limits import Size, out_of_memory, out_of_time
 from ingot.engines.params import unpacked
 from ingot.engines.sandbox.function_allowlist import TODAY
-from ingot.engines.sandbox.validator import nearest, relation_names, screen
+from ingot.engines.sandbox.validator import nearest, relation_names, validate
 from ingot.engines.view_sql import in_memory, select
 from ingot.errors import QueryError
 from ingot.failures import failure_of
@@ -39,7 +39,7 @@ BATCH_ROWS: Final = 65_536
 _MISSING_COLUMN: Final = re.compile(r'(?:column|field) (?:named )?"([^"]+)"', re.IGNORECASE)
 
 
-class Questions:
+class QuerySession:
     """Answers validated SQL over bound views, one query at a time."""
 
     def __init__(self, warehouse: Path, limits: Limits) -> None:
@@ -56,7 +56,7 @@ class Questions:
         Raises:
             QueryError: It is not one allowed SELECT.
         """
-        return screen(self._connection, sql, self._reserved)
+        return validate(self._connection, sql, self._reserved)
 
     def ask(self, query: Query, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
         """Yield the answer's schema, then its batches as the engine makes them.
@@ -143,7 +143,7 @@ def _database(
 
     A macro in it is what `current_date` means: the engine's own would be the date of the clock.
     """
-    own = name(f"question_{secrets.token_hex(8)}")
+    own = name(f"query_{secrets.token_hex(8)}")
     cursor.execute(f"ATTACH ':memory:' AS {own}")
     try:
         for schema in sorted({view.name.partition(".")[0] for view in views}):
