@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingot.engines.limits import Limits
 from ingot.engines.params import packed
 from ingot.engines.sandbox.client import Sandbox
 from ingot.engines.sandbox.function_allowlist import SPECIAL_NAMES, TODAY
@@ -96,7 +97,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def sandbox(world: World) -> Iterator[Sandbox]:
     os.environ[HIDDEN_WORD] = HIDDEN_WORD
-    with Sandbox(world.lake, memory_mb=200, threads=2, timeout_s=2, max_rows=1000) as sandbox:
+    with Sandbox(
+        world.lake, Limits(memory_mb=200, threads=2, timeout_s=2, max_rows=1000)
+    ) as sandbox:
         yield sandbox
     del os.environ[HIDDEN_WORD]
 

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from ingot.engines.limits import Limits
 from ingot.engines.sandbox.client import READ_AHEAD_BYTES, Sandbox
 from ingot.errors import QueryError
 from ingot.query.result.answer import Answer
@@ -39,7 +40,7 @@ CAST(CASE WHEN range < {ROWS - 1} THEN '1' ELSE 'x' END AS INTEGER) AS d FROM ra
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder = tmp_path_factory.mktemp("warehouse")
     limits = {"memory_mb": 400, "threads": 2, "max_rows": ROWS}
-    with Sandbox(folder, timeout_s=20, parallel=1, **limits) as sandbox:
+    with Sandbox(folder, Limits(timeout_s=20, **limits), parallel=1) as sandbox:
         yield sandbox
 
 
@@ -77,7 +78,7 @@ def test_a_limit_is_kept_in_the_middle_of_a_long_answer(sandbox: Sandbox) -> Non
 
 
 def test_time_counts_only_while_the_query_works(tmp_path: Path) -> None:
-    with Sandbox(tmp_path, memory_mb=400, threads=1, timeout_s=1, max_rows=ROWS) as sandbox:
+    with Sandbox(tmp_path, Limits(memory_mb=400, threads=1, timeout_s=1, max_rows=ROWS)) as sandbox:
         batches = iter(streamed(sandbox, LONG))
         next(batches)
         time.sleep(3.1)  # longer than the limit and what is added to it
@@ -87,7 +88,7 @@ def test_time_counts_only_while_the_query_works(tmp_path: Path) -> None:
 def test_a_query_that_works_too_long_in_the_middle_is_ended(tmp_path: Path) -> None:
     endless = "SELECT a.range FROM range(10000000) AS a, range(1000000) AS b"
     limits = {"memory_mb": 400, "threads": 1, "max_rows": 10**14, "max_answer_mb": 10**6}
-    with Sandbox(tmp_path, timeout_s=1, **limits) as sandbox:
+    with Sandbox(tmp_path, Limits(timeout_s=1, **limits)) as sandbox:
         rows = streamed(sandbox, endless)
         with pytest.raises(QueryError, match="setting query_timeout_s"):
             for _ in rows:
@@ -147,9 +148,10 @@ def children(process: int) -> list[int]:
 CALLER = """
 import resource, sys
 from pathlib import Path
+from ingot.engines.limits import Limits
 from ingot.engines.sandbox.client import Sandbox
 
-sandbox = Sandbox(Path(sys.argv[1]), memory_mb=400, threads=1, timeout_s=60, max_rows=10**9)
+sandbox = Sandbox(Path(sys.argv[1]), Limits(memory_mb=400, threads=1, timeout_s=60, max_rows=10**9))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sql = "SELECT a.range FROM range(10000000) AS a, range(4)"
 for batch in sandbox.stream(sql, {}):
@@ -167,9 +169,10 @@ def test_memory_does_not_grow_with_the_answer(tmp_path: Path) -> None:
 READER = """
 import sys
 from pathlib import Path
+from ingot.engines.limits import Limits
 from ingot.engines.sandbox.client import Sandbox
 
-sandbox = Sandbox(Path(sys.argv[1]), memory_mb=400, threads=1, timeout_s=60, max_rows=10**9)
+sandbox = Sandbox(Path(sys.argv[1]), Limits(memory_mb=400, threads=1, timeout_s=60, max_rows=10**9))
 batches = iter(sandbox.stream("SELECT a.range FROM range(10000000) AS a, range(100)", {}))
 next(batches)
 print("reading", flush=True)

@@ -100,15 +100,7 @@ class Reader:
 
     @cached_property
     def _sandbox(self) -> Sandbox:
-        limits = self._limits
-        return Sandbox(
-            self._parts.root / "warehouse",
-            memory_mb=limits.memory_mb,
-            threads=limits.threads,
-            timeout_s=limits.timeout_s,
-            max_rows=limits.max_rows,
-            max_answer_mb=limits.max_answer_mb,
-        )
+        return Sandbox(self._parts.root / "warehouse", self._limits)
 
     def close(self) -> None:
         """End the query process and forget every answer."""

@@ -53,29 +53,15 @@ _KEPT: Final = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 class Sandbox:
     """Answers user SQL over bound views; safe to use from several threads."""
 
-    def __init__(
-        self,
-        warehouse: Path,
-        *,
-        memory_mb: int,
-        threads: int,
-        timeout_s: float,
-        max_rows: int,
-        max_answer_mb: int = 2048,
-        parallel: int = 2,
-    ) -> None:
+    def __init__(self, warehouse: Path, limits: Limits, *, parallel: int = 2) -> None:
         """Remember the limits; a process starts with the first query.
 
         Args:
             warehouse: Folder of the lake's data files; nothing outside it can be read.
-            memory_mb: Memory of one query (setting query_memory_mb).
-            threads: Threads of one query.
-            timeout_s: Longest time of one query (setting query_timeout_s).
-            max_rows: Most rows of one answer (setting query_max_rows).
-            max_answer_mb: Most bytes of one answer, MiB (setting query_max_answer_mb).
+            limits: Of each query.
             parallel: Queries that run at once; others wait. Streams do not count.
         """
-        self._limits = Limits(memory_mb, threads, timeout_s, max_rows, max_answer_mb)
+        self._limits = limits
         self._warehouse = warehouse.absolute()
         self._free: list[_Worker] = []
         self._guard = threading.Lock()
