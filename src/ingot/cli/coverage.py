@@ -1,4 +1,4 @@
-"""The command that shows what is there and what is not: coverage."""
+"""The command that shows what is present and what is missing: coverage."""
 
 from __future__ import annotations
 
@@ -59,12 +59,14 @@ def coverage(
     ] = False,
     to: Destination,
 ) -> None:
-    """Show which days and symbols are there, why others are not, and what to do.
+    """Show which days and symbols are present, why others are missing, and what to do.
 
-    Ends with 3 where something is wrong, with 4 where something is only to come.
+    The exit code is 3 where something is wrong, and 4 where something is late.
     """
     if save and (symbols or known_at):
-        raise QueryError("--save keeps the whole market as known now; leave the rest out.")
+        raise QueryError(
+            "--save keeps the whole market as known now. Leave SYMBOL and --known-at out."
+        )
     lake = lake_of(context)
     start = span.open_dates(lake.today())["start"]
     end = span.dates(lake.today() - timedelta(days=1))["end"]
@@ -73,7 +75,7 @@ def coverage(
         notice(f"{lake.save_coverage(start=start, end=end):,} rows are kept in ops.coverage")
     known = set(found.rows.to_arrow()["symbol"].to_pylist())
     for symbol in sorted(set(symbols or ()) - known):
-        notice(f"nothing is known of {symbol}: symbols are case-sensitive; see: ingot symbols")
+        notice(f"there is no coverage of {symbol}; symbols are case-sensitive, see: ingot symbols")
     if to.format is Format.TABLE and to.out is None:
         _show(found, symbols or [])
     else:

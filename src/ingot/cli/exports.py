@@ -1,4 +1,4 @@
-"""Commands that write answers to be written again: export, replay, exports."""
+"""Commands of exports: export, replay, exports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Unsettled = Annotated[
     bool,
     typer.Option(
         "--allow-unsettled",
-        help="Export even what may change by the next build, or bars without a row.",
+        help="Export what the next build may change, and bars without a row.",
     ),
 ]
 
@@ -69,7 +69,7 @@ def export_bars(
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
-    """Write bars to a folder, with a manifest to replay them by."""
+    """Write bars to a folder, with a manifest."""
     lake = lake_of(context)
     how = {"format": form.value, "allow_unsettled": allow_unsettled}
     _export(lake, out, *query.names, **how, **query.options(lake))
@@ -87,7 +87,7 @@ def export_sql(
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
-    """Write the rows of one SELECT to a folder, with a manifest to replay it by."""
+    """Write the rows of one SELECT to a folder, with a manifest."""
     how = {"format": form.value, "allow_unsettled": allow_unsettled}
     options = sql_options(known_at, basis, known_basis, params, strict=strict)
     _export(lake_of(context), out, query=query_text(query), **how, **options)
@@ -100,7 +100,7 @@ def replay(
     ],
     out: Folder,
 ) -> None:
-    """Write an export again from its manifest, or say what of it is gone."""
+    """Write an export again from its manifest, or name what is missing."""
     found = lake_of(context).replay(manifest, out)
     for text in found.notices:
         notice(text)
@@ -113,7 +113,7 @@ def replay(
 
 
 def list_exports(context: typer.Context, *, to: Destination) -> None:
-    """List the exports of this lake, and how many of their snapshots are pinned."""
+    """List the exports of this lake and their pinned snapshots."""
     to.take(lake_of(context).exports())
 
 
@@ -121,7 +121,7 @@ def release(
     context: typer.Context,
     export_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")],
 ) -> None:
-    """Give an export's snapshots free, so that they may expire."""
+    """Release an export's snapshots, so that they may expire."""
     notice(lake_of(context).release(export_id))
 
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="ingot",
     cls=Overview,
-    help="A market-data lakehouse: every answer can be asked as known at any past moment.",
+    help="A market-data lakehouse, queried as known at any past moment.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 2 fix the request, 3 look at the data, 4 try later, "
-    "5 read back first, 130 interrupted, 143 terminated.",
+    "5 run again to find out, 130 interrupted, 143 terminated.",
 )
 load.register(app)
 read.register(app)
@@ -81,14 +81,14 @@ def options(
         typer.Option(
             "--now",
             metavar="INSTANT",
-            help="Pretend that it is this instant; known times are 'stated'.",
+            help="Use this instant as the present one; known times are 'stated'.",
         ),
     ] = None,
     accept_clock: Annotated[
         bool,
         typer.Option(
             "--accept-clock",
-            help="Load although the lake has recorded moments after the present one.",
+            help="Load although the lake has recorded later moments than the clock's.",
         ),
     ] = False,
     version: Annotated[  # noqa: ARG001 - the callback acts on it

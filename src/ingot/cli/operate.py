@@ -42,7 +42,7 @@ def status(context: typer.Context, *, to: Destination) -> None:
 
 
 def runs(context: typer.Context, *, to: Destination) -> None:
-    """List what was done, latest first."""
+    """List the units of work that were done, latest first."""
     lake = lake_of(context)
     _take(to, lambda limit: lake.runs(limit=limit), 50)
 
@@ -65,7 +65,7 @@ def landings(
 
 
 def accept(context: typer.Context, landing_id: LandingId) -> None:
-    """Put a held version, or the good rows of a refused one, in force from now on."""
+    """Put a held version, or the valid rows of a refused one, in force."""
     _decide(context, "accept", landing_id)
 
 
@@ -95,7 +95,7 @@ def profile(
     workers: Workers = None,
     to: Destination,
 ) -> None:
-    """Show what the machine has and how a backfill would use it."""
+    """Show the resources of the machine, and how a backfill would use them."""
     from ingot.app.operate.status import profile as look
 
     to.take(look(state_of(context).open(), strategy=strategy.value, workers=workers))
@@ -109,8 +109,8 @@ def repair(
         typer.Option(
             "--table",
             metavar="T",
-            help="Make units of this table again from the step above it: those of the dates, or "
-            "without dates those whose files are damaged.",
+            help="Rebuild this table from the layer that it is made of: the dates given, or by "
+            "default what is damaged.",
         ),
     ] = None,
     span: Span,
@@ -125,14 +125,14 @@ def repair(
 ) -> None:
     """Verify the landing store, and rebuild from it what can be rebuilt.
 
-    The exit code is 3 where something is lost that only a person can bring back.
+    The exit code is 3 where something is lost that only a backup has.
     """
     state = state_of(context)
     if table is not None:
         _rebuild(state.open(), table, span, to if to.is_given else None)
         return
     if span != Span():
-        raise QueryError("--from and --to say which days of a table to make again. Add --table T.")
+        raise QueryError("--from and --to were given without a table. Add --table T.")
     from ingot.app.operate.repair import repair as mend
 
     found = mend(state.open(), delete_orphans=delete_orphans)
@@ -168,7 +168,7 @@ def scrub(
 ) -> None:
     """Read every file of the lake, and name those that are damaged or missing.
 
-    Each row says which command heals it. The exit code is 3 where there is one.
+    Each row names the command that repairs it. The exit code is 3 if there is a row.
     """
     from ingot.app.operate.scrub import ScrubRequest, scrub_lake
     from ingot.cli import progress

@@ -30,8 +30,8 @@ def check(
         str | None,
         typer.Argument(
             metavar="TABLE",
-            help="Only this table; all by default. Or a file of day bars, as yahoo:FILE, which is "
-            "held against itself.",
+            help="Only this table; all by default. Or a file of day bars, such as yahoo:FILE, "
+            "which is checked by itself.",
         ),
     ] = None,
     span: Span,
@@ -41,7 +41,7 @@ def check(
     ] = None,
     schema: Annotated[
         bool,
-        typer.Option("--schema", help="Look at the columns of landed files instead of rows."),
+        typer.Option("--schema", help="Check the columns of landed files instead of rows."),
     ] = False,
     to: Destination,
 ) -> None:
@@ -78,7 +78,7 @@ def reconcile(
         typer.Argument(
             metavar="A",
             help="A table such as silver.minute_bars, narrowed by @source or @known_at=MOMENT; or "
-            "csv:FILE, yahoo:FILE, alphavantage:FILE, lean:DIR. ?label=end&zone=UTC says more.",
+            "csv:FILE, yahoo:FILE, alphavantage:FILE, lean:DIR. ?label=end&zone=UTC describes it.",
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="The other side.")],
@@ -100,8 +100,8 @@ def reconcile(
 ) -> None:
     """Compare two sources, layers or versions, and name the cause of each difference.
 
-    Without --format or --out a short report is printed. The exit code is 3 where something
-    differs that may not.
+    Without --format or --out a short report is printed. The exit code is 3 unless every
+    difference is legal.
     """
     from ingot.app.trust.reconcile import ReconcileRequest
     from ingot.app.trust.reconcile import reconcile as compare

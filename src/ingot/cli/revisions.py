@@ -37,7 +37,7 @@ def revisions(
     retroactive: Annotated[
         bool,
         typer.Option(
-            "--retroactive", help="List what may change answers to past moments, and since when."
+            "--retroactive", help="List what may change answers about the past, and since when."
         ),
     ] = False,
     to: Destination,
