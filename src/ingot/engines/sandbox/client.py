@@ -129,7 +129,10 @@ class Sandbox:
         begun = [chain(batches, _batches(parts))]
 
         def read() -> Iterator[pa.RecordBatch]:
-            return begun.pop() if begun else _batches(self._parts(message, rows))
+            try:
+                return begun.pop()
+            except IndexError:  # a second reading
+                return _batches(self._parts(message, rows))
 
         return Stream(schema, read)
 

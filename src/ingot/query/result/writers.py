@@ -204,24 +204,52 @@ def _objects(batch: pa.Table) -> list[str]:
 def _write_parquet(data: pa.Table | Stream, stream: IO[bytes]) -> int:
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(stream, data.schema, compression="zstd") as writer:
-        return _written(data, writer)
+    sink = _Sink(stream)
+    with pq.ParquetWriter(sink.file(), data.schema, compression="zstd") as writer:
+        return _written(data, writer, sink)
 
 
 def _write_arrow(data: pa.Table | Stream, stream: IO[bytes]) -> int:
-    sink = pa.PythonFile(cast("io.IOBase", stream), mode="w")
-    with pa.ipc.new_file(sink, data.schema) as writer:
-        return _written(data, writer)
+    sink = _Sink(stream)
+    with pa.ipc.new_file(sink.file(), data.schema) as writer:
+        return _written(data, writer, sink)
 
 
 def _written(
-    data: pa.Table | Stream, writer: pq.ParquetWriter | pa.ipc.RecordBatchFileWriter
+    data: pa.Table | Stream, writer: pq.ParquetWriter | pa.ipc.RecordBatchFileWriter, sink: _Sink
 ) -> int:
     rows = 0
-    for batch in _batches(data):
-        writer.write_table(batch)
-        rows += batch.num_rows
+    try:
+        for batch in _batches(data):
+            writer.write_table(batch)
+            rows += batch.num_rows
+    except BaseException:
+        sink.is_cut = True
+        raise
     return rows
+
+
+class _Sink:
+    """Takes a writer's bytes until it is cut.
+
+    A writer ends its file when it is closed, also after a failure: what is on stdout by then would
+    be a valid file with too few rows.
+    """
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.is_cut = False
+
+    def write(self, data: bytes) -> int:
+        return len(data) if self.is_cut else self._stream.write(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def file(self) -> pa.PythonFile:
+        return pa.PythonFile(cast("io.IOBase", self), mode="w")
 
 
 _WRITERS: Final[dict[str, _Writer]] = {
