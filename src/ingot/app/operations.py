@@ -102,11 +102,45 @@ class Operations:
             ConfigError: It is not a frame, or an argument is wrong.
             SchemaDriftError: A column is missing.
         """
-        from ingot.app.pipeline.own_bars import write_bars
+        from ingot.app.pipeline.own_data import write_bars
 
         named = ",".join(f"{field}={column}" for field, column in (columns or {}).items())
         options = {"name": source, "interval": interval, "zone": zone, "label": label}
         return write_bars(self._parts, frame, options | {"symbol": symbol, "map": named})
+
+    def write_table(
+        self,
+        frame: object,
+        *,
+        name: str,
+        key: Sequence[str] = (),
+        time: str = "",
+        zone: str = "",
+        types: Mapping[str, str] | None = None,
+    ) -> LoadReport:
+        """Load rows of your own to bronze.NAME, refine them to silver.NAME; return what was loaded.
+
+        The first frame declares the columns, which every later one must have. Each date of a frame
+        replaces what the table had of that date, as a new version.
+
+        Args:
+            frame: A frame of Polars, pandas or Arrow.
+            name: Name of the table, such as quotes.
+            key: Columns whose values occur once within a date; as at the first load by default.
+            time: Column of the time: dates, times, or whole nanoseconds since 1970.
+            zone: Zone of times without a UTC offset; rows with such times are rejected without it.
+            types: Column -> text, integer, decimal, double, boolean, date or time, where a new
+                table is to have another type than the frame's.
+
+        Raises:
+            ConfigError: It is not a frame, or a name, a column or a type is wrong.
+            SchemaDriftError: The columns are not those of the table.
+        """
+        from ingot.app.pipeline.own_data import TableRequest, write_table
+
+        columns = key if isinstance(key, str) else ",".join(key)
+        request = TableRequest(name, "", columns, time, zone, types or {})
+        return write_table(self._parts, frame, request)
 
     def build(
         self, *, start: Day | None = None, end: Day | None = None, workers: int | None = None

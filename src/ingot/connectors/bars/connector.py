@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.connectors.bars.datasets import DATASETS, NAME
 from ingot.connectors.bars.settings import BarsSettings
 from ingot.connectors.bars.source import BarsSource
+from ingot.connectors.reference.dated_file import file_at
 from ingot.connectors.registry import connector_names
 from ingot.errors import ConfigError
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from ingot.connectors.base import FileSource, Parser
     from ingot.tables.dataset import Dataset
-
-_KINDS: Final = ("csv", "parquet")
 
 
 class BarsConnector:
@@ -44,14 +43,7 @@ class BarsConnector:
             ConfigError: The location is not csv:FILE or parquet:FILE, there is no such file, or the
                 name is that of a connector.
         """
-        kind, _, place = location.partition(":")
-        if kind not in _KINDS or not place:
-            raise ConfigError(
-                f"The location of bars was {location!r}. Write csv:FILE or parquet:FILE."
-            )
-        path = Path(place).expanduser().absolute()
-        if not path.is_file():
-            raise ConfigError(f"There is no file at {str(path)!r}. Name a file: {kind}:FILE")
+        path = file_at(location)
         found = BarsSettings.model_validate(settings, from_attributes=True)
         if found.name in set(connector_names()) - {NAME}:
             raise ConfigError(

@@ -77,13 +77,17 @@ class Sandbox:
         self._turns = threading.BoundedSemaphore(parallel)
         self._screened = lru_cache(maxsize=256)(self._screen)
 
-    def tables_of(self, sql: str) -> frozenset[str]:
+    def tables_of(self, sql: str, own: tuple[str, ...] = ()) -> frozenset[str]:
         """Return the names of the tables that the query reads.
+
+        Args:
+            sql: The text.
+            own: Names that it may use beside those of the tables that every lake has.
 
         Raises:
             QueryError: The text is not one SELECT made of allowed parts; says which part.
         """
-        return self._screened(_as_text(sql))
+        return self._screened(_as_text(sql), own)
 
     def ask(
         self,
@@ -131,9 +135,9 @@ class Sandbox:
         """Close it."""
         self.close()
 
-    def _screen(self, sql: str) -> frozenset[str]:
+    def _screen(self, sql: str, own: tuple[str, ...]) -> frozenset[str]:
         with self._cell(_START_S) as cell:
-            return cell.tables_of(sql)
+            return cell.tables_of(sql, own)
 
     @contextmanager
     def _cell(self, seconds: float) -> Iterator[_Cell]:
@@ -219,8 +223,8 @@ class _Cell:
     def wait_until_ready(self) -> None:
         self._reply(Tag.DONE)
 
-    def tables_of(self, sql: str) -> frozenset[str]:
-        send(self._requests, Tag.TABLES, sql.encode())
+    def tables_of(self, sql: str, own: tuple[str, ...]) -> frozenset[str]:
+        send(self._requests, Tag.TABLES, json.dumps([sql, *own]).encode())
         return frozenset(json.loads(self._reply(Tag.DONE)[1]))
 
     def ask(self, message: bytes, rows: list[bytes]) -> pa.Table:
