@@ -267,9 +267,7 @@ def ingest_yahoo(
 @ingest_app.command("table")
 def ingest_table(
     context: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Table to load to, such as quotes.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Table to load to, such as quotes.")],
     source: Annotated[
         str, typer.Option("--source", metavar="PLACE", help="csv:FILE or parquet:FILE.")
     ],

@@ -36,7 +36,7 @@ _OURS: Final = frozenset(
     {*(c.name for c in (*bronze.LINEAGE, *KNOWN_TIME, STALE_REFUSED)), ROW_KEY}
     | {"moment", "present", "starts"}  # of the text that makes a history
 )
-RESERVED: Final = frozenset(
+_WORDS: Final = (
     "all analyse analyze and anti any array as asc asof asymmetric at authorization binary both "
     "by case cast check collate collation column concurrently constraint create cross default "
     "deferrable desc describe distinct do else end except false fetch for foreign freeze from "
@@ -44,8 +44,9 @@ RESERVED: Final = frozenset(
     "leading left like limit natural not notnull null offset on only or order outer overlaps "
     "pivot pivot_longer pivot_wider placing positional primary qualify references returning right "
     "select semi show similar some summarize symmetric table tablesample then to trailing true "
-    "union unique unpack unpivot using variadic verbose when where window with".split()
+    "union unique unpack unpivot using variadic verbose when where window with"
 )
+RESERVED: Final = frozenset(_WORDS.split())
 """Words that SQL keeps to itself."""
 
 

@@ -75,7 +75,9 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
             )
         if before != facts:
             _write(parts, facts)
-            parts.tables.make_missing((dataset.bronze, *([dataset.silver] if dataset.silver else ())))
+            parts.tables.make_missing(
+                (dataset.bronze, *([dataset.silver] if dataset.silver else ()))
+            )
 
 
 def _listed(options: tuple[tuple[str, str], ...]) -> str:

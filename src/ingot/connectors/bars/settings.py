@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ingot.connectors.base import AS_OBJECT_OPTION
-from ingot.connectors.reference.fields import Fold
+from ingot.connectors.reference.fields import Fold  # noqa: TC001 (a type of a field)
 
 BarField = Literal["symbol", "time", "open", "high", "low", "close", "volume", "transactions"]
 
@@ -79,7 +79,9 @@ class BarsSettings(BaseModel):
         if not self.zone or self.interval == "1d":
             return False
         around = (datetime.combine(day + timedelta(days=n), time()) for n in (-1, 2))
-        return len({moment.replace(tzinfo=ZoneInfo(self.zone)).utcoffset() for moment in around}) > 1
+        return (
+            len({moment.replace(tzinfo=ZoneInfo(self.zone)).utcoffset() for moment in around}) > 1
+        )
 
     def column_of(self, field: str) -> str:
         """Return the name of a field's column in the file."""

@@ -58,7 +58,9 @@ class BarsSource(DatedFile):
                 "Write ISO dates or times, or name the column of the time with --map time=COLUMN."
             )
         column = settings.column_of("time")
-        return f"No row of {self.location} has a time in its column {column} that can be read. {wish}"
+        return (
+            f"No row of {self.location} has a time in its column {column} that can be read. {wish}"
+        )
 
     def parse(
         self,
@@ -82,11 +84,15 @@ class BarsSource(DatedFile):
         from ingot.connectors.reference.file_rows import FileRows  # noqa: PLC0415 (polars)
 
         rows = FileRows(content.read_bytes(), landing.key, limits)
-        # Objects that name no fold landed when the first of two equal hours was taken.
-        chosen = {"fold": "first", "name": self.name, **rows.options}
-        settings = BarsSettings.model_validate(chosen)
+        settings = settings_of(rows.options, self.name)
         check_header(rows.header, settings, landing.key)
         bars = read_bars(rows.lines, settings)
-        return write_rows(
-            landing, DATASETS[landing.dataset].bronze, bars, to, limit_pct=limit_pct
-        )
+        return write_rows(landing, DATASETS[landing.dataset].bronze, bars, to, limit_pct=limit_pct)
+
+
+def settings_of(options: Mapping[str, str], name: str) -> BarsSettings:
+    """Return the settings that an object is read with.
+
+    One that names no fold has no time that occurs twice, or it landed when the first was taken.
+    """
+    return BarsSettings.model_validate({"fold": "first", "name": name, **options})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ingot.connectors.reference.dated_file import file_at
 from ingot.connectors.table.settings import TableSettings
 from ingot.connectors.table.source import TableSource
+from ingot.errors import ConfigError
 from ingot.tables.own import CONNECTOR
 
 if TYPE_CHECKING:
@@ -62,8 +64,12 @@ def first_options(
 
     settings = TableSettings.model_validate(options)
     rows = TableSource(file_at(location), settings).rows
-    columns = first_columns(rows, settings, types)
-    return settings.model_copy(update={"columns": columns}).model_dump(exclude_defaults=True)
+    declared = settings.model_copy(update={"columns": first_columns(rows, settings, types)})
+    source = TableSource(file_at(location), declared)
+    (dataset,) = source.datasets
+    if not source.list(dataset, date.min, date.max):
+        raise ConfigError(f"{source.location} has no row. Load a first file that has some.")
+    return declared.model_dump(exclude_defaults=True)
 
 
 def _valid(settings: BaseModel) -> TableSettings:

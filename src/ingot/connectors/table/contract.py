@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _NUMBER: Final = Decimal(38, 12)
 _GUESSES: Final = (Int64, _NUMBER, Float64, Boolean, Date, TimestampUs)
 """Types of a column of texts, in this order: the first that reads every value."""
+_NUMBERS: Final = frozenset({Int64, _NUMBER, Float64})
+_CODE: Final = re.compile(r"[+-]?0[0-9]")
+"""What begins like this is a code, such as 00123, and not a number."""
 _TEXTS: Final = frozenset({"symbol", "ticker"})
 """Columns that are text whatever is in them: TRUE is a ticker, and so is 600519."""
 _NAMED: Final[Mapping[str, ColumnType]] = {
@@ -76,16 +80,17 @@ def first_columns(rows: FileRows, settings: TableSettings, types: Mapping[str, s
         )
     for column in (*key, settings.time, *types):
         if column not in rows.header:
-            raise ConfigError(
-                f"The file has no column {column}. It has {', '.join(rows.header)}."
-            )
+            raise ConfigError(f"The file has no column {column}. It has {', '.join(rows.header)}.")
+    if types and rows.frame is not None:
+        raise ConfigError("A Parquet file has types of its own. Convert its columns instead.")
     if unknown := set(types.values()) - set(_NAMED):
         raise ConfigError(f"There is no type {min(unknown)}. Name one of {', '.join(_NAMED)}.")
     found = _found(rows) | {column: _NAMED[kind] for column, kind in types.items()}
     if found[settings.time] not in {Date, TimestampUs, Int64}:
         raise ConfigError(
             f"The column {settings.time} has values that are not times. Write ISO dates or times "
-            f"or whole nanoseconds, or reject the other rows with --types {settings.time}=time"
+            f"or whole nanoseconds. To reject the rows of a CSV file that have none, add --types "
+            f"{settings.time}=time"
         )
     if floats := [column for column in key if found[column] is Float64]:
         raise ConfigError(
@@ -109,8 +114,8 @@ def _guess(rows: FileRows, column: str) -> ColumnType:
 
 
 def _reads(text: str, kind: ColumnType, zone: str) -> bool:
-    if kind is Int64 and len(text.lstrip("+-")) > 1 and text.lstrip("+-").startswith("0"):
-        return False  # 00123 is a code
+    if kind in _NUMBERS and _CODE.match(text):
+        return False
     try:
         value_of(text, kind, zone, "")
     except FaultError:
@@ -122,12 +127,11 @@ def _of_polars(column: str, values: pl.Series) -> ColumnType:
     kind = values.dtype
     if isinstance(kind, pl.Decimal):
         return Decimal(kind.precision or _NUMBER.precision, kind.scale)
-    if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
-        if (values.dt.timestamp("ns") % _NS_OF_US != 0).any():
-            raise ConfigError(
-                f"The column {column} has times finer than a microsecond. Write them as whole "
-                "nanoseconds since 1970."
-            )
+    if isinstance(kind, pl.Datetime) and kind.time_unit == "ns" and _is_finer_than_us(values):
+        raise ConfigError(
+            f"The column {column} has times finer than a microsecond. Write them as whole "
+            "nanoseconds since 1970."
+        )
     found = Int64 if kind.is_integer() else _ARROW.get(kind.base_type())
     if found is None or (column in _TEXTS and found is not String):
         raise ConfigError(
@@ -135,6 +139,10 @@ def _of_polars(column: str, values: pl.Series) -> ColumnType:
             "out, or convert it."
         )
     return found
+
+
+def _is_finer_than_us(values: pl.Series) -> bool:
+    return bool((values.dt.timestamp("ns") % _NS_OF_US != 0).any())
 
 
 def check_columns_of(rows: FileRows, settings: TableSettings, name: str) -> None:
@@ -167,9 +175,7 @@ def check_texts(rows: FileRows, settings: TableSettings, name: str) -> None:
         _refuse(found, columns, name)
 
 
-def _refuse(
-    found: Mapping[str, ColumnType], columns: Mapping[str, ColumnType], name: str
-) -> None:
+def _refuse(found: Mapping[str, ColumnType], columns: Mapping[str, ColumnType], name: str) -> None:
     if found:
         changed = [f"{c} ({kind.sql}, not {columns[c].sql})" for c, kind in found.items()]
         raise SchemaDriftError(name, changed=changed)

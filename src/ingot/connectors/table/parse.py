@@ -52,9 +52,7 @@ def day_of(line: Line, settings: TableSettings) -> date | None:
         return None
 
 
-def _row_key(
-    line: Line, columns: Mapping[str, ColumnType], key: tuple[str, ...], zone: str
-) -> str:
+def _row_key(line: Line, columns: Mapping[str, ColumnType], key: tuple[str, ...], zone: str) -> str:
     """Return the values of the key as JSON, the same for the same values however written."""
     values = _values(line, {column: columns[column] for column in key}, set(key), zone)
     texts = [str(values[column]) for column in key]

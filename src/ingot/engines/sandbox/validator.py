@@ -28,7 +28,7 @@ from ingot.tables.registry import VIEWS, all_tables
 from ingot.tables.view import HISTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from ingot.tables.contract import Table
 
