@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ import polars as pl
 import pytest
 
 from ingot.app.context.lake_context import init, open_parts
+from ingot.app.context.load_request import LoadRequest
 from ingot.app.lake import Lake
+from ingot.app.pipeline.backfill import backfill
 from ingot.cli.main import run
 from ingot.connectors.bars.connector import connector
 from ingot.connectors.bars.parse import read_bars
@@ -17,7 +20,7 @@ from ingot.connectors.bars.settings import BarsSettings
 from ingot.connectors.bars.source import BarsSource, settings_of
 from ingot.connectors.reference.file_rows import FileRows
 from ingot.connectors.reference.rows import Bad, BarRow
-from ingot.errors import ConfigError, SchemaDriftError
+from ingot.errors import ConfigError, CorruptFileError, SchemaDriftError
 from ingot.model.time import FixedClock, from_ns
 from ingot.model.vendor_files import DEFAULT_LIMITS
 from ingot.testing import check_connector
@@ -235,3 +238,43 @@ def test_a_date_without_a_change_of_clocks_lands_as_before(tmp_path: Path) -> No
     source = BarsSource(tmp_path / "bars.csv", BarsSettings.model_validate(ZONED))
     first = next(iter(source._parts.values()))
     assert first.splitlines()[0] == b'#ingot {"interval": "1m", "zone": "America/New_York"}'
+
+
+def lean_archive(path: Path, text: str) -> None:
+    """Write an archive as LEAN does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("trades.csv", text)
+
+
+def test_archives_of_lean_are_bars(tmp_path: Path) -> None:
+    # 34,200,000 ms are 09:30; prices in ten-thousandths (QuantConnect/Lean, Data/equity/readme.md).
+    minutes = "34200000,1002500,1010000,1000000,1005001,1200\n34260000,oops,1,1,1,5\n"
+    lean_archive(tmp_path / "usa/minute/aapl/20250602_trade.zip", minutes)
+    lean_archive(
+        tmp_path / "usa/daily/aapl.zip", "20250602 00:00,1002500,1010000,990000,1000000,7\n"
+    )
+    place = f"lean:{tmp_path / 'usa'}"
+    with opened(tmp_path / "lake", 1) as lake:
+        for interval in ("1m", "1d"):
+            options = (("interval", interval),)
+            request = LoadRequest("bars", place, (), options=options)
+            assert not backfill(lake._parts, request).errors
+        minute = lake.bars("AAPL", start="2025-06-02", end="2025-06-03", interval="1m").to_polars()
+        assert minute["bar_start"].to_list() == [datetime(2025, 6, 2, 13, 30, tzinfo=UTC)]
+        assert minute.select("open", "close", "volume").row(0) == (100.25, 100.5001, 1200.0)
+        assert closes(lake) == [100.0]
+        bad = lake.sql("SELECT row_number, rule, raw FROM ops.quarantine").to_polars().rows()
+    assert bad == [(2, "open", "AAPL,2025-06-02T09:31:00,oops,0.0001,0.0001,0.0001,5")]
+
+
+def test_a_folder_without_archives_or_with_torn_ones_is_refused(tmp_path: Path) -> None:
+    source = connector.open(f"lean:{tmp_path}", BarsSettings())
+    first, last = DAYS["time"].str.to_date().min(), DAYS["time"].str.to_date().max()
+    with pytest.raises(ConfigError, match="has no LEAN archive of 1d bars"):
+        source.list("bars/1d", first, last)  # type: ignore[arg-type]
+    (tmp_path / "aapl.zip").write_bytes(b"PK torn")
+    with pytest.raises(CorruptFileError, match="is not a LEAN archive"):
+        source.list("bars/1d", first, last)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Name a folder of LEAN's archives"):
+        connector.open("lean:/nowhere/at/all", BarsSettings())

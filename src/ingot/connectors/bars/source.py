@@ -35,6 +35,14 @@ class BarsSource(DatedFile):
         name = f"bars/{self._settings.interval}"
         return {name: DATASETS[name]}
 
+    def _content(self) -> bytes:
+        """Return the bytes of the file, or the bars of a folder of LEAN's as a CSV file."""
+        if not self._path.is_dir():
+            return super()._content()
+        from ingot.connectors.bars.lean import as_csv  # noqa: PLC0415 (rarely needed)
+
+        return as_csv(self._path, self._settings.interval)
+
     def _check(self, rows: FileRows) -> None:
         from ingot.connectors.bars.parse import check_header  # noqa: PLC0415 (loads polars)
 

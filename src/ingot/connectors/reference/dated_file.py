@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 KINDS = ("csv", "parquet")
 
 
-def file_at(location: str) -> Path:
-    """Return the file that csv:FILE or parquet:FILE names.
+def file_at(location: str, places: str = "csv:FILE or parquet:FILE") -> Path:
+    """Return the file that csv:FILE or parquet:FILE names; `places` is what the message offers.
 
     Raises:
         ConfigError: The location is not one of these, or there is no such file.
     """
     kind, _, place = location.partition(":")
     if kind not in KINDS or not place:
-        raise ConfigError(f"The location was {location!r}. Write csv:FILE or parquet:FILE.")
+        raise ConfigError(f"The location was {location!r}. Write {places}.")
     path = Path(place).expanduser().absolute()
     if not path.is_file():
         raise ConfigError(f"There is no file at {str(path)!r}. Name a file: {kind}:FILE")
@@ -123,11 +123,15 @@ class DatedFile(ABC):
         from ingot.connectors.reference.file_rows import FileRows  # noqa: PLC0415 (loads polars)
 
         try:
-            return FileRows(self._path.read_bytes(), self.location, DEFAULT_LIMITS)
+            return FileRows(self._content(), self.location, DEFAULT_LIMITS)
         except OSError as exc:
             raise SourceUnavailableError(
                 f"{self._path} cannot be read: {exc.strerror}. Allow reading it and try again."
             ) from exc
+
+    def _content(self) -> bytes:
+        """Return the bytes of the file."""
+        return self._path.read_bytes()
 
     @cached_property
     def _parts(self) -> dict[date, bytes]:
