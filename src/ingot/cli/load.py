@@ -335,7 +335,7 @@ def _ingest_reference(
 
 
 def _summary_to(form: Format | None, out: Path | None) -> Destination | None:
-    """Return where the closing table goes if a program is to read it; else it is told on stderr."""
+    """Return where the closing table goes if a program reads it; None for stderr."""
     return Destination.of(form, out) if form or out else None
 
 

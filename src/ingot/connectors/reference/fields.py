@@ -50,7 +50,7 @@ class FaultError(Exception):
 
 
 def symbol(text: str) -> str:
-    """Return a symbol as it stands; NA, TRUE and NULL are symbols.
+    """Return a symbol unchanged; NA, TRUE and NULL are symbols.
 
     Raises:
         FaultError: It is empty, or holds blanks or characters that cannot be printed.
@@ -79,7 +79,7 @@ def instant(text: str, rule: str) -> datetime:
     """Return the instant, UTC, of a text with offset, or 00:00 New York of a date.
 
     Raises:
-        FaultError: It is neither; a time without an offset is nobody's.
+        FaultError: It is neither, or a time without an offset.
     """
     if _DATE.fullmatch(text):
         return new_york(day(text, rule))
