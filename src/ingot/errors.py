@@ -103,13 +103,20 @@ class SchemaDriftError(LookAtDataError):
     """A file's columns are not those of its contract."""
 
     def __init__(
-        self, what: str, *, missing: Iterable[str] = (), unexpected: Iterable[str] = ()
+        self,
+        what: str,
+        *,
+        missing: Iterable[str] = (),
+        unexpected: Iterable[str] = (),
+        changed: Iterable[str] = (),
     ) -> None:
         self.missing, self.unexpected = tuple(missing), tuple(unexpected)
+        self.changed = tuple(changed)
+        others = f"; columns of another type: {', '.join(self.changed)}" if self.changed else ""
         super().__init__(
             f"The header of {what} is not the contract's: "
             f"missing columns: {', '.join(self.missing) or 'none'}; "
-            f"unexpected columns: {', '.join(self.unexpected) or 'none'}. "
+            f"unexpected columns: {', '.join(self.unexpected) or 'none'}{others}. "
             "Nothing of the file was loaded; its bytes are kept in landing."
         )
 

@@ -24,7 +24,6 @@ from ingot.folders import entries, files_below
 from ingot.query.requests.bars import BarsRequest
 from ingot.storage.fs.durable import fsync_file
 from ingot.storage.landing.export_records import ExportStore
-from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +125,7 @@ def exports(parts: Parts) -> Answer:
     for record in ExportStore(parts.ledger.store).all():
         made = manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
         read = [t for t in made.tables if t.snapshot_id is not None]
-        pinned = sum(made.tag in parts.tables.pins(contract(t.name)) for t in read)
+        pinned = sum(made.tag in parts.tables.pins(parts.table(t.name)) for t in read)
         rows.append(
             (
                 record.export_id,
@@ -166,7 +165,7 @@ def release(parts: Parts, export_id: str) -> str:
     made = manifest.from_text(record.manifest, f"The manifest of export {record.export_id}")
     freed = 0
     for read in made.tables:
-        table = contract(read.name)
+        table = parts.table(read.name)
         if made.tag in parts.tables.pins(table):
             parts.tables.unpin(table, made.tag)
             freed += 1
@@ -291,13 +290,13 @@ def _register(parts: Parts, made: Manifest, folder: Path) -> None:
     store = ExportStore(parts.ledger.store)
     text = manifest.to_text(made)
     for read in made.tables:
-        table = contract(read.name)
+        table = parts.table(read.name)
         if read.snapshot_id is not None and read.snapshot_id not in parts.tables.snapshots(table):
             raise SnapshotGoneError(read.name, read.snapshot_id)
     store.add(made.export_id, text, at=parts.clock.now(), folder=str(folder))
     for read in made.tables:
         if read.snapshot_id is not None:
-            parts.tables.pin(contract(read.name), read.snapshot_id, made.tag)
+            parts.tables.pin(parts.table(read.name), read.snapshot_id, made.tag)
 
 
 def _told(made: Manifest) -> str:

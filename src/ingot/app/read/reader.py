@@ -24,7 +24,6 @@ from ingot.model.time import FOREVER, NEW_YORK, as_of
 from ingot.query.plan_cache import Cache, Key
 from ingot.query.requests.adjustment import RAW, counted
 from ingot.query.requests.adjustment_sql import PERSPECTIVE
-from ingot.query.requests.as_known import table_of
 from ingot.query.requests.bars import DAY, PERIODS, BarsRequest, plan_bars, seen
 from ingot.query.requests.resample import periods
 from ingot.query.result.answer import (
@@ -255,7 +254,8 @@ class Reader:
 
     def _tables_of(self, text: str) -> list[str]:
         try:
-            return sorted(self._sandbox.tables_of(text))
+            own = self._parts.own_names(HISTORY)
+            return sorted(self._sandbox.tables_of(text, own))
         except QueryError:
             refuse_undeclared(self._parts, text)
             raise
@@ -359,7 +359,8 @@ def reader_of(parts: Parts) -> Reader:
 
 def _on_basis(view: View, factors: ArrowRelation) -> View:
     """Return a view of bars on a basis; views of anything else are what they were."""
-    return replace(view, factors=factors) if table_of(view.name)[0] in _BARS else view
+    is_bars = view.name.removesuffix(HISTORY) in {table.name for table in _BARS}
+    return replace(view, factors=factors) if is_bars else view
 
 
 def _told(answer: Answer, basis: str, perspective: Perspective) -> Answer:

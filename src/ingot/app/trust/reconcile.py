@@ -28,7 +28,6 @@ from ingot.quality.reconcile.schema_drift import Tolerance
 from ingot.query.result.answer import Answer
 from ingot.tables import silver
 from ingot.tables.contract import Binding
-from ingot.tables.registry import table as contract
 from ingot.tables.view import HISTORY, Condition, View, literal
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ def _conditions(request: ReconcileRequest, day: str, symbol: str) -> tuple[Condi
 def _table(
     parts: Parts, reader: Reader, request: ReconcileRequest, named: Named, side: Side
 ) -> Input:
-    table = contract(named.table)
+    table = parts.table(named.table)
     bronze = table.binding is Binding.LANDING
     day, symbol = ("file_date", "ticker") if bronze else ("trade_date", "symbol")
     conditions = _conditions(request, day, symbol)

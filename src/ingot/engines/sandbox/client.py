@@ -68,13 +68,17 @@ class Sandbox:
         self._turns = threading.BoundedSemaphore(parallel)
         self._validated = lru_cache(maxsize=256)(self._validate)
 
-    def tables_of(self, sql: str) -> frozenset[str]:
+    def tables_of(self, sql: str, own: tuple[str, ...] = ()) -> frozenset[str]:
         """Return the names of the tables that the query reads.
+
+        Args:
+            sql: The text.
+            own: Names that it may use beside those of the tables that every lake has.
 
         Raises:
             QueryError: The text is not one SELECT made of allowed parts; says which part.
         """
-        return self._validated(_as_text(sql))
+        return self._validated(_as_text(sql), own)
 
     def ask(
         self,
@@ -161,9 +165,9 @@ class Sandbox:
         """Close it."""
         self.close()
 
-    def _validate(self, sql: str) -> frozenset[str]:
+    def _validate(self, sql: str, own: tuple[str, ...]) -> frozenset[str]:
         with self._turns, self._worker() as worker:
-            return worker.tables_of(sql, self._limits)
+            return worker.tables_of(sql, own, self._limits)
 
     @contextmanager
     def _worker(self) -> Iterator[_Worker]:
@@ -252,9 +256,9 @@ class _Worker:
         with self._ended_after(_START_S, limits):
             self._reply(Tag.DONE)
 
-    def tables_of(self, sql: str, limits: Limits) -> frozenset[str]:
+    def tables_of(self, sql: str, own: tuple[str, ...], limits: Limits) -> frozenset[str]:
         with self._ended_after(_START_S, limits):
-            send(self._requests, Tag.TABLES, sql.encode())
+            send(self._requests, Tag.TABLES, json.dumps([sql, *own]).encode())
             return frozenset(json.loads(self._reply(Tag.DONE)[1]))
 
     def ask(self, message: bytes, rows: list[bytes], limits: Limits) -> Iterator[pa.Table]:

@@ -50,13 +50,13 @@ class QuerySession:
         for setting, value in _settings(warehouse.absolute(), limits).items():
             self._connection.execute(f"SET GLOBAL {setting} = {value}")
 
-    def tables_of(self, sql: str) -> frozenset[str]:
-        """Return the tables that the query names.
+    def tables_of(self, sql: str, own: Collection[str] = ()) -> frozenset[str]:
+        """Return the tables that the query names, `own` tables of the lake among them.
 
         Raises:
             QueryError: It is not one allowed SELECT.
         """
-        return validate(self._connection, sql, self._reserved)
+        return validate(self._connection, sql, self._reserved, own)
 
     def ask(self, query: Query, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
         """Yield the answer's schema, then its batches as the engine makes them.
@@ -64,7 +64,7 @@ class QuerySession:
         Raises:
             QueryError: The query is not allowed, wrong, or beyond a limit.
         """
-        if missing := self.tables_of(query.sql) - views.keys():
+        if missing := self.tables_of(query.sql, views.keys()) - views.keys():
             raise QueryError(f"The tables {', '.join(sorted(missing))} were not bound.")
         if query.today is None and TODAY in query.sql.lower():
             raise QueryError(f"{TODAY} has no value here. Write a date, such as DATE '2025-06-02'.")

@@ -28,7 +28,7 @@ from ingot.tables.registry import VIEWS, all_tables
 from ingot.tables.view import HISTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from ingot.tables.contract import Table
 
@@ -123,7 +123,10 @@ def relation_names(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
 
 
 def validate(
-    connection: duckdb.DuckDBPyConnection, sql: str, reserved: frozenset[str]
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    reserved: frozenset[str],
+    own: Iterable[str] = (),
 ) -> frozenset[str]:
     """Return the names of the lake's tables that `sql` reads.
 
@@ -131,11 +134,13 @@ def validate(
         connection: Any DuckDB connection; only its parser is used.
         sql: The query as its author wrote it.
         reserved: What `relation_names` returns: no common table and no alias may have such a name.
+        own: Names of the lake's own tables.
 
     Raises:
         QueryError: The text is not one SELECT made of allowed parts; the message says which part.
     """
-    return _Validator(_parse(connection, sql), reserved).tables
+    known = dict.fromkeys([*known_names(), *own])
+    return _Validator(_parse(connection, sql), reserved, known).tables
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
@@ -171,10 +176,10 @@ def _refused_statement(tree: Node) -> str:
 class _Validator:
     """Walks one tree; `tables` are the lake's tables named in it."""
 
-    def __init__(self, root: Node, reserved: frozenset[str]) -> None:
+    def __init__(self, root: Node, reserved: frozenset[str], known: Collection[str]) -> None:
         self._found: set[str] = set()
         self._reserved = reserved
-        self._known = known_names()
+        self._known = known
         try:
             self._visit(root, frozenset())
         except RecursionError as exc:

@@ -73,7 +73,8 @@ def _end_with(owner: int, requests: int) -> None:
 
 
 def _tables(session: QuerySession, payload: bytes, replies: IO[bytes]) -> None:
-    names = sorted(session.tables_of(payload.decode()))
+    sql, *own = json.loads(payload)
+    names = sorted(session.tables_of(sql, own))
     send(replies, Tag.DONE, json.dumps(names).encode())
 
 

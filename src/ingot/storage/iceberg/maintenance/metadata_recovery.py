@@ -105,7 +105,7 @@ def _state(path: Path, name: str) -> TableState | None:
     return None
 
 
-def remake_catalog(root: Path, recorded: Collection[int]) -> int:
+def remake_catalog(root: Path, recorded: Collection[int], tables: Sequence[Table]) -> int:
     """Make catalog.db anew from each table's latest readable metadata file.
 
     The old file is kept beside it. Tables without readable metadata are made anew and empty.
@@ -114,12 +114,13 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
         root: The lake.
         recorded: Ids of the snapshots that done records name: of two states of one version, the
             one whose snapshot is among them is the one that was committed.
+        tables: The tables that the lake has.
 
     Returns:
         How many tables kept their state.
     """
     path = root / CATALOG_FILE
-    latest = {table: _latest(root, table, recorded) for table in all_tables()}
+    latest = {table: _latest(root, table, recorded) for table in tables}
     locations = Locations.of_new_lake(root)
     for table, location in latest.items():
         if location is not None:
@@ -130,7 +131,7 @@ def remake_catalog(root: Path, recorded: Collection[int]) -> int:
     catalog = SqliteCatalog.create(path)
     try:
         kept = {table.name: at for table, at in latest.items() if at is not None}
-        create_tables(catalog, locations, all_tables(), boundary=calm, known=kept)
+        create_tables(catalog, locations, tables, boundary=calm, known=kept)
     finally:
         catalog.close()
     return len(kept)
