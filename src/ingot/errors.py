@@ -11,6 +11,7 @@ The branches are what the caller should do; the exit code of a command follows t
     ├── LookAtDataError           3    look at the data
     │   ├── SchemaDriftError
     │   ├── CorruptFileError
+    │   ├── BeforeSessionsError
     │   ├── DamagedFileError
     │   ├── QuarantineLimitError
     │   ├── HeldVersionError
@@ -23,7 +24,7 @@ The branches are what the caller should do; the exit code of a command follows t
     │   ├── StorageFullError
     │   ├── StorageUnavailableError
     │   └── CommitConflictError
-    ├── NotYetError               4    wait: not there yet
+    ├── NotYetError               4    wait: not published yet
     │   └── NotPublishedError
     └── ReadBackError             5    read back before anything else
         └── CommitStateUnknownError
@@ -37,7 +38,7 @@ from ingot.escaping import escaped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import date, datetime
 
     from ingot.model.unit import RefusedRow
 
@@ -56,7 +57,7 @@ class IngotError(Exception):
 
 
 class FixRequestError(IngotError):
-    """The request or the configuration has to change; trying again is no use."""
+    """The request or the configuration has to change; a retry does not help."""
 
     exit_code = 2
 
@@ -73,7 +74,7 @@ class LakeNotFoundError(ConfigError):
 
 
 class QueryError(FixRequestError):
-    """A query cannot be answered as asked."""
+    """A query is wrong, or exceeds a limit."""
 
 
 class ClockSkewError(FixRequestError):
@@ -93,7 +94,7 @@ class EntitlementError(FixRequestError):
 
 
 class LookAtDataError(IngotError):
-    """A person has to look at the data before it can be used."""
+    """A person has to decide about the data before it can be used."""
 
     exit_code = 3
 
@@ -102,19 +103,36 @@ class SchemaDriftError(LookAtDataError):
     """A file's columns are not those of its contract."""
 
     def __init__(
-        self, what: str, *, missing: Iterable[str] = (), unexpected: Iterable[str] = ()
+        self,
+        what: str,
+        *,
+        missing: Iterable[str] = (),
+        unexpected: Iterable[str] = (),
+        changed: Iterable[str] = (),
     ) -> None:
         self.missing, self.unexpected = tuple(missing), tuple(unexpected)
+        self.changed = tuple(changed)
+        others = f"; columns of another type: {', '.join(self.changed)}" if self.changed else ""
         super().__init__(
             f"The header of {what} is not the contract's: "
             f"missing columns: {', '.join(self.missing) or 'none'}; "
-            f"unexpected columns: {', '.join(self.unexpected) or 'none'}. "
+            f"unexpected columns: {', '.join(self.unexpected) or 'none'}{others}. "
             "Nothing of the file was loaded; its bytes are kept in landing."
         )
 
 
 class CorruptFileError(LookAtDataError):
     """A file cannot be read to its end (torn or empty gzip, not text)."""
+
+
+class BeforeSessionsError(LookAtDataError):
+    """A file is of a date before the first session of the calendar."""
+
+    def __init__(self, key: str, *, file_date: date, first: date) -> None:
+        super().__init__(
+            f"{key} is of {file_date}, and the calendar's sessions begin on {first}. Load files "
+            "of later dates."
+        )
 
 
 class DamagedFileError(LookAtDataError):
@@ -158,12 +176,12 @@ class HeldVersionError(LookAtDataError):
 
 
 class SnapshotGoneError(LookAtDataError):
-    """A table no longer has the snapshot that was to be read or kept."""
+    """A snapshot that was to be read or kept has expired."""
 
     def __init__(self, table: str, snapshot_id: int) -> None:
         super().__init__(
-            f"{table} has no snapshot {snapshot_id} (any more): it has expired. Ask again; the "
-            "new answer reads the present one."
+            f"Snapshot {snapshot_id} of {table} has expired. Run the query again, which reads the "
+            "present one."
         )
         self.table, self.snapshot_id = table, snapshot_id
 
@@ -204,11 +222,11 @@ class StorageFullError(TryLaterError):
 
 
 class StorageUnavailableError(TryLaterError):
-    """The disk did not do what it was asked (an I/O error, a stale mount)."""
+    """A disk failed (an I/O error, a stale mount)."""
 
 
 class CommitConflictError(TryLaterError):
-    """The table moved on between planning and commit, more often than we plan again."""
+    """Other writers changed the table between planning and commit, in every retry."""
 
     def __init__(self, table: str, *, attempts: int, reason: str) -> None:
         often = "" if attempts == 1 else f" {attempts} times"
@@ -220,7 +238,7 @@ class CommitConflictError(TryLaterError):
 
 
 class NotYetError(IngotError):
-    """The thing asked for is expected, but not there yet."""
+    """What was requested is expected later."""
 
     exit_code = 4
 

@@ -18,6 +18,7 @@ from ingot.connectors.registry import connector, connector_names
 from ingot.errors import ConfigError
 from ingot.storage.landing.records import folder_path
 from ingot.tables import bronze, silver
+from ingot.testing import check_connector
 from tests.support.reference_rows import END, START, Answer, land, load, serving
 
 if TYPE_CHECKING:
@@ -109,7 +110,26 @@ each = pytest.mark.parametrize(("name", "dataset"), CASES)
 
 
 def test_every_connector_but_the_calendar_is_tried() -> None:
-    assert set(connector_names()) - {"bars", "sessions"} == set(NAMES)
+    assert set(connector_names()) - {"bars", "sessions", "table"} == set(NAMES)
+
+
+@pytest.mark.parametrize("dataset", ["actions", "bars_1d"])
+def test_charts_of_yahoo_keep_the_contract(tmp_path: Path, dataset: str) -> None:
+    found = connector("yahoo")
+    body = json.dumps({"chart": {"result": [CHART], "error": None}}).encode()
+    with serving(lambda _: Answer(body)) as server:
+        keys = check_connector(
+            found,
+            "A",
+            dataset,
+            start=START,
+            end=END,
+            folder=tmp_path,
+            settings=found.settings.model_validate({"base_url": server.url}),
+            lines=False,  # an object is an answer as JSON
+        )
+    assert len(keys) == 1
+    assert keys[0].startswith(f"{dataset}/")
 
 
 @each

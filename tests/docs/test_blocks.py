@@ -58,10 +58,27 @@ def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
         shutil.copytree(request.getfixturevalue("demo"), tmp_path / "demo")
     printed = ""
     for block in markdown.blocks(page):
+        if "spark" in block.words:
+            continue
         if "run" in block.words:
             printed = run(block, tmp_path)
         elif "output" in block.words:
             assert tidy(printed) == tidy(block.text), str(block)
+
+
+@pytest.mark.services
+@pytest.mark.timeout(900)  # Spark fetches its packages
+def test_spark_reads_a_lake_as_its_recipe_says(demo: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyspark", reason="the extra spark is not installed")
+    recipe, output = (block for block in ALL_BLOCKS if "spark" in block.words)
+    shutil.copytree(demo, tmp_path / "demo")
+    try:
+        printed = run(recipe, tmp_path)
+    except AssertionError as failed:
+        if "unresolved dependency" in str(failed):
+            pytest.skip("the packages of Iceberg cannot be fetched")
+        raise
+    assert tidy(printed) == tidy(output.text)
 
 
 def run(block: markdown.Block, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 import signal
@@ -87,6 +88,24 @@ def test_what_a_load_did_is_rows_on_stdout_where_a_format_is_named(ingot: Ingot)
     built = ingot("build", "--format", "csv")
     assert built.rows[0]["table"] == "silver.minute_bars"
     assert ingot("build", "--format", "json").out.strip() == "[]"
+
+
+def test_a_file_from_before_the_sessions_is_refused_with_that_reason(
+    ingot: Ingot, tmp_path: Path
+) -> None:
+    key = f"{DAYS}/1989/06/1989-06-05.csv.gz"
+    path = tmp_path / "vendor" / key
+    path.parent.mkdir(parents=True)
+    names = "ticker,volume,open,close,high,low,window_start,transactions"
+    path.write_bytes(gzip.compress(f"{names}\nA,1,1,1,1,1,613022400000000000,1\n".encode()))
+    ingot("init")
+    loaded = ingot("ingest", "massive", "--source", "vendor")
+    assert loaded.code == 3
+    # The first session of XNYS in 1990 was that of 2 January, a Tuesday.
+    assert (
+        f"refused: {DAYS} 1989-06-05: {key} is of 1989-06-05, and the calendar's sessions begin on "
+        "1990-01-02. Load files of later dates.\n"
+    ) in loaded.err
 
 
 def test_a_plan_prints_what_a_backfill_would_fetch_and_lands_nothing(

@@ -316,8 +316,17 @@ def test_bytes_are_not_written_to_a_terminal(
         (["history", "A"], r"Missing option '--date'\. See: ingot history --help"),
         (["bars", "A", "--window", "2025-06-02"], "window was '2025-06-02'"),
         (["bars", "--window", "2025-06-02T14:01Z/2025-06-02T14:00Z"], "is empty"),
-        (["statsu"], r"No such command 'statsu'\. Did you mean 'status'\? See: ingot --help"),
-        (["status", "--frmat", "csv"], "No such option: --frmat .*--format"),
+        (["statsu"], r"There is no command statsu\. Did you mean status\? See: ingot --help"),
+        (["hlep"], r"There is no command hlep\. Did you mean help\? See: ingot --help"),
+        (
+            ["status", "--frmat", "csv"],
+            r"There is no option --frmat\. Did you mean --format\? See: ingot status --help",
+        ),
+        (
+            ["status", "--limit"],
+            r"Option '--limit' requires an argument\. See: ingot status --help",
+        ),
+        (["status", "gold"], r"There are too many arguments \(gold\)\. See: ingot status --help"),
         (["bars", "A", "--format", "xml"], "'xml' is not one of 'table', 'csv'"),
         (["bars", "A", "--from", "2025/06/02"], "--from was '2025/06/02': write a date such as"),
         (["bars", "A", "--from", "2025-06-05", "--to", "2025-06-02"], "--to .* is before --from"),
@@ -336,8 +345,8 @@ def test_bytes_are_not_written_to_a_terminal(
         ),
         (["sql", "select * from silver.minutebars"], r"Did you mean silver\.minute_bars\?"),
         (["sql", "select hihg from silver.day_bars"], r"Did you mean high\?"),
-        (["sql", "drop table silver.day_bars"], "A query is one SELECT"),
-        (["sql", "select 1; select 2"], "one SELECT, but the text holds 2"),
+        (["sql", "drop table silver.day_bars"], "is not a SELECT"),
+        (["sql", "select 1; select 2"], "The text holds 2 statements"),
         (["sql", "select * from ops.runs", "--known-at", "2025-06-10"], "not bound to known time"),
         (["describe", "silver.minutes"], r"Did you mean silver\.minute_bars\?"),
         (["history", "A", "--date", "x"], "--date was 'x'"),
@@ -384,6 +393,11 @@ def test_help_lists_every_command_and_loads_no_decoration(ingot: Callable[..., E
     assert subprocess.check_output([sys.executable, "-c", code], text=True).endswith("False\n")
 
 
+def test_help_is_a_command_too(ingot: Callable[..., Ended]) -> None:
+    assert ingot("help").out == ingot("--help").out
+    assert ingot("help", "landings", "accept").out == ingot("landings", "accept", "--help").out
+
+
 def test_nothing_asked_prints_the_help_and_ends_with_2(ingot: Callable[..., Ended]) -> None:
     ended = ingot("ingest")
     assert (ended.code, ended.out) == (2, b"")
@@ -407,6 +421,19 @@ def test_a_reader_that_leaves_early_is_no_error(world: World) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("source,dataset,symbol,")
+
+
+def test_a_query_that_fails_late_ends_with_2_and_leaves_no_file(
+    ingot: Callable[..., Ended], tmp_path: Path
+) -> None:
+    last = "case when range < 4999999 then '1' else 'x' end::integer"
+    sql = f"select range as a, range as b, range as c, {last} from range(5000000)"
+    for words in (["--out", str(tmp_path / "a.arrow")], ["--format", "arrow"]):
+        ended = ingot("sql", sql, *words)
+        assert (ended.code, ended.err.count("ingot: ")) == (2, 1)
+        assert "Could not convert string 'x' to INT32" in ended.err
+    assert list(tmp_path.iterdir()) == []
+    assert len(ended.out) > 32 * 1024 * 1024  # what came before the failure
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")

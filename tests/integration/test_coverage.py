@@ -262,7 +262,7 @@ def test_the_command_prints_a_calendar_and_ends_with_the_code(
     assert run([*words, "AAPL"]) in {0, 3}
     assert "AAPL in us_stocks_sip/minute_aggs_v1" in capsys.readouterr().out
     run([*words, "NOSUCH"])
-    assert "nothing is known of NOSUCH" in capsys.readouterr().err
+    assert "there is no coverage of NOSUCH" in capsys.readouterr().err
     assert run([*words, "--save", "AAPL"]) == 2
     assert "--save keeps the whole market" in capsys.readouterr().err
 

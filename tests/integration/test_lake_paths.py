@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingot.cli.main import run
+from ingot.engines.limits import Limits
 from ingot.engines.sandbox.client import Sandbox
 from ingot.engines.transform.duckdb import DuckDBEngine
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
@@ -88,6 +89,6 @@ def test_a_path_that_is_a_pattern_of_another_reads_its_own_rows_alone(
         )
         assert symbols(store, tmp_path / "spill") == ["AAPL"]
     limits = {"memory_mb": 256, "threads": 1, "timeout_s": 30, "max_rows": 10}
-    with Sandbox(tmp_path / "a?b" / "warehouse", **limits) as sandbox:
+    with Sandbox(tmp_path / "a?b" / "warehouse", Limits(**limits)) as sandbox:
         rows = sandbox.ask("SELECT symbol FROM silver.minute_bars", {view.name: view})
     assert rows["symbol"].to_pylist() == ["AAPL"]

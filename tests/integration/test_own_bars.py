@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,19 @@ import polars as pl
 import pytest
 
 from ingot.app.context.lake_context import init, open_parts
+from ingot.app.context.load_request import LoadRequest
 from ingot.app.lake import Lake
+from ingot.app.pipeline.backfill import backfill
 from ingot.cli.main import run
 from ingot.connectors.bars.connector import connector
-from ingot.errors import ConfigError, SchemaDriftError
-from ingot.model.time import FixedClock
+from ingot.connectors.bars.parse import read_bars
+from ingot.connectors.bars.settings import BarsSettings
+from ingot.connectors.bars.source import BarsSource, settings_of
+from ingot.connectors.reference.file_rows import FileRows
+from ingot.connectors.reference.rows import Bad, BarRow
+from ingot.errors import ConfigError, CorruptFileError, SchemaDriftError
+from ingot.model.time import FixedClock, from_ns
+from ingot.model.vendor_files import DEFAULT_LIMITS
 from ingot.testing import check_connector
 
 if TYPE_CHECKING:
@@ -179,3 +188,93 @@ def test_wrong_input_says_what_to_do(tmp_path: Path) -> None:
             lake.write_bars([1, 2])
         with pytest.raises(SchemaDriftError, match="missing columns: close"):
             lake.write_bars(DAYS.drop("close"))
+
+
+# In New York clocks went back on 2025-11-02 at 06:00 UTC: 01:30 was 05:30 and 06:30 UTC. They went
+# forward on 2025-03-09 at 07:00 UTC: 02:30 was no time.
+HOURS = (
+    "BTC,2025-11-02 00:30,1,2,1,2,5\n"  # 04:30 UTC
+    "BTC,2025-11-02 01:30,1,2,1,2,6\n"
+    "BTC,2025-11-02 01:30-05:00,1,2,1,2,7\n"  # 06:30 UTC: an offset leaves no doubt
+    "BTC,2025-03-09 02:30,1,2,1,2,8\n"
+    "BTC,2025-03-09 03:30,1,2,1,2,9\n"  # 07:30 UTC
+)
+ZONED = {"interval": "1m", "zone": "America/New_York"}
+SPRING = {9: "07:30", 8: "time_does_not_exist"}
+
+
+@pytest.mark.parametrize(
+    ("fold", "expected"),
+    [
+        ("refuse", {5: "04:30", 6: "time_occurs_twice", 7: "06:30"}),
+        ("first", {5: "04:30", 6: "05:30", 7: "06:30"}),
+        ("second", {5: "04:30", 6: "06:30", 7: "duplicate_key"}),
+        (None, {5: "04:30", 6: "05:30", 7: "06:30"}),  # landed before the option was kept
+    ],
+)
+def test_a_time_that_occurs_twice_is_rejected_unless_it_is_said_which(
+    tmp_path: Path, fold: str | None, expected: dict[int, str]
+) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text(HEADER + HOURS)
+    settings = BarsSettings.model_validate(ZONED | ({"fold": fold} if fold else {}))
+    source = BarsSource(path, settings)
+    found: dict[int, str] = {}
+    for day in source._parts:
+        table = FileRows(source._parts[day], "part", DEFAULT_LIMITS)
+        kept = table.options if fold else {k: v for k, v in table.options.items() if k != "fold"}
+        for row in read_bars(table.lines, settings_of(kept, "mine")):
+            if isinstance(row, Bad):
+                found[int(row.raw.rpartition(",")[2])] = row.rule
+            else:
+                bar = row.row
+                assert isinstance(bar, BarRow)
+                found[int(bar.volume)] = f"{from_ns(bar.window_start):%H:%M}"
+    assert found == expected | SPRING
+
+
+def test_a_date_without_a_change_of_clocks_lands_as_before(tmp_path: Path) -> None:
+    (tmp_path / "bars.csv").write_text(MINUTES)
+    source = BarsSource(tmp_path / "bars.csv", BarsSettings.model_validate(ZONED))
+    first = next(iter(source._parts.values()))
+    assert first.splitlines()[0] == b'#ingot {"interval": "1m", "zone": "America/New_York"}'
+
+
+def lean_archive(path: Path, text: str) -> None:
+    """Write an archive as LEAN does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("trades.csv", text)
+
+
+def test_archives_of_lean_are_bars(tmp_path: Path) -> None:
+    # 34,200,000 ms are 09:30; prices in ten-thousandths (QuantConnect/Lean, Data/equity/readme.md).
+    minutes = "34200000,1002500,1010000,1000000,1005001,1200\n34260000,oops,1,1,1,5\n"
+    lean_archive(tmp_path / "usa/minute/aapl/20250602_trade.zip", minutes)
+    lean_archive(
+        tmp_path / "usa/daily/aapl.zip", "20250602 00:00,1002500,1010000,990000,1000000,7\n"
+    )
+    place = f"lean:{tmp_path / 'usa'}"
+    with opened(tmp_path / "lake", 1) as lake:
+        for interval in ("1m", "1d"):
+            options = (("interval", interval),)
+            request = LoadRequest("bars", place, (), options=options)
+            assert not backfill(lake._parts, request).errors
+        minute = lake.bars("AAPL", start="2025-06-02", end="2025-06-03", interval="1m").to_polars()
+        assert minute["bar_start"].to_list() == [datetime(2025, 6, 2, 13, 30, tzinfo=UTC)]
+        assert minute.select("open", "close", "volume").row(0) == (100.25, 100.5001, 1200.0)
+        assert closes(lake) == [100.0]
+        bad = lake.sql("SELECT row_number, rule, raw FROM ops.quarantine").to_polars().rows()
+    assert bad == [(2, "open", "AAPL,2025-06-02T09:31:00,oops,0.0001,0.0001,0.0001,5")]
+
+
+def test_a_folder_without_archives_or_with_torn_ones_is_refused(tmp_path: Path) -> None:
+    source = connector.open(f"lean:{tmp_path}", BarsSettings())
+    first, last = DAYS["time"].str.to_date().min(), DAYS["time"].str.to_date().max()
+    with pytest.raises(ConfigError, match="has no LEAN archive of 1d bars"):
+        source.list("bars/1d", first, last)  # type: ignore[arg-type]
+    (tmp_path / "aapl.zip").write_bytes(b"PK torn")
+    with pytest.raises(CorruptFileError, match="is not a LEAN archive"):
+        source.list("bars/1d", first, last)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Name a folder of LEAN's archives"):
+        connector.open("lean:/nowhere/at/all", BarsSettings())

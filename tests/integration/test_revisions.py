@@ -179,8 +179,8 @@ def test_a_file_that_came_late_is_an_assumption(story: Story, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--retroactive", "--date", "2025-06-02"], "leave the other options out"),
-        (["--date", "2025-06-02", "--from", "2025-06-01"], "not both"),
+        (["--retroactive", "--date", "2025-06-02"], "Leave the other options out"),
+        (["--date", "2025-06-02", "--from", "2025-06-01"], "Write one of the two"),
         (["--date", "monday"], "--date was 'monday'"),
         (["--since", "9999-01-01"], "is in the future"),
     ],

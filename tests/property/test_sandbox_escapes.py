@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingot.engines.limits import Limits
 from ingot.engines.params import packed
 from ingot.engines.sandbox.client import Sandbox
 from ingot.engines.sandbox.function_allowlist import SPECIAL_NAMES, TODAY
-from ingot.engines.sandbox.validator import relation_names, screen
+from ingot.engines.sandbox.validator import relation_names, validate
 from ingot.errors import QueryError
 from ingot.tables.input import FileRelation
 from ingot.tables.view import Condition, View
@@ -96,7 +97,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def sandbox(world: World) -> Iterator[Sandbox]:
     os.environ[HIDDEN_WORD] = HIDDEN_WORD
-    with Sandbox(world.lake, memory_mb=200, threads=2, timeout_s=2, max_rows=1000) as sandbox:
+    with Sandbox(
+        world.lake, Limits(memory_mb=200, threads=2, timeout_s=2, max_rows=1000)
+    ) as sandbox:
         yield sandbox
     del os.environ[HIDDEN_WORD]
 
@@ -114,9 +117,9 @@ def test_the_question_next_to_them_is_answered(world: World, sandbox: Sandbox) -
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("SELECT * FROM range($1)", "plain literals"),
-        ("SELECT repeat('x', $1)", "plain literals"),
-        ("SELECT printf($1, 1)", "plain literal"),
+        ("SELECT * FROM range($1)", "Write literals"),
+        ("SELECT repeat('x', $1)", "Write literals"),
+        ("SELECT printf($1, 1)", "plain format"),
         ("SELECT * FROM read_text($1)", "table function read_text cannot"),
         ("SELECT * FROM query($1)", "table function query cannot"),
         ("SELECT $1; SELECT 2", "holds 2 statements"),
@@ -172,7 +175,7 @@ def test_the_installed_duckdb_gives_a_thousand_attempts(engine: duckdb.DuckDBPyC
     assert len(attempts(engine)) >= 1_000
 
 
-def test_a_thousand_attempts_are_refused_by_the_screen(
+def test_a_thousand_attempts_are_refused_by_the_validator(
     world: World, engine: duckdb.DuckDBPyConnection
 ) -> None:
     made = random.sample(attempts(engine), 1_000)
@@ -180,7 +183,7 @@ def test_a_thousand_attempts_are_refused_by_the_screen(
 
 
 @pytest.mark.services
-def test_every_attempt_is_refused_by_the_screen(
+def test_every_attempt_is_refused_by_the_validator(
     world: World, engine: duckdb.DuckDBPyConnection
 ) -> None:
     assert passed_by(engine, [world.fill(attempt) for attempt in attempts(engine)]) == []
@@ -190,7 +193,7 @@ def passed_by(engine: duckdb.DuckDBPyConnection, texts: list[str]) -> list[str]:
     reserved, passed = relation_names(engine), []
     for text in texts:
         try:
-            screen(engine, text, reserved)
+            validate(engine, text, reserved)
         except QueryError:
             continue
         passed.append(text)

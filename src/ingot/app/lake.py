@@ -177,8 +177,8 @@ class Lake(Operations):
                 observed, assumed, stated. Dates of bars count when all that landed of them does.
 
         Raises:
-            QueryError: It is not one allowed SELECT, names what is not there, or passes a limit;
-                or the basis cannot be had.
+            QueryError: It is not one allowed SELECT, names what does not exist, or exceeds a limit;
+                or the basis cannot be had. Reading a long answer raises it, too.
         """
         if _SHOW_TABLES.fullmatch(query):
             return self.tables()

@@ -79,6 +79,7 @@ class Operations:
         source: str = "mine",
         interval: Literal["1m", "1d"] = "1d",
         zone: str = "",
+        fold: Literal["refuse", "first", "second"] = "refuse",
         label: Literal["start", "end"] = "start",
         symbol: str = "",
         columns: Mapping[str, str] | None = None,
@@ -94,6 +95,7 @@ class Operations:
             source: The source that the rows are stored under.
             interval: 1m or 1d.
             zone: Zone of times without a UTC offset; such times are refused without it.
+            fold: Which one a time is that occurs twice in the zone; rejected by default.
             label: Whether the time of a minute bar is its start or its end.
             symbol: Symbol of every row, where the frame has no column for it.
             columns: Field -> column, for columns that are named otherwise.
@@ -102,11 +104,43 @@ class Operations:
             ConfigError: It is not a frame, or an argument is wrong.
             SchemaDriftError: A column is missing.
         """
-        from ingot.app.pipeline.own_bars import write_bars
+        from ingot.app.pipeline.own_data import write_bars
 
         named = ",".join(f"{field}={column}" for field, column in (columns or {}).items())
         options = {"name": source, "interval": interval, "zone": zone, "label": label}
+        options |= {"fold": fold}
         return write_bars(self._parts, frame, options | {"symbol": symbol, "map": named})
+
+    def write_table(
+        self,
+        frame: object,
+        *,
+        name: str,
+        key: Sequence[str] = (),
+        time: str = "",
+        zone: str = "",
+    ) -> LoadReport:
+        """Load rows of your own to bronze.NAME, refine them to silver.NAME; return what was loaded.
+
+        The first frame declares the columns, which every later one must have. Each date of a frame
+        replaces what the table had of that date, as a new version.
+
+        Args:
+            frame: A frame of Polars, pandas or Arrow.
+            name: Name of the table, such as quotes.
+            key: Columns whose values occur once within a date; as at the first load by default.
+            time: Column of the time: dates, times, or whole nanoseconds since 1970.
+            zone: Zone of times without a UTC offset; rows with such times are rejected without it.
+
+        Raises:
+            ConfigError: It is not a frame, or a name or a column is wrong.
+            SchemaDriftError: The columns are not those of the table.
+        """
+        from ingot.app.pipeline.own_data import TableRequest, write_table
+
+        columns = key if isinstance(key, str) else ",".join(key)
+        request = TableRequest(name, "", columns, time, zone)
+        return write_table(self._parts, frame, request)
 
     def build(
         self, *, start: Day | None = None, end: Day | None = None, workers: int | None = None

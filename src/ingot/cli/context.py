@@ -1,4 +1,4 @@
-"""What the options before the command say, and the lake opened by them."""
+"""The options of `ingot` itself, the lake that they open, and dates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ingot.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import typer
+
     from ingot.app.context.lake_context import Parts
+    from ingot.app.lake import Lake
     from ingot.model.time import Clock
 
 
@@ -24,7 +27,7 @@ _YEARS = f"from {_FIRST} on and before {_LAST}"
 
 @dataclass(frozen=True)
 class State:
-    """Options that stand before the command."""
+    """Options of `ingot` itself."""
 
     lake: Path
     overrides: tuple[str, ...]
@@ -79,6 +82,24 @@ class State:
                 raise ConfigError(f"--set was {text!r}: write KEY=VALUE.")
             pairs[key.strip()] = value.strip()
         return pairs
+
+
+def state_of(context: typer.Context) -> State:
+    """Return the options of `ingot` itself, which every command is called with."""
+    state: State = context.obj
+    return state
+
+
+def lake_of(context: typer.Context) -> Lake:
+    """Return the lake as Python has it, open until the command ends.
+
+    Raises:
+        LakeNotFoundError: There is none at `--lake`.
+        ConfigError: A setting is wrong.
+    """
+    from ingot.app.lake import Lake
+
+    return Lake(state_of(context).open())
 
 
 def trade_dates(first: str | None, last: str | None, today: date) -> tuple[date, date]:

@@ -1,4 +1,4 @@
-"""The command that shows what is there and what is not: coverage."""
+"""The command that shows what is present and what is missing: coverage."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ingot.cli.context import State, trade_dates
+from ingot.cli.context import lake_of
 from ingot.cli.groups import with_groups
-from ingot.cli.options import Format, From, KnownAt, To
+from ingot.cli.options import Format, KnownAt
 from ingot.cli.output import Destination, notice
+from ingot.cli.span import Span
 from ingot.errors import QueryError
 from ingot.escaping import escaped
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ingot.app.lake import Lake
     from ingot.app.trust.coverage import Coverage
 
 _MARKS: Final = {
@@ -45,13 +45,6 @@ def register(app: typer.Typer) -> None:
     app.command()(with_groups(coverage))
 
 
-def _lake(context: typer.Context) -> Lake:
-    from ingot.app.lake import Lake
-
-    state: State = context.obj
-    return Lake(state.open())
-
-
 def coverage(
     context: typer.Context,
     *,
@@ -59,29 +52,30 @@ def coverage(
         list[str] | None,
         typer.Argument(metavar="SYMBOL", help="Symbols, case-sensitive; the market by default."),
     ] = None,
-    first: From = None,
-    last: To = None,
+    span: Span,
     known_at: KnownAt = None,
     save: Annotated[
         bool, typer.Option("--save", help="Keep every symbol and day in ops.coverage.")
     ] = False,
     to: Destination,
 ) -> None:
-    """Show which days and symbols are there, why others are not, and what to do.
+    """Show which days and symbols are present, why others are missing, and what to do.
 
-    Ends with 3 where something is wrong, with 4 where something is only to come.
+    The exit code is 3 where something is wrong, and 4 where something is late.
     """
     if save and (symbols or known_at):
-        raise QueryError("--save keeps the whole market as known now; leave the rest out.")
-    lake = _lake(context)
-    start, end = trade_dates(first, last, lake.today() - timedelta(days=1))
-    since = start if first else None
-    found = lake.coverage(*(symbols or ()), start=since, end=end, known_at=known_at)
+        raise QueryError(
+            "--save keeps the whole market as known now. Leave SYMBOL and --known-at out."
+        )
+    lake = lake_of(context)
+    start = span.open_dates(lake.today())["start"]
+    end = span.dates(lake.today() - timedelta(days=1))["end"]
+    found = lake.coverage(*(symbols or ()), start=start, end=end, known_at=known_at)
     if save:
-        notice(f"{lake.save_coverage(start=since, end=end):,} rows are kept in ops.coverage")
-    seen = set(found.rows.to_arrow()["symbol"].to_pylist())
-    for symbol in sorted(set(symbols or ()) - seen):
-        notice(f"nothing is known of {symbol}: symbols are case-sensitive; see: ingot symbols")
+        notice(f"{lake.save_coverage(start=start, end=end):,} rows are kept in ops.coverage")
+    known = set(found.rows.to_arrow()["symbol"].to_pylist())
+    for symbol in sorted(set(symbols or ()) - known):
+        notice(f"there is no coverage of {symbol}; symbols are case-sensitive, see: ingot symbols")
     if to.format is Format.TABLE and to.out is None:
         _show(found, symbols or [])
     else:
@@ -128,7 +122,7 @@ def _todo(row: dict[str, Any]) -> str:
 
 
 def _console() -> Console:
-    """Return stdout, which tells as every command does that nobody reads on."""
+    """Return stdout, which raises as in every command when its reader has gone."""
     from rich.console import Console
 
     class Piped(Console):

@@ -1,4 +1,4 @@
-"""Commands that write answers to be written again: export, replay, exports."""
+"""Commands of exports: export, replay, exports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingot.cli.bars_query import BarsQuery, Basis, KnownBasis, Strict
-from ingot.cli.context import State
+from ingot.cli.context import lake_of
 from ingot.cli.groups import with_groups
 from ingot.cli.options import KnownAt
 from ingot.cli.output import Destination, counted, notice
@@ -40,7 +40,7 @@ Unsettled = Annotated[
     bool,
     typer.Option(
         "--allow-unsettled",
-        help="Export even what may change by the next build, or bars without a row.",
+        help="Export what the next build may change, and bars without a row.",
     ),
 ]
 
@@ -61,13 +61,6 @@ def register(app: typer.Typer) -> None:
     app.command()(replay)
 
 
-def _lake(context: typer.Context) -> Lake:
-    from ingot.app.lake import Lake
-
-    state: State = context.obj
-    return Lake(state.open())
-
-
 def export_bars(
     context: typer.Context,
     *,
@@ -76,8 +69,8 @@ def export_bars(
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
-    """Write bars to a folder, with a manifest to replay them by."""
-    lake = _lake(context)
+    """Write bars to a folder, with a manifest."""
+    lake = lake_of(context)
     how = {"format": form.value, "allow_unsettled": allow_unsettled}
     _export(lake, out, *query.names, **how, **query.options(lake))
 
@@ -94,10 +87,10 @@ def export_sql(
     form: AsExport = ExportFormat.PARQUET,
     allow_unsettled: Unsettled = False,
 ) -> None:
-    """Write the rows of one SELECT to a folder, with a manifest to replay it by."""
+    """Write the rows of one SELECT to a folder, with a manifest."""
     how = {"format": form.value, "allow_unsettled": allow_unsettled}
-    asked = sql_options(known_at, basis, known_basis, params, strict=strict)
-    _export(_lake(context), out, query=query_text(query), **how, **asked)
+    options = sql_options(known_at, basis, known_basis, params, strict=strict)
+    _export(lake_of(context), out, query=query_text(query), **how, **options)
 
 
 def replay(
@@ -107,8 +100,8 @@ def replay(
     ],
     out: Folder,
 ) -> None:
-    """Write an export again from its manifest, or say what of it is gone."""
-    found = _lake(context).replay(manifest, out)
+    """Write an export again from its manifest, or name what is missing."""
+    found = lake_of(context).replay(manifest, out)
     for text in found.notices:
         notice(text)
     kept = {
@@ -120,16 +113,16 @@ def replay(
 
 
 def list_exports(context: typer.Context, *, to: Destination) -> None:
-    """List the exports of this lake, and how many of their snapshots are pinned."""
-    to.take(_lake(context).exports())
+    """List the exports of this lake and their pinned snapshots."""
+    to.take(lake_of(context).exports())
 
 
 def release(
     context: typer.Context,
     export_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")],
 ) -> None:
-    """Give an export's snapshots free, so that they may expire."""
-    notice(_lake(context).release(export_id))
+    """Release an export's snapshots, so that they may expire."""
+    notice(lake_of(context).release(export_id))
 
 
 def _export(lake: Lake, out: Path, *symbols: str, **asked: Any) -> None:  # noqa: ANN401  # to `export`

@@ -264,6 +264,67 @@ def ingest_yahoo(
     _ingest(context, request, _summary_to(form, out))
 
 
+@ingest_app.command("table")
+def ingest_table(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Table to load to, such as quotes.")],
+    source: Annotated[
+        str, typer.Option("--source", metavar="PLACE", help="csv:FILE or parquet:FILE.")
+    ],
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key",
+            metavar="COLUMN,...",
+            help="Columns whose values occur once within a date; needed for a new table.",
+        ),
+    ] = "",
+    time: Annotated[
+        str,
+        typer.Option(
+            "--time",
+            metavar="COLUMN",
+            help="Column of the time: ISO dates or times, or whole nanoseconds since 1970; needed "
+            "for a new table.",
+        ),
+    ] = "",
+    zone: Annotated[
+        str,
+        typer.Option(
+            "--zone",
+            metavar="ZONE",
+            help="Zone of times without a UTC offset, such as America/New_York; rows with such "
+            "times are rejected without it.",
+        ),
+    ] = "",
+    types: Annotated[
+        str,
+        typer.Option(
+            "--types",
+            metavar="COLUMN=TYPE,...",
+            help="Types of a new table's columns that differ from what its values show: text, "
+            "integer, decimal, double, boolean, date or time.",
+        ),
+    ] = "",
+    form: AsFormat = None,
+    out: Out = None,
+) -> None:
+    """Load a file of your own to bronze.NAME; ingot build refines it to silver.NAME."""
+    from ingot.app.pipeline.own_data import TableRequest
+    from ingot.app.pipeline.own_data import ingest_table as ingest
+    from ingot.cli import progress
+
+    state: State = context.obj
+    to = _summary_to(form, out)
+    parts = state.open()
+    pairs = (part.partition("=") for part in types.split(",") if part)
+    chosen = {column.strip(): kind.strip() for column, _, kind in pairs}
+    with progress.shown() as shown:
+        request = TableRequest(name, source, key, time, zone, chosen)
+        report = ingest(parts, request, progress=shown)
+    _close(parts, report, to)
+
+
 def _ingest_reference(
     context: typer.Context, dataset: str, source: str, to: Destination | None
 ) -> None:
@@ -274,7 +335,7 @@ def _ingest_reference(
 
 
 def _summary_to(form: Format | None, out: Path | None) -> Destination | None:
-    """Return where the closing table goes if a program is to read it; else it is told on stderr."""
+    """Return where the closing table goes if a program reads it; None for stderr."""
     return Destination.of(form, out) if form or out else None
 
 

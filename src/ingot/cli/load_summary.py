@@ -25,9 +25,9 @@ def report(parts: Parts, found: LoadReport, to: Destination | None = None) -> No
     Args:
         parts: The lake's parts.
         found: What was done.
-        to: Where the table goes, for programs; else it is told on stderr with the rest.
+        to: Where the table goes, for programs; stderr with the rest by default.
     """
-    with suppress(BrokenPipeError):  # nobody reads on, and the work is done
+    with suppress(BrokenPipeError):  # the reader has gone, and the work is done
         _report(parts, found, to)
 
 
@@ -60,8 +60,8 @@ def _troubles(days: tuple[DayResult, ...]) -> Iterator[str]:
     alike: dict[tuple[str, str, Result], list[DayResult]] = {}
     for day in days:
         if day.error is not None:
-            told = "" if day.result is Result.MISSING else day.advice
-            alike.setdefault((day.dataset, told, day.result), []).append(day)
+            advice = "" if day.result is Result.MISSING else day.advice
+            alike.setdefault((day.dataset, advice, day.result), []).append(day)
     for (dataset, _, result), troubled in alike.items():
         first, last = troubled[0], troubled[-1]
         when = str(first.date)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from copy import copy
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -27,13 +29,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="ingot",
     cls=Overview,
-    help="A market-data lakehouse: every answer can be asked as known at any past moment.",
+    help="A market-data lakehouse, queried as known at any past moment.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 2 fix the request, 3 look at the data, 4 try later, "
-    "5 read back first, 130 interrupted, 143 terminated.",
+    "5 run again to find out, 130 interrupted, 143 terminated.",
 )
 load.register(app)
 read.register(app)
@@ -47,6 +49,13 @@ _WITH_VALUE: Final = ("--lake", "--set", "--now")
 """Options before the command that take a value."""
 _OF_EACH: Final = frozenset({"-h", "--help", "--version"})
 """Options that mean something else after a command."""
+_UNKNOWN: Final = re.compile(r"No such (command|option):? '?([^' ]+)")
+_WORDS: Final = {
+    "Value error, ": "",
+    "Input should": "it should",
+    "Got unexpected extra argument(s)": "There are too many arguments",
+}
+"""Typer's and pydantic's words in messages, and ours."""
 _COMPLETION: Final = "_INGOT_COMPLETE"
 """What a shell sets when it asks for completions."""
 
@@ -72,14 +81,14 @@ def options(
         typer.Option(
             "--now",
             metavar="INSTANT",
-            help="Pretend that it is this instant; known times are 'stated'.",
+            help="Use this instant as the present one; known times are 'stated'.",
         ),
     ] = None,
     accept_clock: Annotated[
         bool,
         typer.Option(
             "--accept-clock",
-            help="Load although the lake has recorded moments after the present one.",
+            help="Load although the lake has recorded later moments than the clock's.",
         ),
     ] = False,
     version: Annotated[  # noqa: ARG001 - the callback acts on it
@@ -100,7 +109,7 @@ def main() -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; errors are told on stderr."""
+    """Run one command and return its exit code; an error is one message on stderr."""
     command = typer.main.get_command(_needed(arguments))
     try:
         with command.make_context("ingot", _hoisted(arguments, command)) as context:
@@ -108,10 +117,10 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     except IngotError as error:
-        _tell(str(error))
+        _write_error(str(error))
         return error.exit_code
     except TyperException as error:
-        _tell(_explained(error))
+        _write_error(_explained(error, arguments))
         return error.exit_code
     except KeyboardInterrupt as exc:
         return interrupts.interrupted(exc)
@@ -121,7 +130,7 @@ def run(arguments: list[str]) -> int:
         failure = failure_of(error)
         if failure is None:
             raise
-        _tell(str(failure))
+        _write_error(str(failure))
         return failure.exit_code
     return 0
 
@@ -131,10 +140,7 @@ def _needed(arguments: Sequence[str]) -> typer.Typer:
 
     Making one command of 34 takes a tenth of the time, and no message then lists the others.
     """
-    first = 0
-    while first < len(arguments) and arguments[first].startswith("--"):
-        first += 2 if arguments[first] in _WITH_VALUE else 1
-    name = arguments[first] if first < len(arguments) else ""
+    name = _called(arguments)
     called = [c for c in app.registered_commands if c.callback and c.callback.__name__ == name]
     needed = copy(app)
     if called:
@@ -142,8 +148,19 @@ def _needed(arguments: Sequence[str]) -> typer.Typer:
     return needed
 
 
+def _called(arguments: Sequence[str]) -> str:
+    """Return the first word that is neither an option nor the value of one."""
+    first = 0
+    while first < len(arguments) and arguments[first].startswith("--"):
+        first += 2 if arguments[first] in _WITH_VALUE else 1
+    return arguments[first] if first < len(arguments) else ""
+
+
 def _hoisted(arguments: list[str], command: Any) -> list[str]:  # noqa: ANN401  # typer's own
-    """Return the arguments with the options of `ingot` itself before the command."""
+    """Return the arguments with the options of `ingot` itself before the command.
+
+    `ingot help COMMAND` is `ingot COMMAND --help`.
+    """
     takes = {o: not p.is_flag for p in command.params if isinstance(p, TyperOption) for o in p.opts}
     first, rest = [], []
     words = iter(arguments)
@@ -156,21 +173,30 @@ def _hoisted(arguments: list[str], command: Any) -> list[str]:  # noqa: ANN401  
         else:
             first.append(word)
             first += [next(words, "")] if takes[name] and not equals else []
-    return first + rest
+    return first + ([*rest[1:], "--help"] if rest[:1] == ["help"] else rest)
 
 
-def _tell(message: str) -> None:
+def _write_error(message: str) -> None:
     tell(message.rstrip("\n") if message.startswith("Usage: ") else f"ingot: {message}")
 
 
-def _explained(error: TyperException) -> str:
+def _explained(error: TyperException, arguments: Sequence[str]) -> str:
     """Return what is wrong with the command line, and where to read more."""
     message = error.format_message()
     if message.startswith("Usage: "):
         return f"{message}\n"
-    message = message.replace("Value error, ", "").replace("Input should", "it should")
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "ingot"
+    path = context.command_path if context else f"ingot {_called(arguments)}".strip()
+    if wrong := _UNKNOWN.match(message):
+        kind, name = wrong.groups()
+        known = getattr(error, "possibilities", None) or []
+        if kind == "command" and context:
+            known = ["help", *context.command.list_commands(context)]
+        near = get_close_matches(name, known, n=1)
+        message = f"There is no {kind} {name}."
+        message += f" Did you mean {near[0]}?" if near else ""
+    for typers, ours in _WORDS.items():
+        message = message.replace(typers, ours)
     stop = "" if message.endswith((".", "?")) else "."
     return f"{message}{stop} See: {path} --help"
 

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingot.cli.context import State, trade_dates
+from ingot.cli.context import lake_of, state_of
 from ingot.cli.groups import with_groups
-from ingot.cli.options import From, HowStrategy, Status, Strategy, To, Workers
+from ingot.cli.options import HowStrategy, Status, Strategy, Workers
 from ingot.cli.output import Destination, notice
+from ingot.cli.span import Span
 from ingot.errors import LookAtDataError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
+    from ingot.app.context.lake_context import Parts
     from ingot.query.result.answer import Answer
 
 LandingId = Annotated[str, typer.Argument(metavar="ID", help="Its landing_id.")]
@@ -37,29 +38,19 @@ def register(app: typer.Typer) -> None:
 
 def status(context: typer.Context, *, to: Destination) -> None:
     """Show each table's size, freshness, stale and missing days."""
-    from ingot.app.operate.status import status as look
-
-    state: State = context.obj
-    to.take(look(state.open()))
+    to.take(lake_of(context).status())
 
 
-def runs(
-    context: typer.Context,
-    *,
-    to: Destination,
-) -> None:
-    """List what was done, latest first."""
-    from ingot.app.operate.records import runs as listed
-
-    state: State = context.obj
-    _take(to, lambda limit: listed(state.open(), limit=limit), 50)
+def runs(context: typer.Context, *, to: Destination) -> None:
+    """List the units of work that were done, latest first."""
+    lake = lake_of(context)
+    _take(to, lambda limit: lake.runs(limit=limit), 50)
 
 
 def landings(
     context: typer.Context,
     *,
-    first: From = None,
-    last: To = None,
+    span: Span,
     status: Annotated[
         Status | None, typer.Option("--status", help="Only versions in this state.")
     ] = None,
@@ -68,38 +59,33 @@ def landings(
     """List the versions that landed; accept or reject one that is held or refused."""
     if context.invoked_subcommand is not None:
         return
-    from ingot.app.operate.records import landings as listed
-
-    state: State = context.obj
-    parts = state.open()
-    start, end = trade_dates(first, last, parts.clock.now().date())
-    _take(to, lambda n: listed(parts, start=start, end=end, status=status, limit=n), 1000)
+    lake = lake_of(context)
+    dates = span.dates(lake.today())
+    _take(to, lambda limit: lake.landings(**dates, status=status, limit=limit), 1000)
 
 
 def accept(context: typer.Context, landing_id: LandingId) -> None:
-    """Put a held version, or the good rows of a refused one, in force from now on."""
-    _decide(context.obj, "accept", landing_id)
+    """Put a held version, or the valid rows of a refused one, in force."""
+    _decide(context, "accept", landing_id)
 
 
 def reject(context: typer.Context, landing_id: LandingId) -> None:
     """Set a held or refused version aside for good."""
-    _decide(context.obj, "reject", landing_id)
+    _decide(context, "reject", landing_id)
 
 
 def quarantine(
     context: typer.Context,
     *,
-    first: From = None,
-    last: To = None,
+    span: Span,
     to: Destination,
 ) -> None:
     """List refused rows with their line, rule and raw text."""
     from ingot.app.operate.records import quarantine as listed
 
-    state: State = context.obj
-    parts = state.open()
-    start, end = trade_dates(first, last, parts.clock.now().date())
-    _take(to, lambda n: listed(parts, start=start, end=end, limit=n), 100)
+    parts = state_of(context).open()
+    dates = span.dates(parts.clock.now().date())
+    _take(to, lambda limit: listed(parts, **dates, limit=limit), 100)
 
 
 def profile(
@@ -109,11 +95,10 @@ def profile(
     workers: Workers = None,
     to: Destination,
 ) -> None:
-    """Show what the machine has and how a backfill would use it."""
+    """Show the resources of the machine, and how a backfill would use them."""
     from ingot.app.operate.status import profile as look
 
-    state: State = context.obj
-    to.take(look(state.open(), strategy=strategy.value, workers=workers))
+    to.take(look(state_of(context).open(), strategy=strategy.value, workers=workers))
 
 
 def repair(
@@ -124,12 +109,11 @@ def repair(
         typer.Option(
             "--table",
             metavar="T",
-            help="Make units of this table again from the step above it: those of the dates, or "
-            "without dates those whose files are damaged.",
+            help="Rebuild this table from the layer that it is made of: the dates given, or by "
+            "default what is damaged.",
         ),
     ] = None,
-    first: From = None,
-    last: To = None,
+    span: Span,
     delete_orphans: Annotated[
         bool,
         typer.Option(
@@ -141,14 +125,14 @@ def repair(
 ) -> None:
     """Verify the landing store, and rebuild from it what can be rebuilt.
 
-    The exit code is 3 where something is lost that only a person can bring back.
+    The exit code is 3 where something is lost that only a backup has.
     """
-    state: State = context.obj
+    state = state_of(context)
     if table is not None:
-        _rebuild(state, table, _span(state, first, last), to if to.is_given else None)
+        _rebuild(state.open(), table, span, to if to.is_given else None)
         return
-    if first or last:
-        raise QueryError("--from and --to say which days of a table to make again. Add --table T.")
+    if span != Span():
+        raise QueryError("--from and --to were given without a table. Add --table T.")
     from ingot.app.operate.repair import repair as mend
 
     found = mend(state.open(), delete_orphans=delete_orphans)
@@ -157,15 +141,13 @@ def repair(
         raise typer.Exit(LookAtDataError.exit_code)
 
 
-def _rebuild(
-    state: State, table: str, span: tuple[date | None, date | None], to: Destination | None
-) -> None:
+def _rebuild(parts: Parts, table: str, span: Span, to: Destination | None) -> None:
     from ingot.app.operate.rebuild import RebuildRequest, rebuild
     from ingot.cli import load_summary, progress
 
-    parts = state.open()
+    request = RebuildRequest(table, **span.open_dates(parts.clock.now().date()))
     with progress.shown() as shown:
-        report = rebuild(parts, RebuildRequest(table, *span), progress=shown)
+        report = rebuild(parts, request, progress=shown)
     load_summary.report(parts, report, to)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
@@ -177,8 +159,7 @@ def scrub(
     table: Annotated[
         str | None, typer.Option("--table", metavar="T", help="Read only this table's files.")
     ] = None,
-    first: From = None,
-    last: To = None,
+    span: Span,
     rate: Annotated[
         float | None,
         typer.Option("--rate", metavar="MB_S", min=0.001, help="Most megabytes read a second."),
@@ -187,14 +168,14 @@ def scrub(
 ) -> None:
     """Read every file of the lake, and name those that are damaged or missing.
 
-    Each row says which command heals it. The exit code is 3 where there is one.
+    Each row names the command that repairs it. The exit code is 3 if there is a row.
     """
     from ingot.app.operate.scrub import ScrubRequest, scrub_lake
     from ingot.cli import progress
 
-    state: State = context.obj
-    parts = state.open()
-    request = ScrubRequest(table, *_span(state, first, last), rate_mb_s=rate)
+    parts = state_of(context).open()
+    dates = span.open_dates(parts.clock.now().date())
+    request = ScrubRequest(table, **dates, rate_mb_s=rate)
     with progress.shown() as shown:
         found = scrub_lake(parts, request, progress=shown)
     to.take(found.answer(parts))
@@ -202,18 +183,10 @@ def scrub(
         raise typer.Exit(LookAtDataError.exit_code)
 
 
-def _span(state: State, first: str | None, last: str | None) -> tuple[date | None, date | None]:
-    """Return the half-open span of `--from` and `--to`; an end that is left out stays open."""
-    from ingot.model.time import SystemClock
-
-    start, end = trade_dates(first, last, (state.clock() or SystemClock()).now().date())
-    return (start if first else None, end if last else None)
-
-
-def _decide(state: State, verdict: str, landing_id: str) -> None:
+def _decide(context: typer.Context, verdict: str, landing_id: str) -> None:
     from ingot.app.operate import records
 
-    notice(records.decide(state.open(), verdict, landing_id))
+    notice(records.decide(state_of(context).open(), verdict, landing_id))
 
 
 def _take(to: Destination, listed: Callable[[int], Answer], usual: int) -> None:

@@ -103,12 +103,15 @@ class Destination:
             answer = answer.select([name.strip() for name in self.columns.split(",")])
         if self.zone is not None:
             answer = answer.in_zone(self.zone)
-        if self.limit is not None and len(answer) > self.limit:
-            notice(f"these are the first {self.limit:,} of {counted(len(answer))}")
+        if self.limit is not None:
+            if answer.is_stream:
+                notice(f"these are the first {self.limit:,} rows of a long answer; more may follow")
+            elif len(answer) > self.limit:
+                notice(f"these are the first {self.limit:,} of {counted(len(answer))}")
             answer = answer.head(self.limit)
         if self.out is not None:
-            answer.write(self.out, self.format.value)
-            notice(f"{counted(len(answer))} written to {self.out} as {self.format.value}")
+            rows = answer.write(self.out, self.format.value)
+            notice(f"{counted(rows)} written to {self.out} as {self.format.value}")
         else:
             self._print(answer)
 
@@ -131,16 +134,16 @@ class Destination:
     def _preview(self, answer: Answer) -> None:
         """Print what fits a terminal: the first and last rows, the first columns, the count."""
         width, height = get_terminal_size()
-        rows = len(answer) if self.limit else max(height - _AROUND, _FEWEST_ROWS)
-        text, hidden = answer.preview(rows, width)
+        rows = self.limit or max(height - _AROUND, _FEWEST_ROWS)
+        text, hidden, count = answer.preview(rows, width)
         if hidden:
             notice(
                 f"no room for {', '.join(hidden)}: widen the terminal, or choose --columns or "
                 "--format csv"
             )
         show(text)
-        if len(answer) > rows:
-            show(f"{counted(len(answer))}; see all with --pager or --out FILE\n")
+        if count > rows:
+            show(f"{counted(count)}; see all with --pager or --out FILE\n")
 
 
 def _text(answer: Answer, form: Format) -> str:

@@ -96,7 +96,7 @@ class _Lines:
     def __init__(self) -> None:
         self._lock = Lock()
         self._steps: dict[str, _Step] = {}
-        self._told = monotonic()
+        self._written = monotonic()
         self._read = True
 
     def __call__(self, event: ProgressEvent) -> None:
@@ -114,7 +114,7 @@ class _Lines:
 
     def _advance(self, name: str, step: _Step, count: int, label: str) -> None:
         step.done += count
-        if monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+        if monotonic() - self._written >= _SECONDS_BETWEEN_LINES:
             self._tell(f"{name}: {step.text} {label}".rstrip())
 
     def _end(self, name: str, step: _Step) -> None:
@@ -123,10 +123,10 @@ class _Lines:
             self._tell(f"{name}: {step.whole} done in {seconds:.0f} s")
 
     def _tell(self, text: str) -> None:
-        self._told = monotonic()
+        self._written = monotonic()
         if not self._read:
             return
         try:
             tell(text)
         except BrokenPipeError:
-            self._read = False  # work goes on where nobody watches it
+            self._read = False  # the work goes on without a reader

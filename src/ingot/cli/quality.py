@@ -1,16 +1,16 @@
-"""Commands that judge data: check and reconcile."""
+"""Commands that validate data: check and reconcile."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
 
-from ingot.cli.context import State, trade_date, trade_dates
+from ingot.cli.context import state_of
 from ingot.cli.groups import with_groups
-from ingot.cli.options import From, KnownAt, To
+from ingot.cli.options import KnownAt
 from ingot.cli.output import Destination
+from ingot.cli.span import Span, SpanOrDate
 from ingot.cli.terminal import show
 from ingot.errors import LookAtDataError, QueryError
 
@@ -30,19 +30,18 @@ def check(
         str | None,
         typer.Argument(
             metavar="TABLE",
-            help="Only this table; all by default. Or a file of day bars, as yahoo:FILE, which is "
-            "held against itself.",
+            help="Only this table; all by default. Or a file of day bars, such as yahoo:FILE, "
+            "which is checked by itself.",
         ),
     ] = None,
-    first: From = None,
-    last: To = None,
+    span: Span,
     rules: Annotated[
         str | None,
         typer.Option("--rules", metavar="LIST", help="Only these, separated by commas."),
     ] = None,
     schema: Annotated[
         bool,
-        typer.Option("--schema", help="Look at the columns of landed files instead of rows."),
+        typer.Option("--schema", help="Check the columns of landed files instead of rows."),
     ] = False,
     to: Destination,
 ) -> None:
@@ -50,20 +49,18 @@ def check(
 
     The exit code is 3 where a rule of severity error is broken, or a version is held.
     """
-    from ingot.app.trust import check as judge
+    from ingot.app.trust import check as validate
 
-    state: State = context.obj
-    parts = state.open()
-    start, end = trade_dates(first, last, parts.clock.now().date())
+    parts = state_of(context).open()
+    dates = span.dates(parts.clock.now().date())
     if schema:
         if table or rules:
-            raise QueryError("--schema looks at landed files: leave out TABLE and --rules.")
-        found = judge.check_schemas(parts, start=start, end=end)
+            raise QueryError("--schema looks at landed files. Leave out TABLE and --rules.")
+        found = validate.check_schemas(parts, **dates)
     elif table and ":" in table:
-        found = judge.check_file(parts, table)
+        found = validate.check_file(parts, table)
     else:
-        named = _listed(rules)
-        found = judge.check(parts, table=table, start=start, end=end, rules=named)
+        found = validate.check(parts, table=table, **dates, rules=_listed(rules))
     to.take(found.answer)
     if not found.is_clean:
         raise typer.Exit(_LOOK)
@@ -81,7 +78,7 @@ def reconcile(
         typer.Argument(
             metavar="A",
             help="A table such as silver.minute_bars, narrowed by @source or @known_at=MOMENT; or "
-            "csv:FILE, yahoo:FILE, alphavantage:FILE, lean:DIR. ?label=end&zone=UTC says more.",
+            "csv:FILE, yahoo:FILE, alphavantage:FILE, lean:DIR. ?label=end&zone=UTC describes it.",
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="The other side.")],
@@ -93,11 +90,7 @@ def reconcile(
             help="bronze, silver or gold: A and B are then its tables, or sources of its day bars.",
         ),
     ] = "",
-    first: From = None,
-    last: To = None,
-    date: Annotated[
-        str | None, typer.Option("--date", metavar="DATE", help="This trade date alone.")
-    ] = None,
+    span: SpanOrDate,
     symbols: Annotated[
         str | None,
         typer.Option("--symbols", metavar="LIST", help="Only these, separated by commas."),
@@ -107,22 +100,16 @@ def reconcile(
 ) -> None:
     """Compare two sources, layers or versions, and name the cause of each difference.
 
-    Without --format or --out a short report is printed. The exit code is 3 where something
-    differs that may not.
+    Without --format or --out a short report is printed. The exit code is 3 unless every
+    difference is legal.
     """
     from ingot.app.trust.reconcile import ReconcileRequest
     from ingot.app.trust.reconcile import reconcile as compare
 
-    if date and (first or last):
-        raise QueryError("Write --date, or --from and --to.")
-    state: State = context.obj
-    parts = state.open()
-    start, end = trade_dates(first, last, parts.clock.now().date())
-    if date:
-        start = trade_date("--date", date)
-        end = start + timedelta(days=1)
+    parts = state_of(context).open()
+    dates = span.dates(parts.clock.now().date())
     request = ReconcileRequest(
-        a=a, b=b, start=start, end=end, symbols=_listed(symbols), layer=layer, known_at=known_at
+        a=a, b=b, **dates, symbols=_listed(symbols), layer=layer, known_at=known_at
     )
     found = compare(parts, request)
     if not to.is_given:

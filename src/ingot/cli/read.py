@@ -1,25 +1,25 @@
-"""Commands that answer: bars, sql, symbols, sessions, history, tables, describe."""
+"""Commands that query: bars, sql, symbols, resolve, universe, sessions, history, tables."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ingot.cli.bars_query import BarsQuery, Basis, KnownBasis, Strict
-from ingot.cli.context import State, trade_date, trade_dates
+from ingot.cli.context import lake_of, trade_date
 from ingot.cli.groups import with_groups
-from ingot.cli.options import From, KnownAt, To
+from ingot.cli.options import KnownAt
 from ingot.cli.output import Destination
+from ingot.cli.span import Span
 from ingot.errors import QueryError
-
-if TYPE_CHECKING:
-    from ingot.app.lake import Lake
 
 Query = Annotated[
     str, typer.Argument(metavar="QUERY", help="One SELECT; - reads it from standard input.")
 ]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="Symbol, case-sensitive.")]
+OfDate = Annotated[str, typer.Option("--date", metavar="DATE", help="Trade date.")]
 Params = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,15 +34,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for command in (bars, sql, symbols, resolve, universe, sessions, history, tables, describe):
         app.command()(with_groups(command))
-
-
-def _lake(context: typer.Context) -> Lake:
-    from ingot.app.lake import Lake
-
-    state: State = context.obj
-    lake = Lake(state.open())
-    context.call_on_close(lake.close)
-    return lake
 
 
 def query_text(query: str) -> str:
@@ -82,7 +73,7 @@ def sql_options(
 
 def bars(context: typer.Context, *, query: BarsQuery, to: Destination) -> None:
     """Print bars of symbols, as known at any past moment."""
-    lake = _lake(context)
+    lake = lake_of(context)
     to.take(lake.bars(query.names, **query.options(lake)))
 
 
@@ -101,14 +92,14 @@ def sql(
 
     DESCRIBE, SUMMARIZE and SHOW TABLES work as well.
     """
-    asked = sql_options(known_at, basis, known_basis, params, strict=strict)
-    to.take(_lake(context).sql(query_text(query), **asked))
+    options = sql_options(known_at, basis, known_basis, params, strict=strict)
+    to.take(lake_of(context).sql(query_text(query), **options))
 
 
 def resolve(
     context: typer.Context,
     *,
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Symbol, case-sensitive.")],
+    symbol: Symbol,
     date: Annotated[
         str | None, typer.Option("--date", metavar="DATE", help="Trade date; today by default.")
     ] = None,
@@ -117,13 +108,13 @@ def resolve(
 ) -> None:
     """Name the instrument that holds a symbol on a date, and all of its symbols."""
     day = trade_date("--date", date) if date else None
-    to.take(_lake(context).resolve(symbol, day, known_at=known_at))
+    to.take(lake_of(context).resolve(symbol, day, known_at=known_at))
 
 
 def universe(
     context: typer.Context,
     *,
-    date: Annotated[str, typer.Option("--date", metavar="DATE", help="Trade date.")],
+    date: OfDate,
     rule: Annotated[
         str | None,
         typer.Option(
@@ -137,53 +128,44 @@ def universe(
 ) -> None:
     """List the symbols that traded on a date, delisted ones included."""
     day = trade_date("--date", date)
-    to.take(_lake(context).universe(day, known_at=known_at, rule=rule))
+    to.take(lake_of(context).universe(day, known_at=known_at, rule=rule))
 
 
 def symbols(
     context: typer.Context,
     *,
-    first: From = None,
-    last: To = None,
+    span: Span,
     known_at: KnownAt = None,
     to: Destination,
 ) -> None:
     """List the symbols that have bars, with their first and last date."""
-    lake = _lake(context)
-    start, end = trade_dates(first, last, lake.today())
-    to.take(lake.symbols(start=start, end=end, known_at=known_at))
+    lake = lake_of(context)
+    to.take(lake.symbols(**span.dates(lake.today()), known_at=known_at))
 
 
-def sessions(
-    context: typer.Context,
-    *,
-    first: From = None,
-    last: To = None,
-    to: Destination,
-) -> None:
+def sessions(context: typer.Context, *, span: Span, to: Destination) -> None:
     """List the sessions of the calendar."""
-    lake = _lake(context)
-    start, end = trade_dates(first, last, lake.today())
-    to.take(lake.sessions(start=start, end=end))
+    lake = lake_of(context)
+    to.take(lake.sessions(**span.dates(lake.today())))
 
 
 def history(
     context: typer.Context,
     *,
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Symbol, case-sensitive.")],
-    date: Annotated[str, typer.Option("--date", metavar="DATE", help="Trade date.")],
+    symbol: Symbol,
+    date: OfDate,
     interval: Annotated[str, typer.Option("--interval", metavar="WIDTH", help="1m or 1d.")] = "1m",
     known_at: KnownAt = None,
     to: Destination,
 ) -> None:
     """List every version of a symbol's bars of one trade date."""
     day = trade_date("--date", date)
-    to.take(_lake(context).history(symbol, date=day, interval=interval, known_at=known_at))
+    to.take(lake_of(context).history(symbol, date=day, interval=interval, known_at=known_at))
 
 
 def tables(context: typer.Context, *, to: Destination) -> None:
     """List the lake's tables with rows, size and what they hold."""
-    to.take(_lake(context).tables())
+    to.take(lake_of(context).tables())
 
 
 def describe(
@@ -195,4 +177,4 @@ def describe(
     to: Destination,
 ) -> None:
     """List a table's columns with type, unit and meaning."""
-    to.take(_lake(context).describe(table))
+    to.take(lake_of(context).describe(table))

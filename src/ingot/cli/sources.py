@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., None]
 
-_WITHOUT_FILES: Final = frozenset({"csv", "lean", "sessions", "yahoo"})
+_WITHOUT_FILES: Final = frozenset({"csv", "lean", "sessions", "table", "yahoo"})
 """Connectors of ours that have no market files, or a command of their own."""
 _TITLES: Final = {
     "bars": "bars of your own (a CSV or Parquet file)",

@@ -145,7 +145,7 @@ def _read_secrets(path: Path) -> dict[str, dict[str, SecretStr]]:
 
 def _secret_section(name: str, section: object, path: Path) -> dict[str, SecretStr]:
     if not isinstance(section, dict):
-        raise ConfigError(f"{name} in {path} stands alone; a secret belongs in [VENDOR].")
+        raise ConfigError(f"{name} in {path} is outside a section. Write it below [VENDOR].")
     _checked_vendor(name, path)
     for key, value in section.items():
         if not isinstance(value, str):

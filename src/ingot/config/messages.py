@@ -1,4 +1,4 @@
-"""What messages about settings say, and what they must not show."""
+"""Messages about settings, which never show a secret."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def explain(exc: ValidationError, places: Mapping[str, str], *, shown: Collectio
 
 
 def is_secret(annotation: object) -> bool:
-    """Say whether a field of this type holds a secret.
+    """Return True if a field of this type holds a secret.
 
     >>> is_secret(SecretStr | None), is_secret(str)
     (True, False)

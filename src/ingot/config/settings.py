@@ -245,7 +245,7 @@ class Settings(BaseModel):
         `options` are what a command gave for this load; they come before the section.
 
         Raises:
-            ConfigError: A key is unknown, a value is wrong or missing, or a secret stands in the
+            ConfigError: A key is unknown, a value is wrong or missing, or a secret is in the
                 plain file.
         """
         plain = self.vendors.get(name, {})

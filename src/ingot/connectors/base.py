@@ -49,7 +49,7 @@ class Parsed:
     """A file's rows, written as one Parquet file in the contract's Arrow schema."""
 
     path: Path | None
-    """None when the file holds no good row."""
+    """None when the file has no good row."""
     rows: int
     """Good rows, written."""
     symbols: int
@@ -121,10 +121,10 @@ class FileSource(Parser, Protocol):
         ...
 
     def fetch(self, remote: RemoteObject, to: Path, advance: Callable[[int], None]) -> Fetched:
-        """Write the object's bytes to `to` and return their hash; `advance` is told of bytes.
+        """Write the object's bytes to `to` and return their hash; `advance` takes their count.
 
         Resumes after a break, retries with backoff and jitter, and notices when the object
-        changes under the download: it then begins anew, `advance` is told of the bytes given up
+        changes under the download: it then begins anew, `advance` takes the count given up
         as a negative number, and what arrived names the new version's tag.
 
         Raises:

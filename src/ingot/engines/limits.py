@@ -1,4 +1,4 @@
-"""What one query may use, and what is said when it wants more."""
+"""The limits of one query, and the errors of a query that exceeds them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one query."""
+    """The limits of one query: settings of the lake."""
 
     memory_mb: int
+    """query_memory_mb."""
     threads: int
     timeout_s: float
+    """query_timeout_s: time in which the query works."""
     max_rows: int
+    """query_max_rows: rows of the answer."""
     max_answer_mb: int = 2048
+    """query_max_answer_mb: MiB of the answer."""
 
 
 class Size:

@@ -1,6 +1,6 @@
 """Reads with SQL of our own: DuckDB kept open with its footers cached, Polars for plain rows.
 
-The SQL here is written by this package and is not screened; what a user typed goes to the
+The SQL here is written by this package and is not validated; what a user wrote goes to the
 `sandbox`.
 """
 

@@ -27,12 +27,21 @@ def number(text: str) -> Decimal | None:
     >>> number("-1.50e2"), number("inf"), number("1e308"), number("1e-308")
     (Decimal('-150'), None, None, Decimal('0'))
     """
-    if not _NUMBER.fullmatch(text):
+    found = exact(text)
+    if found is None:
         return None
-    found = Decimal(text)
     if not found or found.adjusted() < -_DIGITS:
         return Decimal(0)
     return found if found.adjusted() < _DIGITS else None
+
+
+def exact(text: str) -> Decimal | None:
+    """Return the decimal of a text, whatever its size; None where it is not a number.
+
+    >>> exact("1e-13"), exact("nan")
+    (Decimal('1E-13'), None)
+    """
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def rounded(value: Decimal, decimals: int, *, digits: int = _DIGITS) -> Decimal | None:

@@ -10,7 +10,7 @@ from ingot.errors import ConfigError, QueryError
 from ingot.tables import bronze, gold, ops, revisions, silver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from importlib.metadata import EntryPoint
 
     from ingot.tables.contract import Table
@@ -86,13 +86,20 @@ def _by_name() -> dict[str, Table]:
     return {table.name: table for table in (*all_tables(), *VIEWS)}
 
 
-def table(name: str) -> Table:
+def table(name: str, own: Iterable[Table] = ()) -> Table:
     """Return the contract of the table called `name`.
+
+    Args:
+        name: Namespace and name.
+        own: The tables that a lake declares itself; looked at where no other table has the name.
 
     Raises:
         QueryError: There is none; the message names the nearest.
     """
     known = _by_name()
+    if found := known.get(name):
+        return found
+    known = {**known, **{table.name: table for table in own}}
     if found := known.get(name):
         return found
     near = get_close_matches(name, known, n=1, cutoff=0.5)

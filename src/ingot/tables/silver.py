@@ -40,7 +40,7 @@ _OHLC = (
 )
 _QUANTITY = Column("volume", Quantity, "Traded quantity; may be fractional.", unit="shares")
 _VOLUME = (_QUANTITY, Column("transactions", Int64, "Number of trades."))
-_STALE = Column(
+STALE_REFUSED = Column(
     "stale_refused",
     Boolean,
     "True where the latest version refused the row, so that the one before stays in force.",
@@ -115,7 +115,7 @@ MINUTE_BARS = Table(
             Int32,
             "How many bars the 15-minute values are made of, this one included.",
         ),
-        _STALE,
+        STALE_REFUSED,
         *KNOWN_TIME,
     ),
     key=("source", "dataset", "symbol", "bar_start_ns", "known_from"),
@@ -156,7 +156,7 @@ DAY_BARS = Table(
         *(replace(price, unit=IN_CURRENCY) for price in _OHLC),
         _QUANTITY,
         Column("transactions", Int64, "Number of trades; null if not told.", nullable=True),
-        _STALE,
+        STALE_REFUSED,
         *KNOWN_TIME,
         Column(
             "currency",

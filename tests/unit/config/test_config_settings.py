@@ -249,7 +249,10 @@ def test_a_secrets_file_open_to_others_is_refused(lake: Callable[..., Path], mod
 @pytest.mark.parametrize(
     ("secrets", "message"),
     [
-        (f"secret_access_key = '{KEY}'", r"secret_access_key in .*stands alone; .* \[VENDOR\]"),
+        (
+            f"secret_access_key = '{KEY}'",
+            r"secret_access_key in .*outside a section\. .* \[VENDOR\]",
+        ),
         (f"[masive]\nkey = '{KEY}'", r"no section masive\. Did you mean massive\?"),
         ("[massive]\nsecret_access_key = 5", "secret_access_key in .* has to be text in quotes"),
         (f"[massive]\nkey = '{KEY}", r"secrets file .*/secrets\.toml cannot be read: "),

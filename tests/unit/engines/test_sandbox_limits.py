@@ -1,4 +1,4 @@
-"""What a question may use, and how it is told what is wrong with it."""
+"""The limits of a query, and the errors of a wrong one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ingot.engines.limits import Limits
 from ingot.engines.sandbox.client import Sandbox
 from ingot.errors import QueryError
 from ingot.tables.arrow import arrow_schema
@@ -48,7 +49,7 @@ VIEWS = {VIEW.name: VIEW}
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder = tmp_path_factory.mktemp("warehouse")
-    with Sandbox(folder, memory_mb=120, threads=2, timeout_s=1, max_rows=100) as sandbox:
+    with Sandbox(folder, Limits(memory_mb=120, threads=2, timeout_s=1, max_rows=100)) as sandbox:
         yield sandbox
 
 
@@ -66,7 +67,7 @@ def refusal(sandbox: Sandbox, sql: str) -> str:
         "SELECT sum(a.range * b.range) FROM range(1000000) AS a, range(1000000) AS b",
     ],
 )
-def test_a_question_without_end_is_ended(sandbox: Sandbox, sql: str) -> None:
+def test_a_query_without_end_is_ended(sandbox: Sandbox, sql: str) -> None:
     started = time.monotonic()
     assert "setting query_timeout_s" in refusal(sandbox, sql)
     assert time.monotonic() - started < 5
@@ -85,7 +86,7 @@ def test_a_question_without_end_is_ended(sandbox: Sandbox, sql: str) -> None:
         "SELECT len(list_transform(range(100000), lambda x: range(100000)))",
     ],
 )
-def test_a_question_that_wants_all_memory_is_ended(sandbox: Sandbox, sql: str) -> None:
+def test_a_query_that_needs_all_memory_is_ended(sandbox: Sandbox, sql: str) -> None:
     # A slow machine may run out of time first, which ends it as well.
     assert "setting query_" in refusal(sandbox, sql)
 
@@ -100,7 +101,7 @@ def test_an_answer_with_too_many_rows_is_refused(sandbox: Sandbox) -> None:
 def test_an_answer_with_too_many_bytes_is_refused(tmp_path: Path) -> None:
     limits = {"memory_mb": 200, "threads": 1, "timeout_s": 20, "max_rows": 1000}
     wide = "SELECT repeat('x', 10000) AS x FROM range({})"  # 10,000 bytes a row
-    with Sandbox(tmp_path, max_answer_mb=1, **limits) as sandbox:
+    with Sandbox(tmp_path, Limits(max_answer_mb=1, **limits)) as sandbox:
         message = refusal(sandbox, wide.format(200))
         assert "more than 1 MB (setting query_max_answer_mb)" in message
         assert sandbox.ask(wide.format(90), {}).num_rows == 90  # the process goes on
@@ -114,7 +115,7 @@ def test_a_text_that_would_crash_the_parser_is_refused(sandbox: Sandbox) -> None
 
 
 def test_a_text_that_is_too_long_is_refused(sandbox: Sandbox) -> None:
-    assert "at most 100,000 are read" in refusal(sandbox, "SELECT 1 --" + "x" * 100_000)
+    assert "Write at most 100,000." in refusal(sandbox, "SELECT 1 --" + "x" * 100_000)
 
 
 def test_a_process_that_dies_is_replaced(sandbox: Sandbox) -> None:
@@ -125,8 +126,8 @@ def test_a_process_that_dies_is_replaced(sandbox: Sandbox) -> None:
     assert sandbox.ask("SELECT 1 AS one", VIEWS).num_rows == 1
 
 
-def test_a_sandbox_that_nobody_closes_leaves_no_process(tmp_path: Path) -> None:
-    sandbox = Sandbox(tmp_path, memory_mb=100, threads=1, timeout_s=20, max_rows=10)
+def test_a_sandbox_that_is_never_closed_leaves_no_process(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path, Limits(memory_mb=100, threads=1, timeout_s=20, max_rows=10))
     sandbox.ask("SELECT 1", {})
     (process,) = [cell._process for cell in sandbox._free]
     del sandbox
@@ -138,9 +139,10 @@ CALLER = """
 import os, sys, time
 from pathlib import Path
 from threading import Timer
+from ingot.engines.limits import Limits
 from ingot.engines.sandbox.client import Sandbox
 
-sandbox = Sandbox(Path(sys.argv[1]), memory_mb=200, threads=1, timeout_s=600, max_rows=10)
+sandbox = Sandbox(Path(sys.argv[1]), Limits(memory_mb=200, threads=1, timeout_s=600, max_rows=10))
 sandbox.ask("SELECT 1", {})
 if sys.argv[2] == "forked" and os.fork() == 0:
     time.sleep(60)  # holds the other end of the process's pipe
@@ -178,10 +180,10 @@ def is_running(process: int) -> bool:
     return bool(state) and not state.startswith("Z")
 
 
-def test_questions_at_once_see_their_own_moment(tmp_path: Path) -> None:
+def test_queries_at_once_see_their_own_moment(tmp_path: Path) -> None:
     moments = [datetime(2025, 6, day, tzinfo=UTC) for day in range(1, 6)]
     answers: dict[datetime, int] = {}
-    with Sandbox(tmp_path, memory_mb=200, threads=1, timeout_s=20, max_rows=100) as sandbox:
+    with Sandbox(tmp_path, Limits(memory_mb=200, threads=1, timeout_s=20, max_rows=100)) as sandbox:
 
         def ask(moment: datetime) -> None:
             view = VIEW.narrowed(Condition("trade_date", "<=", moment.date()))
@@ -206,7 +208,7 @@ def test_a_file_is_read_by_field_id_whatever_its_columns_are_called(tmp_path: Pa
     columns = {2: ("digest", "BIGINT"), 4: ("newer", "BIGINT"), 5: ("added", "VARCHAR")}
     relation = FileRelation((str(tmp_path / "x.parquet"),), columns)
     view = View("silver.sessions", relation, ("digest", "newer", "added"))
-    with Sandbox(tmp_path, memory_mb=200, threads=1, timeout_s=20, max_rows=100) as sandbox:
+    with Sandbox(tmp_path, Limits(memory_mb=200, threads=1, timeout_s=20, max_rows=100)) as sandbox:
         answer = sandbox.ask("SELECT * FROM silver.sessions", {view.name: view})
     assert answer.to_pylist() == [{"digest": 7, "newer": 8, "added": None}]
 
@@ -272,7 +274,7 @@ def test_a_conversion_that_fails_is_a_query_error(sandbox: Sandbox) -> None:
         ),
     ],
 )
-def test_the_tables_of_a_question_are_named(sandbox: Sandbox, sql: str, tables: set[str]) -> None:
+def test_the_tables_of_a_query_are_named(sandbox: Sandbox, sql: str, tables: set[str]) -> None:
     assert sandbox.tables_of(sql) == tables
 
 

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 from ingot.errors import ConfigError, QueryError
 from ingot.query.result.answer import Answer
+from ingot.tables.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -65,6 +67,10 @@ AAPL    2025-06-02  2025-06-02T13:30:00Z    201.7            12  true
 NA      2025-06-03  2025-06-03T13:30:00.5Z     15             0  false
 
 """
+
+
+def opened(file: io.BytesIO) -> pa.Table:
+    return pa.ipc.open_file(file).read_all()
 
 
 def written(data: pa.Table, form: Any) -> bytes:
@@ -223,3 +229,32 @@ def test_html_is_escaped() -> None:
 def test_columns_of_one_name_get_different_ones() -> None:
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], ["a", "a", "a_1"])
     assert Answer(twice, T).columns == ("a", "a_1", "a_1_1")
+
+
+@pytest.mark.parametrize(("form", "read"), [("parquet", pq.read_table), ("arrow", opened)])
+def test_an_answer_that_breaks_off_is_no_whole_file(form: Any, read: Any) -> None:
+    def rows() -> Iterator[pa.RecordBatch]:
+        yield from DATA.to_batches()
+        raise QueryError("too many rows")
+
+    whole, cut = io.BytesIO(), io.BytesIO()
+    Answer(Stream(DATA.schema, lambda: iter(DATA.to_batches())), T).write(whole, form)
+    assert read(io.BytesIO(whole.getvalue())).num_rows == 3
+    with pytest.raises(QueryError, match="too many rows"):
+        Answer(Stream(DATA.schema, rows), T).write(cut, form)
+    with pytest.raises(pa.ArrowInvalid, match=r"\S"):
+        read(io.BytesIO(cut.getvalue()))
+
+
+def test_a_stream_answers_as_its_rows_in_memory_do() -> None:
+    streamed = Answer(Stream(DATA.schema, lambda: iter(DATA.to_batches(max_chunksize=1))), T)
+    assert streamed.select(["close", "symbol"]).head(2).arrow().to_pylist() == [
+        {"close": Decimal("201.700000"), "symbol": "AAPL"},
+        {"close": Decimal("15.000000"), "symbol": "NA"},
+    ]
+    assert [row["symbol"] for row in streamed] == ["AAPL", "NA", None]
+    assert [batch.num_rows for batch in streamed.to_batches()] == [1, 1, 1]
+    assert streamed["transactions"].to_list() == [12, 0, None]
+    assert streamed.is_stream
+    assert streamed.preview(2, 80) == Answer(DATA, T).preview(2, 80)
+    assert (len(streamed), streamed.is_stream) == (3, False)  # counted, and kept

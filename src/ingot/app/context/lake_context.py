@@ -16,7 +16,7 @@ from ingot.model.time import FixedClock, SystemClock
 from ingot.storage.fs.fault_points import calm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from ingot.config import Settings
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ingot.storage.iceberg.read.scan_planner import SnapshotResolver
     from ingot.storage.iceberg.table_store import TableStore
     from ingot.storage.ledger.ledger import Ledger
+    from ingot.tables.contract import Table
 
 OpenReader = TypeVar("OpenReader")
 MARKER = "ingot.toml"
@@ -82,7 +83,38 @@ class Parts:
             objects=self.objects,
             attempts=self.settings.commit_attempts,
             scratch=self.ledger.store.scratch,
+            own=tuple(self._own_tables()),
         )
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """Ingot's tables, those of installed packages, and those that this lake declares."""
+        from ingot.tables.registry import all_tables
+
+        return (*all_tables(), *self._own_tables())
+
+    def table(self, name: str) -> Table:
+        """Return the contract of the table called `name`.
+
+        Raises:
+            QueryError: There is none; the message names the nearest.
+        """
+        from ingot.tables.registry import table
+
+        return table(name, self._own_tables())
+
+    def own_names(self, suffix: str) -> tuple[str, ...]:
+        """Return the names of the tables that this lake declares, without and with a suffix."""
+        return tuple(t.name + end for t in self._own_tables() for end in ("", suffix))
+
+    def _own_tables(self) -> Iterator[Table]:
+        """Yield the tables that the records of this lake's datasets declare."""
+        from ingot.storage.ledger import queries
+        from ingot.tables.own import CONNECTOR, own_tables
+
+        for facts in self.ledger.state.read(queries.dataset_facts).values():
+            if facts.connector == CONNECTOR:
+                yield from own_tables(dict(facts.options))
 
     @cached_property
     def calendar(self) -> Calendar:

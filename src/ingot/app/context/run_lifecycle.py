@@ -18,7 +18,6 @@ from ingot.errors import (
 )
 from ingot.model.unit import Scope
 from ingot.storage.iceberg.write.replacement import Replacement
-from ingot.tables.registry import all_tables
 from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def begin(parts: Parts) -> None:
 
     A table that is where the last run left it costs one look at its pointer.
     """
-    for table in all_tables():
+    for table in parts.all_tables:
         head = parts.tables.pointer(table)
         if head != parts.ledger.checked_head(table.name):
             # A damaged table shows no rollback; its first use raises.

@@ -24,7 +24,6 @@ from ingot.folders import entries, files_below
 from ingot.query.requests.bars import BarsRequest
 from ingot.storage.fs.durable import fsync_file
 from ingot.storage.landing.export_records import ExportRecord, ExportStore
-from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +125,7 @@ def exports(parts: Parts) -> Answer:
     for record in ExportStore(parts.ledger.store).all():
         made = _manifest_of(record)
         read = [t for t in made.tables if t.snapshot_id is not None]
-        pinned = sum(made.tag in parts.tables.pins(contract(t.name)) for t in read)
+        pinned = sum(made.tag in parts.tables.pins(parts.table(t.name)) for t in read)
         rows.append(
             (
                 record.export_id,
@@ -167,7 +166,7 @@ def release(parts: Parts, export_id: str) -> str:
     made = _manifest_of(record)
     freed = 0
     for read in made.tables:
-        table = contract(read.name)
+        table = parts.table(read.name)
         if made.tag in parts.tables.pins(table):
             parts.tables.unpin(table, made.tag)
             freed += 1
@@ -181,7 +180,7 @@ def release(parts: Parts, export_id: str) -> str:
 def ordered_rows(log: ReadLog, answer: Answer) -> pa.Table:
     """Return the rows in an order that does not depend on how they were read."""
     query = log.query
-    data = tabular.plain(answer.data)
+    data = tabular.plain(answer.to_arrow())
     if query is not None and isinstance(query.what, BarsRequest):
         first = [name for name in _BAR_ORDER if name in data.column_names]
         return data if query.what.layout == "wide" else tabular.in_order(data, first)
@@ -200,13 +199,13 @@ def write_rows(answer: Answer, made: Manifest, folder: Path) -> tuple[str, ...]:
         asked = made.question["asked"]
         if made.question["kind"] != "bars":
             raise QueryError("LEAN takes bars, not the rows of a SELECT: ingot export bars")
-        rounded = lean_writer.write(answer.data, folder, interval=asked.get("interval"))
+        rounded = lean_writer.write(answer.to_arrow(), folder, interval=asked.get("interval"))
         return (f"{rounded} prices had more than 4 decimals and were rounded",) if rounded else ()
     path = folder / f"data.{made.form}"
     if made.form == CSV:
         answer.write(path, CSV)
     else:
-        tabular.write(answer.data, path, made.form)
+        tabular.write(answer.to_arrow(), path, made.form)
     return ()
 
 
@@ -289,13 +288,13 @@ def _register(parts: Parts, made: Manifest, folder: Path) -> None:
     store = ExportStore(parts.ledger.store)
     text = manifest.to_text(made)
     for read in made.tables:
-        table = contract(read.name)
+        table = parts.table(read.name)
         if read.snapshot_id is not None and read.snapshot_id not in parts.tables.snapshots(table):
             raise SnapshotGoneError(read.name, read.snapshot_id)
     store.add(made.export_id, text, at=parts.clock.now(), folder=str(folder))
     for read in made.tables:
         if read.snapshot_id is not None:
-            parts.tables.pin(contract(read.name), read.snapshot_id, made.tag)
+            parts.tables.pin(parts.table(read.name), read.snapshot_id, made.tag)
 
 
 def _one_line(made: Manifest) -> str:

@@ -14,7 +14,6 @@ from ingot.export.request import encoded
 from ingot.model.known_time import in_force
 from ingot.quality.content_hash import content_hash
 from ingot.tables.contract import Binding
-from ingot.tables.registry import table as contract
 from ingot.version import __version__
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def manifest_of(parts: Parts, log: ReadLog, answer: Answer, rows: pa.Table, form
     """
     query = log.query
     assert query is not None  # noqa: S101  # a query was run
-    read, facts = _tables(log), log.facts(parts)
+    read, facts = _tables(parts, log), log.facts(parts)
     landings = _landings(parts, log, answer)
     question = {"kind": query.kind, "asked": encoded(query.what)}
     question["others"] = {name: encoded(value) for name, value in sorted(query.others.items())}
@@ -98,8 +97,8 @@ def sessions_read(parts: Parts) -> SessionsRead:
     return SessionsRead(calendar.name, calendar.digest, latest.sha256 if latest else "")
 
 
-def _tables(log: ReadLog) -> list[Table]:
-    return [contract(name) for name in sorted(log.pins)]
+def _tables(parts: Parts, log: ReadLog) -> list[Table]:
+    return [parts.table(name) for name in sorted(log.pins)]
 
 
 def _silver_above(table: Table) -> Iterator[Table]:

@@ -22,7 +22,6 @@ from ingot.model.time import Interval
 from ingot.quality.content_hash import content_hash
 from ingot.query.requests.bars import BarsRequest, Sources
 from ingot.storage.iceberg.read.scan_planner import SnapshotPin
-from ingot.tables.registry import table as contract
 from ingot.version import __version__
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _read(path: Path) -> Manifest:
 def _gone(parts: Parts, made: Manifest) -> Iterator[str]:
     """Yield what the replay needs and the lake no longer has."""
     for read in made.tables:
-        table = contract(read.name)
+        table = parts.table(read.name)
         if read.snapshot_id is None:
             continue
         if read.snapshot_id not in parts.tables.snapshots(table):
@@ -146,7 +145,7 @@ def _gone(parts: Parts, made: Manifest) -> Iterator[str]:
 
 def _changes(parts: Parts, made: Manifest) -> Iterator[str]:
     """Yield what has changed since and does not keep the pinned rows from being read."""
-    digests = rules_of(parts, [contract(name) for name in made.transforms])
+    digests = rules_of(parts, [parts.table(name) for name in made.transforms])
     for name, digest in made.transforms.items():
         if digests.get(name) != digest:
             yield (

@@ -13,7 +13,6 @@ from ingot.model.dataset import DatasetFacts
 from ingot.storage.landing.records import NumberedDataset
 from ingot.storage.ledger import queries
 from ingot.tables.dataset import Dataset
-from ingot.tables.registry import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +27,7 @@ def landed_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
     """Yield each (source, dataset) that landed and whose tables this Ingot has, in order."""
     facts = _recorded(parts)
     for source, name in parts.ledger.datasets():
-        found = _of_facts(facts.get((source, name))) or _installed(source, name)
+        found = _of_facts(parts, facts.get((source, name))) or _installed(source, name)
         if found is not None:
             yield source, found
 
@@ -46,13 +45,19 @@ def reference_datasets(parts: Parts) -> Iterator[tuple[str, Dataset]]:
 def dataset_of(parts: Parts, source: str, name: str) -> Dataset | None:
     """Return a dataset; None where neither the lake nor a connector knows its tables."""
     facts = _recorded(parts)
-    return _of_facts(facts.get((source, name))) or _installed(source, name)
+    return _of_facts(parts, facts.get((source, name))) or _installed(source, name)
 
 
 def connector_of(parts: Parts, source: str, name: str) -> str:
     """Return the name of the connector that parses a dataset's objects."""
     facts = _recorded(parts).get((source, name))
     return facts.connector if facts else source
+
+
+def options_of(parts: Parts, source: str, name: str) -> dict[str, str]:
+    """Return how the objects of a dataset are parsed, as recorded; nothing before it landed."""
+    facts = _recorded(parts).get((source, name))
+    return dict(facts.options) if facts else {}
 
 
 def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset]) -> None:
@@ -73,6 +78,9 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
             )
         if before != facts:
             _write(parts, facts)
+            parts.tables.make_missing(
+                (dataset.bronze, *([dataset.silver] if dataset.silver else ()))
+            )
 
 
 def _listed(options: tuple[tuple[str, str], ...]) -> str:
@@ -106,11 +114,12 @@ def _write(parts: Parts, facts: DatasetFacts) -> None:
     parts.ledger.add(lambda number: NumberedDataset(number, facts))
 
 
-def _of_facts(facts: DatasetFacts | None) -> Dataset | None:
+def _of_facts(parts: Parts, facts: DatasetFacts | None) -> Dataset | None:
     if facts is None:
         return None
     try:
-        bronze, silver = table(facts.bronze), table(facts.silver) if facts.silver else None
+        bronze = parts.table(facts.bronze)
+        silver = parts.table(facts.silver) if facts.silver else None
     except QueryError:  # of a package that is no longer installed
         return None
     return Dataset(bronze=bronze, silver=silver, **{name: getattr(facts, name) for name in _SAME})

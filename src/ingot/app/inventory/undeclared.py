@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ingot.app.inventory.units import PACKAGE
 from ingot.errors import QueryError
-from ingot.tables.registry import all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def undeclared(parts: Parts) -> Iterator[str]:
     """Yield a sentence for each table of the lake whose package is not installed."""
-    declared = {table.name for table in all_tables()}
+    declared = {table.name for table in parts.all_tables}
     for name in sorted(parts.tables.names() - declared):
         made_by = {d.details[PACKAGE] for d in parts.ledger.done_all(name) if PACKAGE in d.details}
         package = max(made_by, default="the package that made it")

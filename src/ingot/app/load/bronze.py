@@ -16,6 +16,7 @@ from ingot.app.inventory.datasets import dataset_of
 from ingot.app.load.commit_batch import ROUNDS, Batch, Finished
 from ingot.app.load.sources import parser_of
 from ingot.errors import (
+    BeforeSessionsError,
     ConfigError,
     DamagedFileError,
     IngotError,
@@ -127,6 +128,14 @@ def _pending(state: LandingState, limit_pct: float) -> _Pending | None:
     return _Pending(state.landing, 100.0, is_accepted=True) if is_accepted else None
 
 
+def _too_early(parts: Parts, dataset: Dataset, landing: Landing) -> BeforeSessionsError | None:
+    """Return the error for a file of a day of which no calendar knows the sessions."""
+    days = parts.calendar.trade_dates
+    if not dataset.per_day or not days or landing.file_date >= days[0]:
+        return None
+    return BeforeSessionsError(landing.key, file_date=landing.file_date, first=days[0])
+
+
 def load_again(
     parts: Parts, dones: Sequence[Done], *, progress: Progress = silent
 ) -> list[DayResult]:
@@ -229,6 +238,8 @@ class _Loader:
         began = monotonic()
         to = parts.tables.staging_path(bronze, unit.scope, unit.digest)
         attempt = _Attempt(unit, landing, parts.clock.now(), 0.0)
+        if version.before is None and (error := _too_early(parts, self.dataset, landing)):
+            return replace(attempt, error=error)
         try:
             with failures():
                 parsed = self.parser.parse(

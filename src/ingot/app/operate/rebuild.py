@@ -19,7 +19,6 @@ from ingot.storage.integrity import heal
 from ingot.storage.integrity.scrub import Kind, broken_snapshots, is_readable
 from ingot.storage.ledger import state_schema
 from ingot.tables import ops
-from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -62,7 +61,7 @@ def rebuild(parts: Parts, request: RebuildRequest, *, progress: Progress = silen
         QueryError: There is no such table.
     """
     began = monotonic()
-    table = contract(request.table)
+    table = parts.table(request.table)
     findings = table_findings(parts, table, request.start, request.end)
     anew = not is_readable(parts.tables.workplace(table))
     dones = [d for d in parts.ledger.done_all(table.name) if anew or _wanted(d, request, findings)]

@@ -17,7 +17,6 @@ from ingot.storage.iceberg.maintenance import orphans
 from ingot.storage.integrity import heal
 from ingot.storage.integrity.scrub import is_readable
 from ingot.tables import ops
-from ingot.tables.registry import all_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +62,7 @@ class _Step:
 def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
     yield from _landing_steps(parts)
     undone = 0
-    for table in all_tables():
+    for table in parts.all_tables:
         with suppress(DamagedFileError):  # a scrub names the table, and the command that heals it
             head = parts.tables.pointer(table)
             ancestors = partial(parts.tables.ancestors, table)
@@ -74,7 +73,7 @@ def _steps(parts: Parts, *, delete_orphans: bool) -> Iterator[_Step]:
     yield _Step("months of ops tables written", written)
     note = "; ".join(f"run: ingot repair --table {name}" for name in damaged)
     yield _Step("tables whose description is damaged", len(damaged), note, lost=len(damaged))
-    whole = [table for table in all_tables() if table.name not in damaged]
+    whole = [table for table in parts.all_tables if table.name not in damaged]
     yield from _orphans(parts, whole, delete=delete_orphans)
 
 
@@ -109,7 +108,7 @@ def _landing_steps(parts: Parts) -> Iterator[_Step]:
     catalog = parts.root / CATALOG_FILE
     if text := catalog_damage(catalog, parts.objects):
         recorded = {d.snapshot_id for d in parts.ledger.done_all(None) if d.snapshot_id}
-        kept = remake_catalog(catalog, parts.objects, recorded)
+        kept = remake_catalog(catalog, parts.objects, recorded, parts.all_tables)
         yield _Step("catalog.db made anew", kept, f"tables kept; {text}")
     damaged = [d for d in heal.mend_objects(parts.ledger) if not _made_here(parts, d.sha256)]
     names = ", ".join(d.sha256[:12] for d in damaged[:_NAMED])
@@ -118,7 +117,7 @@ def _landing_steps(parts: Parts) -> Iterator[_Step]:
 
 
 def _damaged_tables(parts: Parts) -> Iterator[str]:
-    for table in all_tables():
+    for table in parts.all_tables:
         if not is_readable(parts.tables.workplace(table)):
             yield table.name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from threading import Lock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
@@ -20,11 +21,9 @@ from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE
 from ingot.storage.integrity import heal as mending
 from ingot.storage.integrity import scrub
 from ingot.storage.integrity.scrub import Kind, Target
-from ingot.tables.registry import all_tables
-from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ingot.app.context.lake_context import Parts
@@ -134,7 +133,7 @@ def scrub_lake(parts: Parts, request: ScrubRequest, *, progress: Progress = sile
             findings.append(Finding(target, found))
     progress(StepEnded(step))
     scrubbed = Scrubbed(
-        findings=tuple(sorted(findings, key=_order)),
+        findings=tuple(sorted(findings, key=partial(_order, [t.name for t in parts.all_tables]))),
         files=len(targets),
         size_bytes=pace.total,
         not_hashed=sum(t.sha256 is None and t.kind is not Kind.QUARANTINE for t in targets),
@@ -182,7 +181,7 @@ def _databases_and_records(parts: Parts) -> Iterator[Finding]:
 
 
 def _targets(parts: Parts, request: ScrubRequest) -> list[Target]:
-    tables = [contract(request.table)] if request.table else all_tables()
+    tables = [parts.table(request.table)] if request.table else parts.all_tables
     found = [t for table in tables for t in scrub.table_files(parts.tables.workplace(table))]
     if request.table is None:
         found += scrub.landed_objects(parts.ledger.store)
@@ -203,9 +202,8 @@ def _touches(target: Target, request: ScrubRequest) -> bool:
     )
 
 
-def _order(finding: Finding) -> tuple[int, str]:
+def _order(names: Sequence[str], finding: Finding) -> tuple[int, str]:
     """Return what puts findings in the order in which they are healed: as data flow."""
-    names = [table.name for table in all_tables()]
     table = finding.target.table
     return (names.index(table) if table in names else -1, finding.target.place)
 

@@ -14,14 +14,14 @@ from ingot.app.inventory.markets import refinements
 from ingot.app.inventory.undecided import named, waiting
 from ingot.app.inventory.undeclared import undeclared
 from ingot.app.refine.planner import feeds_of, stale_units
-from ingot.app.refine.steps import all_steps, steps_to
+from ingot.app.refine.steps import all_steps, steps_of, steps_to
 from ingot.model.check_record import SCRUB
 from ingot.model.landing import KnownBasis, Outcome
 from ingot.storage.iceberg.maintenance.orphans import orphans
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables import bronze
 from ingot.tables.contract import Binding
-from ingot.tables.registry import all_tables
+from ingot.tables.own import OwnTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,14 +59,14 @@ def status(parts: Parts) -> Answer:
     """
     settled = parts.ledger.settled_until(refinements(parts))
     stale = _stale(parts)
-    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in all_tables()]
+    rows = [_row(parts, t, stale.get(t.name, 0), settled) for t in parts.all_tables]
     return listed(parts, _COLUMNS, rows, notices=tuple(_notices(parts)))
 
 
 def _row(parts: Parts, table: Table, stale: int, settled: datetime | None) -> tuple[Any, ...]:
     stats = parts.tables.stats(table)
     days = _days(parts, table)
-    missing = _missing(parts, days)
+    missing = None if isinstance(table, OwnTable) else _missing(parts, days)
     derived = bool(steps_to(table)) and table.binding is not Binding.DIGEST
     return (
         table.name,
@@ -115,7 +115,7 @@ def _stale(parts: Parts) -> dict[str, int]:
     """Count the units that a build would redo, by table."""
     span = (date(1900, 1, 1), parts.clock.now().date() + timedelta(days=366))
     counts: Counter[str] = Counter()
-    for step in all_steps():
+    for step in steps_of(parts):
         for feed in feeds_of(parts, step):
             counts[step.output.name] += sum(1 for _ in stale_units(parts, step, feed, *span))
     return counts
@@ -132,7 +132,7 @@ def _last_scrub(parts: Parts) -> str:
 
 def _missing_files(parts: Parts) -> int:
     """Count the live data files that are missing or have another size."""
-    plans = (parts.tables.plan(ScanRequest(table)) for table in all_tables())
+    plans = (parts.tables.plan(ScanRequest(table)) for table in parts.all_tables)
     return sum(1 for plan in plans for _ in plan.damaged())
 
 

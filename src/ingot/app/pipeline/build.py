@@ -15,7 +15,7 @@ from ingot.app.inventory.undecided import result, waiting
 from ingot.app.refine.ensure_sessions import ensure_sessions
 from ingot.app.refine.executor import Executor
 from ingot.app.refine.planner import feeds_of
-from ingot.app.refine.steps import all_steps, steps_to
+from ingot.app.refine.steps import steps_of, steps_to
 from ingot.app.trust.rule_runner import after_build
 from ingot.model.landing import Outcome
 from ingot.model.progress import silent
@@ -76,7 +76,7 @@ def refine(parts: Parts, request: BuildRequest, *, progress: Progress = silent) 
     )
     results: list[DayResult] = []
     with closing(Executor(parts, profile, progress=progress)) as executor:
-        for step in all_steps():
+        for step in steps_of(parts):
             if request.only in {None, step.output.name}:
                 for feed in feeds_of(parts, step):
                     results += executor.refine(step, feed, request.start, request.end)

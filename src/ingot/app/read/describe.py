@@ -9,7 +9,6 @@ import pyarrow as pa
 from ingot.app.context.answer_table import listed
 from ingot.app.inventory.undeclared import refuse_undeclared, undeclared
 from ingot.errors import QueryError
-from ingot.tables.registry import all_tables, table
 
 if TYPE_CHECKING:
     from ingot.app.context.lake_context import Parts
@@ -25,7 +24,7 @@ def tables(parts: Parts) -> Answer:
         ("files", pa.int64()),
         ("one_row", pa.string()),
     )
-    stats = [(t, parts.tables.stats(t)) for t in all_tables()]
+    stats = [(t, parts.tables.stats(t)) for t in parts.all_tables]
     rows = ((t.name, s.rows, s.size_bytes, s.files, t.doc) for t, s in stats)
     return listed(parts, columns, rows, notices=tuple(undeclared(parts)))
 
@@ -37,7 +36,7 @@ def columns(parts: Parts, name: str) -> Answer:
         QueryError: There is no such table; the message names the nearest.
     """
     try:
-        contract = table(name)
+        contract = parts.table(name)
     except QueryError:
         refuse_undeclared(parts, name)
         raise

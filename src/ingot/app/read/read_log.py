@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ingot.app.inventory.ledger_snapshot import read_facts
 from ingot.errors import NotReplayableError
-from ingot.query.requests.as_known import table_of
 from ingot.storage.iceberg.read.scan_planner import SnapshotPin
 from ingot.tables.input import FileRelation
+from ingot.tables.view import HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +100,6 @@ class ReadLog:
         is_sql = self.query is not None and self.query.kind == "sql"
         if not is_sql or not isinstance(view.relation, FileRelation):
             return view
-        last = self.pins[table_of(view.name)[0].name].columns
+        last = self.pins[view.name.removesuffix(HISTORY)].columns
         late = {column for i, (column, _) in view.relation.columns.items() if i > last}
         return replace(view, columns=tuple(c for c in view.columns if c not in late))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import pyarrow as pa
 
@@ -24,7 +24,6 @@ from ingot.model.time import FOREVER, NEW_YORK, as_of
 from ingot.query.plan_cache import Cache, Key
 from ingot.query.requests.adjustment import RAW, counted
 from ingot.query.requests.adjustment_sql import PERSPECTIVE
-from ingot.query.requests.as_known import table_of
 from ingot.query.requests.bars import DAY, PERIODS, BarsRequest, plan_bars, seen
 from ingot.query.requests.resample import periods
 from ingot.query.result.answer import (
@@ -39,6 +38,7 @@ from ingot.query.result.values import distinct
 from ingot.tables import gold, silver
 from ingot.tables.basis import FACTORS
 from ingot.tables.input import ArrowRelation
+from ingot.tables.stream import Stream
 from ingot.tables.view import HISTORY, View
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ _STATED: Final = {
 }
 """Tables whose rows may become known later by what a person stated, which no ledger tells."""
 _MIB: Final = 1024 * 1024
+Rows = TypeVar("Rows", bound=pa.Table | Stream)
 
 
 class Reader:
@@ -98,15 +99,7 @@ class Reader:
 
     @cached_property
     def _sandbox(self) -> Sandbox:
-        limits = self._limits
-        return Sandbox(
-            self._parts.root / "warehouse",
-            memory_mb=limits.memory_mb,
-            threads=limits.threads,
-            timeout_s=limits.timeout_s,
-            max_rows=limits.max_rows,
-            max_answer_mb=limits.max_answer_mb,
-        )
+        return Sandbox(self._parts.root / "warehouse", self._limits)
 
     def close(self) -> None:
         """End the query process and forget every answer."""
@@ -237,12 +230,13 @@ class Reader:
         perspective = self.perspectives.of(request, moment)
         bases = bases_of(known_basis)
 
-        def answer() -> pa.Table:
+        def answer() -> pa.Table | Stream:
             views = {name: self._views.view(name, moment, bases=bases) for name in tables}
             if perspective.scaled:
                 factors = ArrowRelation(perspective.relation())
                 views = {name: _on_basis(view, factors) for name, view in views.items()}
-            return self._sandbox.ask(text, views, params=params, today=today)
+            ask = self._sandbox.ask if self._log else self._sandbox.stream
+            return ask(text, views, params=params, today=today)
 
         today = moment.known_at.astimezone(NEW_YORK).date()
         dated = today if TODAY in text.lower() else None
@@ -260,7 +254,8 @@ class Reader:
 
     def _tables_of(self, text: str) -> list[str]:
         try:
-            return sorted(self._sandbox.tables_of(text))
+            own = self._parts.own_names(HISTORY)
+            return sorted(self._sandbox.tables_of(text, own))
         except QueryError:
             refuse_undeclared(self._parts, text)
             raise
@@ -306,16 +301,18 @@ class Reader:
         return self._views.view(name, as_of(known_at, self._parts.clock), conditions)
 
     def _cached(
-        self, names: Sequence[str], moment: AsOf, question: Hashable, answer: Callable[[], pa.Table]
-    ) -> pa.Table:
+        self, names: Sequence[str], moment: AsOf, question: Hashable, answer: Callable[[], Rows]
+    ) -> Rows:
         """Return what is kept for the query on exactly these table states, or answer it."""
         pointers = {n: self._views.pointer(n) for n in names}
         key = Key.of(pointers, moment, question)
         now = self._parts.clock.now()
-        kept: pa.Table | None = self._cache.get(key, now)
+        kept: Rows | None = self._cache.get(key, now)
         if kept is not None:
             return kept
         rows = answer()
+        if isinstance(rows, Stream):
+            return rows
         if rows.nbytes <= _SMALL_BYTES and not (moment.is_now and _STATED & set(names)):
             until = self._next_known(now) if moment.is_now else FOREVER
             self._cache.put(key, rows, size_bytes=rows.nbytes, now=now, until=until)
@@ -335,7 +332,9 @@ class Reader:
                 "which is in the future, and no read shows them until then; see: ingot status"
             )
 
-    def _answer(self, rows: pa.Table, moment: AsOf, notices: tuple[str, ...] = ()) -> Answer:
+    def _answer(
+        self, rows: pa.Table | Stream, moment: AsOf, notices: tuple[str, ...] = ()
+    ) -> Answer:
         settled_until = self._views.facts().settled_until
         settled = settled_until is None or moment.known_at < settled_until
         if not settled and settled_until is not None:
@@ -349,7 +348,7 @@ class Reader:
             known_at=moment.known_at,
             notices=(*notices, *self._known_later()),
             settled=settled,
-            sources=sources_in(rows),
+            sources=() if isinstance(rows, Stream) else sources_in(rows),
         )
 
 
@@ -360,7 +359,8 @@ def reader_of(parts: Parts) -> Reader:
 
 def _on_basis(view: View, factors: ArrowRelation) -> View:
     """Return a view of bars on a basis; views of anything else are what they were."""
-    return replace(view, factors=factors) if table_of(view.name)[0] in _BARS else view
+    is_bars = view.name.removesuffix(HISTORY) in {table.name for table in _BARS}
+    return replace(view, factors=factors) if is_bars else view
 
 
 def _told(answer: Answer, basis: str, perspective: Perspective) -> Answer:

@@ -101,7 +101,7 @@ def universe(
 def _require_condition(reader: Reader, rule: str) -> None:
     require_rule(rule, COLUMNS)
     try:
-        kept = reader.sql(probe(rule, COLUMNS), None).data.schema.field("kept").type
+        kept = reader.sql(probe(rule, COLUMNS), None).to_arrow().schema.field("kept").type
     except QueryError as exc:
         raise bad_rule(rule, "cannot be evaluated", COLUMNS) from exc
     if not pa.types.is_boolean(kept):

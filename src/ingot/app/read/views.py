@@ -67,13 +67,14 @@ class Views:
         With fewer than all bases, only what landed with such a known time: bronze by its landing,
         what has a trade date by the landings of that date, all of which must be of the bases.
         """
-        table, history = table_of(name)
+        parts = self._parts
+        table, history = table_of(name, parts.table)
         if table is REVISIONS:
             kept = revisions.narrowing(conditions)
             made_of = [self.view(n, moment, kept) for n in revisions.INPUTS]
             return revisions.revisions(made_of, self._republished(), conditions)
         start, end = _dates(table, conditions)
-        plan = self._parts.tables.plan(
+        plan = parts.tables.plan(
             ScanRequest(
                 table,
                 start=start,
@@ -89,7 +90,7 @@ class Views:
         if by_landing and (limited or not (history and moment.is_now)):
             facts = self.facts()
             landing_ids = facts.landing_ids(moment.known_at, history=history, bases=bases)
-        view = bind(name, moment, plan.relation(), landing_ids=landing_ids)
+        view = bind(name, moment, plan.relation(), landing_ids=landing_ids, find=parts.table)
         if limited and not by_landing and "trade_date" in table.column_names:
             dates = self.facts().dates(moment.known_at, bases)
             view = view.narrowed(Condition("trade_date", "in", dates))
@@ -117,7 +118,7 @@ class Views:
 
     def pointer(self, name: str) -> str:
         """Name a table's exact state, with the ledger's where landings bind it."""
-        table, _ = table_of(name)
+        table, _ = table_of(name, self._parts.table)
         if table is REVISIONS:
             return " ".join(self.pointer(n) for n in revisions.INPUTS)
         pointer = self._parts.tables.pointer(table)

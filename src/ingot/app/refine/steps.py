@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final, cast
 from ingot.app.inventory.action_precedence import ACTIONS_BY_MONTH, HOLDERS_BY_MONTH
 from ingot.app.refine import performance_month
 from ingot.app.refine.day_files import DayFiles
+from ingot.app.refine.own_tables import own_step
 from ingot.app.refine.planner import feeds_of_answers, feeds_of_files, feeds_of_markets
 from ingot.app.refine.reference_units import Answers
 from ingot.app.refine.session_rows import SESSIONS, sessions_around
 from ingot.app.refine.step import Input, Step
 from ingot.errors import ConfigError
 from ingot.tables import bronze, gold, silver
+from ingot.tables.own import OwnTable
 from ingot.tables.registry import installed_steps
 from ingot.transforms import gold as gold_transforms
 from ingot.transforms import reference
@@ -124,8 +126,16 @@ def all_steps() -> tuple[Step, ...]:
     return tuple(ordered)
 
 
+def steps_of(parts: Parts) -> tuple[Step, ...]:
+    """Return all steps, then those to the tables that a lake declares itself."""
+    own = (table for table in parts.all_tables if isinstance(table, OwnTable))
+    return (*all_steps(), *(step for table in own for step in steps_to(table)))
+
+
 def steps_to(table: Table) -> tuple[Step, ...]:
     """Return the steps that make rows of a table; none for a table that is loaded."""
+    if isinstance(table, OwnTable):
+        return () if table.bronze is None else (own_step(table, table.bronze),)
     return tuple(step for step in all_steps() if step.output == table)
 
 

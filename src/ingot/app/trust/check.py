@@ -34,7 +34,6 @@ from ingot.quality.reconcile.refusals import refused_findings
 from ingot.quality.reconcile.self_check import alone
 from ingot.query.result.answer import Answer
 from ingot.tables.bronze import LINEAGE
-from ingot.tables.registry import table as contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +73,7 @@ def check(
         QueryError: There is no such table or rule.
     """
     if table is not None:
-        contract(table)
+        parts.table(table)
     results = run_rules(parts, chosen(table, rules), start, end)
     project(parts)
     held = tuple(_held(parts, start, end))

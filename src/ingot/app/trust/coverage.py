@@ -77,7 +77,8 @@ class Coverage:
 
     def joined(self) -> Answer:
         """Return the market's days and the symbols' rows as one answer, in ops.coverage's words."""
-        data = pa.concat_tables([self.days.data, self.rows.data.cast(self.days.data.schema)])
+        days = self.days.to_arrow()
+        data = pa.concat_tables([days, self.rows.to_arrow().cast(days.schema)])
         return Answer(data=data, known_at=self.rows.known_at)
 
 
@@ -146,7 +147,7 @@ def save(parts: Parts, *, start: date | None, end: date) -> int:
 def _kept(
     parts: Parts, span: tuple[date, date], days: Sequence[Day], data: pa.Table, moment: AsOf
 ) -> int:
-    whole = listed(parts, _COLUMNS, [_day_row(day) for day in days]).data
+    whole = listed(parts, _COLUMNS, [_day_row(day) for day in days]).to_arrow()
     rows = pa.concat_tables([whole, data.cast(whole.schema)])
     instant = pa.scalar(moment.known_at, _INSTANT)
     now = pa.array([instant] * rows.num_rows, _INSTANT)
@@ -183,7 +184,8 @@ def _computed(
     reader = reader_of(parts)
     listings, halts = known
     if listings is None:
-        listings = reader.listing(_HELD, None if moment.is_now else moment.known_at).data
+        known_at = None if moment.is_now else moment.known_at
+        listings = reader.listing(_HELD, known_at).to_arrow()
     made["coverage_listed"] = _given("coverage_listed", listings, ())
     made["coverage_halts"] = _given("coverage_halts", halts, symbols)
     views = {n: View(n, ArrowRelation(r), tuple(r.column_names)) for n, r in made.items()}

@@ -39,7 +39,6 @@ from ingot.quality.reconcile.report import report
 from ingot.query.result.answer import Answer
 from ingot.tables import silver
 from ingot.tables.contract import Binding
-from ingot.tables.registry import table as contract
 from ingot.tables.view import HISTORY, Condition, View, literal
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class Reconciled:
     @property
     def is_clean(self) -> bool:
         """Whether nothing differs but what is legal."""
-        return bool(all(self.answer.data["legal"].to_pylist()))
+        return bool(all(self.answer.to_arrow()["legal"].to_pylist()))
 
 
 def reconcile(parts: Parts, request: ReconcileRequest) -> Reconciled:
@@ -192,7 +191,7 @@ def _conditions(request: ReconcileRequest, day: str, symbol: str) -> tuple[Condi
 def _table(
     parts: Parts, reader: Reader, request: ReconcileRequest, named: Named, side: Side
 ) -> Input:
-    table = contract(named.table)
+    table = parts.table(named.table)
     bronze = table.binding is Binding.LANDING
     day, symbol = ("file_date", "ticker") if bronze else ("trade_date", "symbol")
     conditions = _conditions(request, day, symbol)

@@ -52,11 +52,12 @@ def revisions(
     reader = reader_of(parts)
     answer = reader.listing(listing, known_at)
     users = [_Use.of(made) for made in manifests(parts)]
-    rows = answer.data.select(
+    data = answer.to_arrow()
+    rows = data.select(
         ["interval", "symbol", "trade_date", "replaced_from", "revised_at"]
     ).to_pylist()
     named = [" ".join(u.export_id for u in users if u.used(row)) or None for row in rows]
-    return replace(answer, data=answer.data.append_column("exports", pa.array(named, pa.string())))
+    return replace(answer, data=data.append_column("exports", pa.array(named, pa.string())))
 
 
 @dataclass(frozen=True, slots=True)

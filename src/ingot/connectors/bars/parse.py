@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -107,7 +107,7 @@ def _start(line: Line, settings: BarsSettings) -> datetime:
 def _trade_date(text: str, settings: BarsSettings) -> date:
     if len(text) == _DATE_CHARACTERS:
         return fields.day(text, "time")
-    found = datetime.fromisoformat(text) if _is_instant(text) else None
+    found = datetime.fromisoformat(text) if fields.is_time(text) else None
     if found is None:
         raise FaultError("time")
     if found.tzinfo is None or not settings.zone:
@@ -116,22 +116,4 @@ def _trade_date(text: str, settings: BarsSettings) -> date:
 
 
 def _instant(text: str, settings: BarsSettings) -> datetime:
-    if not _is_instant(text):
-        raise FaultError("time")
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is not None:
-        return found.astimezone(UTC)
-    if not settings.zone:
-        raise FaultError("time_has_no_zone")
-    local = found.replace(tzinfo=ZoneInfo(settings.zone))
-    if local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != found:
-        raise FaultError("time_does_not_exist")  # skipped when clocks go forward
-    return local.astimezone(UTC)
-
-
-def _is_instant(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return len(text) > _DATE_CHARACTERS
+    return fields.zoned(text, settings.zone, "time", fold=settings.fold)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ingot.connectors.base import AS_OBJECT_OPTION
+from ingot.connectors.reference.fields import Fold  # noqa: TC001 (a type of a field)
 
 BarField = Literal["symbol", "time", "open", "high", "low", "close", "volume", "transactions"]
 
@@ -34,6 +36,12 @@ class BarsSettings(BaseModel):
     symbol: str = Field(
         default="",
         description="Symbol of every row, where the file has no column for it.",
+        json_schema_extra=AS_OBJECT_OPTION,
+    )
+    fold: Fold = Field(
+        default="refuse",
+        description="Which of the two a time without a UTC offset is that occurs twice, when "
+        "clocks go back; such rows are rejected by default.",
         json_schema_extra=AS_OBJECT_OPTION,
     )
     map: str = Field(
@@ -65,6 +73,15 @@ class BarsSettings(BaseModel):
     def _is_a_map(cls, value: str) -> str:
         _pairs(value)
         return value
+
+    def changes_clocks(self, day: date) -> bool:
+        """Return True if a time within a day of `day` may be skipped or occur twice in the zone."""
+        if not self.zone or self.interval == "1d":
+            return False
+        around = (datetime.combine(day + timedelta(days=n), time()) for n in (-1, 2))
+        return (
+            len({moment.replace(tzinfo=ZoneInfo(self.zone)).utcoffset() for moment in around}) > 1
+        )
 
     def column_of(self, field: str) -> str:
         """Return the name of a field's column in the file."""

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ingot.config.messages import unknown
 from ingot.connectors.bars.datasets import DATASETS, RULE
 from ingot.connectors.bars.settings import BarsSettings
-from ingot.connectors.reference.base import deliver
-from ingot.connectors.reference.datasets import published_at
-from ingot.errors import ConfigError, NotPublishedError, SourceUnavailableError
-from ingot.model.landing import RemoteObject
+from ingot.connectors.reference.dated_file import DatedFile
 from ingot.model.vendor_files import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
 
-    from ingot.connectors.base import Fetched, Parsed
+    from ingot.connectors.base import Parsed
+    from ingot.connectors.csv_lines import Line
+    from ingot.connectors.reference.file_rows import FileRows
     from ingot.model.landing import Content, Landing
     from ingot.model.vendor_files import InflateLimits
     from ingot.tables.dataset import Dataset
 
 
-class BarsSource:
-    """One CSV or Parquet file; it is read once and held in memory."""
+class BarsSource(DatedFile):
+    """One CSV or Parquet file of bars."""
 
     def __init__(self, path: Path, settings: BarsSettings) -> None:
-        self._path = path
+        super().__init__(path, settings.name, RULE)
         self._settings = settings
-        self.name = settings.name
-        """The source of the rows."""
-        self.rule = RULE
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
@@ -42,73 +35,40 @@ class BarsSource:
         name = f"bars/{self._settings.interval}"
         return {name: DATASETS[name]}
 
-    @property
-    def location(self) -> str:
-        """The file's name: an object's tag is its hash, so that its folder does not matter."""
-        return self._path.name
+    def _content(self) -> bytes:
+        """Return the bytes of the file, or the bars of a folder of LEAN's as a CSV file."""
+        if not self._path.is_dir():
+            return super()._content()
+        from ingot.connectors.bars.lean import as_csv  # noqa: PLC0415 (rarely needed)
 
-    def published_at(self, file_date: date) -> datetime:
-        """Return the end of `file_date`, UTC."""
-        return published_at(file_date)
+        return as_csv(self._path, self._settings.interval)
 
-    def list(self, dataset: str, start: date, end: date) -> Sequence[RemoteObject]:
-        """Return an object for each date of the file in `[start, end)`, ascending.
+    def _check(self, rows: FileRows) -> None:
+        from ingot.connectors.bars.parse import check_header  # noqa: PLC0415 (loads polars)
 
-        Raises:
-            ConfigError: The dataset is unknown.
-            SchemaDriftError: A column is missing.
-            CorruptFileError, SourceUnavailableError: The file cannot be read.
-        """
-        if dataset not in self.datasets:
-            raise ConfigError(unknown(f"dataset of {self.name}", dataset, self.datasets))
-        return tuple(
-            RemoteObject(
-                source=self.name,
-                dataset=dataset,
-                file_date=day,
-                key=f"{dataset}/{day}",
-                etag=sha256(data).hexdigest(),
-                size_bytes=len(data),
-                last_modified=None,
+        check_header(rows.header, self._settings, self.location)
+
+    def _day_of(self, line: Line) -> date | None:
+        from ingot.connectors.bars.parse import day_of  # noqa: PLC0415 (loads polars)
+
+        return day_of(line, self._settings)
+
+    def _options(self, day: date) -> dict[str, str]:
+        """Return the settings of a file; how a repeated hour is read only where there is one."""
+        kept = self._settings.model_dump(exclude={"name", "fold"}, exclude_defaults=True)
+        return kept | ({"fold": self._settings.fold} if self._settings.changes_clocks(day) else {})
+
+    def _no_time(self) -> str:
+        settings = self._settings
+        wish = "Name the zone of its times (zone), such as America/New_York, or write an offset."
+        if settings.zone or settings.interval == "1d":
+            wish = (
+                "Write ISO dates or times, or name the column of the time with --map time=COLUMN."
             )
-            for day, data in self._parts.items()
-            if start <= day < end
+        column = settings.column_of("time")
+        return (
+            f"No row of {self.location} has a time in its column {column} that can be read. {wish}"
         )
-
-    def fetch(self, remote: RemoteObject, to: Path, advance: Callable[[int], None]) -> Fetched:
-        """Write the rows of a date to `to`.
-
-        Raises:
-            NotPublishedError: The file has no such date.
-            StorageFullError: The disk is full.
-        """
-        data = self._parts.get(remote.file_date)
-        if data is None:
-            raise NotPublishedError(f"{self.location} has no row of {remote.file_date}.")
-        return deliver(data, to, advance)
-
-    @cached_property
-    def _parts(self) -> dict[date, bytes]:
-        from ingot.connectors.bars.lines import Table  # noqa: PLC0415 (loads polars)
-        from ingot.connectors.bars.parse import check_header, day_of  # noqa: PLC0415 (the same)
-
-        try:
-            table = Table(self._path.read_bytes(), self.location, DEFAULT_LIMITS)
-        except OSError as exc:
-            raise SourceUnavailableError(
-                f"{self._path} cannot be read: {exc.strerror}. Allow reading it and try again."
-            ) from exc
-        check_header(table.header, self._settings, self.location)
-        days = [day_of(line, self._settings) for line in table.lines]
-        day = next((found for found in days if found is not None), None)
-        places: dict[date, list[int]] = {}
-        for place, found in enumerate(days):
-            day = found or day  # a line without a time is refused with the line before it
-            if day is None:
-                raise ConfigError(_no_time(self.location, self._settings))
-            places.setdefault(day, []).append(place)
-        options = self._settings.model_dump(exclude={"name"}, exclude_defaults=True)
-        return {day: table.part(places[day], options) for day in sorted(places)}
 
     def parse(
         self,
@@ -127,23 +87,20 @@ class BarsSource:
             QuarantineLimitError: More than `limit_pct` percent of the rows were refused.
             StorageFullError: The disk is full.
         """
-        from ingot.connectors.bars.lines import Table  # noqa: PLC0415 (loads polars)
-        from ingot.connectors.bars.parse import check_header, read_bars  # noqa: PLC0415 (the same)
-        from ingot.connectors.reference.bronze_rows import (  # noqa: PLC0415 (loads pyarrow)
-            write_rows,
-        )
+        from ingot.connectors.bars.parse import check_header, read_bars  # noqa: PLC0415 (polars)
+        from ingot.connectors.reference.bronze_rows import write_rows  # noqa: PLC0415 (pyarrow)
+        from ingot.connectors.reference.file_rows import FileRows  # noqa: PLC0415 (polars)
 
-        table = Table(content.read_bytes(), landing.key, limits)
-        settings = BarsSettings.model_validate({"name": self.name, **table.options})
-        check_header(table.header, settings, landing.key)
-        rows = read_bars(table.lines, settings)
-        bronze = DATASETS[landing.dataset].bronze
-        return write_rows(landing, bronze, rows, to, limit_pct=limit_pct)
+        rows = FileRows(content.read_bytes(), landing.key, limits)
+        settings = settings_of(rows.options, self.name)
+        check_header(rows.header, settings, landing.key)
+        bars = read_bars(rows.lines, settings)
+        return write_rows(landing, DATASETS[landing.dataset].bronze, bars, to, limit_pct=limit_pct)
 
 
-def _no_time(name: str, settings: BarsSettings) -> str:
-    column = settings.column_of("time")
-    wish = "Name the zone of its times (zone), such as America/New_York, or write an offset."
-    if settings.zone or settings.interval == "1d":
-        wish = "Write ISO dates or times, or name the column of the time with --map time=COLUMN."
-    return f"No row of {name} has a time in its column {column} that can be read. {wish}"
+def settings_of(options: Mapping[str, str], name: str) -> BarsSettings:
+    """Return the settings that an object is read with.
+
+    One that names no fold has no time that occurs twice, or it landed when the first was taken.
+    """
+    return BarsSettings.model_validate({"fold": "first", "name": name, **options})

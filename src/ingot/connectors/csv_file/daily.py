@@ -36,7 +36,7 @@ _KNOWN: Final = (
 _NONE: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 _TELLING: Final = log(1.2)
-"""A split smaller than 6:5 moves the price no more than a day may: it cannot be judged."""
+"""A split smaller than 6:5 moves the price no more than a day may: prices cannot confirm it."""
 
 
 def is_daily(header: tuple[str, ...]) -> bool:

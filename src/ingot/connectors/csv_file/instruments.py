@@ -32,14 +32,14 @@ def read_instruments(file: CsvFile) -> Iterator[Good | Bad]:
         CorruptFileError: The file cannot be read to its end.
     """
     file.check(NEEDED, KNOWN)
-    seen: set[tuple[str, str, object]] = set()
+    found: set[tuple[str, str, object]] = set()
     for line in file.lines():
         try:
             row = _row(line)
             key = row.instrument_id, row.symbol, row.valid_from
-            if key in seen:
+            if key in found:
                 raise FaultError("duplicate")  # noqa: TRY301 (refused as every broken rule is)
-            seen.add(key)
+            found.add(key)
             yield Good(line.number, row)
         except FaultError as fault:
             yield Bad(line.number, fault.rule, line.raw, line.fields.get("symbol") or None)

@@ -1,4 +1,4 @@
-"""Factor files: splits and dividends told by how the factors of past prices change.
+"""Factor files: splits and dividends, as the factors of past prices show them.
 
 A line `YYYYMMDD,price_factor,split_factor,reference_price` holds until its date, included: prices
 of those days are multiplied by both. From one line to the next, on the session after its date,

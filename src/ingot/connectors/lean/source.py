@@ -103,8 +103,8 @@ class LeanSource(ReferenceSource):
             }
         except FileNotFoundError as exc:
             raise NotPublishedError(
-                f"{exc.filename} was listed but is gone. Run the command again when nobody "
-                "writes to the folder."
+                f"{exc.filename} was listed but is gone. Run the command again when no "
+                "process writes to the folder."
             ) from exc
         except OSError as exc:
             raise _unreadable(exc) from exc

@@ -40,31 +40,31 @@ def write_rows(
         StorageFullError: The disk is full.
     """
     schema = arrow_schema(table)
-    seen = _Seen(landing)
+    tally = _Tally(landing)
     try:
         with (
             translated(to, "write"),
             pq.ParquetWriter(to, schema, compression="zstd", write_page_checksum=True) as out,
         ):
-            for batch in _batches(landing, rows, seen):
+            for batch in _batches(landing, rows, tally):
                 out.write_table(pa.Table.from_pylist(batch, schema=schema))
-        seen.check(limit_pct)
+        tally.check(limit_pct)
     except BaseException:
         to.unlink(missing_ok=True)
         raise
-    if not seen.rows:
+    if not tally.rows:
         to.unlink(missing_ok=True)
     return Parsed(
-        path=to if seen.rows else None,
-        rows=seen.rows,
-        symbols=len(seen.symbols),
+        path=to if tally.rows else None,
+        rows=tally.rows,
+        symbols=len(tally.symbols),
         in_order=False,
-        refused=tuple(seen.refused),
+        refused=tuple(tally.refused),
     )
 
 
 def _batches(
-    landing: Landing, rows: Iterable[Good | Bad], seen: _Seen
+    landing: Landing, rows: Iterable[Good | Bad], tally: _Tally
 ) -> Iterable[list[dict[str, Any]]]:
     lineage = {
         "source": landing.source,
@@ -75,11 +75,11 @@ def _batches(
     batch: list[dict[str, Any]] = []
     for item in rows:
         if isinstance(item, Bad):
-            seen.refuse(item)
+            tally.refuse(item)
             continue
-        seen.rows += 1
-        seen.symbols.add(item.row.symbol)
-        batch.append({**lineage, "row_number": item.number or seen.rows, **values(item.row)})
+        tally.rows += 1
+        tally.symbols.add(item.row.symbol)
+        batch.append({**lineage, "row_number": item.number or tally.rows, **values(item.row)})
         if len(batch) == _BATCH_ROWS:
             yield batch
             batch = []
@@ -88,8 +88,8 @@ def _batches(
 
 
 @dataclass
-class _Seen:
-    """What a file has shown so far."""
+class _Tally:
+    """The rows of a file so far."""
 
     landing: Landing
     rows: int = 0
@@ -99,7 +99,7 @@ class _Seen:
     def refuse(self, bad: Bad) -> None:
         if len(self.refused) == MOST_REFUSED:
             raise CorruptFileError(
-                f"{self.landing.key} holds more than {MOST_REFUSED:,} lines that are no rows. "
+                f"{self.landing.key} holds more than {MOST_REFUSED:,} lines that are not rows. "
                 "Nothing of it was loaded; look at its bytes in landing."
             )
         self.refused.append(

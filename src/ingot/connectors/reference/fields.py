@@ -6,7 +6,8 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from ingot.model import number as foreign
 from ingot.model.time import new_york
@@ -22,6 +23,8 @@ BY_RATIO: Final = frozenset({SPLIT, STOCK_DIVIDEND})
 """Kinds that need a ratio."""
 
 _T = TypeVar("_T")
+Fold = Literal["refuse", "first", "second"]
+_DATE_CHARACTERS: Final = len("2025-06-02")
 RATIO_DIGITS: Final = 6
 PRICE_DIGITS: Final = 6
 CASH_DIGITS: Final = 9
@@ -47,7 +50,7 @@ class FaultError(Exception):
 
 
 def symbol(text: str) -> str:
-    """Return a symbol as it stands; NA, TRUE and NULL are symbols.
+    """Return a symbol unchanged; NA, TRUE and NULL are symbols.
 
     Raises:
         FaultError: It is empty, or holds blanks or characters that cannot be printed.
@@ -76,7 +79,7 @@ def instant(text: str, rule: str) -> datetime:
     """Return the instant, UTC, of a text with offset, or 00:00 New York of a date.
 
     Raises:
-        FaultError: It is neither; a time without an offset is nobody's.
+        FaultError: It is neither, or a time without an offset.
     """
     if _DATE.fullmatch(text):
         return new_york(day(text, rule))
@@ -87,6 +90,39 @@ def instant(text: str, rule: str) -> datetime:
     if found.tzinfo is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise FaultError(rule)
     return found.astimezone(UTC)
+
+
+def is_time(text: str) -> bool:
+    """Return True if a text is an ISO date with a time of day."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) > _DATE_CHARACTERS
+
+
+def zoned(text: str, zone: str, rule: str, *, fold: Fold = "refuse") -> datetime:
+    """Return the instant, UTC, of an ISO time, which is read in `zone` where it has no offset.
+
+    Raises:
+        FaultError: It is not a time; or it has no offset and there is no zone, clocks skip it in
+            the zone, or it occurs twice there and `fold` does not say which of them it is.
+    """
+    if not is_time(text):
+        raise FaultError(rule)
+    found = datetime.fromisoformat(text)
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise FaultError(rule)
+    if found.tzinfo is not None:
+        return found.astimezone(UTC)
+    if not zone:
+        raise FaultError(f"{rule}_has_no_zone")
+    local = found.replace(tzinfo=ZoneInfo(zone), fold=int(fold == "second"))
+    if local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != found:
+        raise FaultError(f"{rule}_does_not_exist")  # skipped when clocks go forward
+    if fold == "refuse" and local.utcoffset() != local.replace(fold=1).utcoffset():
+        raise FaultError(f"{rule}_occurs_twice")  # repeated when clocks go back
+    return local.astimezone(UTC)
 
 
 def number(text: str, rule: str) -> Decimal:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date, datetime
     from decimal import Decimal
 
@@ -91,7 +92,16 @@ class BarRow:
         return self.ticker
 
 
-Row = ActionRow | InstrumentRow | DayBarRow | BarRow
+@dataclass(frozen=True, slots=True)
+class OwnRow:
+    """One row of a table that a lake declares itself."""
+
+    symbol: str
+    """The values of its key as one text."""
+    columns: Mapping[str, Any]
+
+
+Row = ActionRow | InstrumentRow | DayBarRow | BarRow | OwnRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,8 @@ class Bad:
 
 def values(row: Row) -> dict[str, Any]:
     """Return the row's values by column."""
+    if isinstance(row, OwnRow):
+        return dict(row.columns)
     return {name: getattr(row, name) for name in row.__slots__}
 
 

@@ -31,7 +31,7 @@ _KNOWN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SessionRule:
-    """When one session lies, for trade dates from `valid_from` until the session's next rule."""
+    """The hours of one session, for trade dates from `valid_from` until the session's next rule."""
 
     session: str
     valid_from: date | None
@@ -41,7 +41,7 @@ class SessionRule:
     end_on_early_close: Edge | None = None
     """Replaces `end` on days on which the regular session closes early."""
     start_day_before: bool = False
-    """True where the start lies on the calendar day before the trade date."""
+    """True where the start is on the calendar day before the trade date."""
     source: str = field(default="", compare=False)
     """Where the rule is published; takes no part in the digest."""
 

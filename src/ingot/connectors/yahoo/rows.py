@@ -66,16 +66,16 @@ def read_bars(queries: Sequence[Query]) -> Iterator[Good | Bad]:
             f"Yahoo gives {meta['symbol']} a split that cannot be read ({canonical(bad[0][1])}), "
             "so that its prices cannot be brought to what was traded. Nothing was loaded."
         )
-    seen: set[date] = set()
+    dates: set[date] = set()
     for number, row in enumerate(by_name[landed.BARS], start=1):
         try:
             bar = _bar(row, meta, splits)
-            if bar.trade_date in seen:
+            if bar.trade_date in dates:
                 raise FaultError("duplicate")  # noqa: TRY301 (refused as the others are)
         except FaultError as fault:
             yield Bad(number, fault.rule, canonical(row), str(meta["symbol"]))
             continue
-        seen.add(bar.trade_date)
+        dates.add(bar.trade_date)
         yield Good(number, bar)
 
 

@@ -178,5 +178,5 @@ def _symbols(location: str, settings: YahooSettings) -> tuple[str, ...]:
         )
     for symbol in symbols:
         if "/" in symbol or not symbol.isprintable() or symbol in {".", ".."} or " " in symbol:
-            raise ConfigError(f"{symbol!r} is no symbol of Yahoo. Write it as AAPL or BRK-B.")
+            raise ConfigError(f"{symbol!r} is not a symbol of Yahoo. Write it as AAPL or BRK-B.")
     return symbols

@@ -1,8 +1,8 @@
-"""User queries, screened and bounded, each answered in a process that can do nothing else.
+"""User queries, validated and limited, each answered in a process that can do nothing else.
 
-A query is SQL that somebody typed. Its text is screened (`screen`), it sees only views that are
-bound to a moment (`questions`), and it runs in a process (`cell`) with an empty environment that
-cannot write a file and whose memory ends; when time is up, that process is ended from outside.
+A query is SQL that a user wrote. Its text is validated (`validator`), it sees only views that are
+bound to a moment (`session`), and it runs in a process (`worker`) with an empty environment that
+cannot write a file and whose memory is limited; when its time is up, the process is killed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache
+from itertools import chain
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -24,6 +26,7 @@ from ingot.engines.limits import Limits, out_of_time
 from ingot.engines.sandbox.protocol import Query, Tag, pack_query, receive, send, unpack_rows
 from ingot.errors import DamagedFileError, IngotError, QueryError
 from ingot.failures import failure_of
+from ingot.tables.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,10 +37,12 @@ if TYPE_CHECKING:
 
     from ingot.tables.view import View
 
+READ_AHEAD_BYTES: Final = 32 * 1024 * 1024
+"""A longer answer is not collected: it is read from its process as its reader goes on."""
 _GRACE_S: Final = 2.0
 """Time beyond the limit in which the process may still end a query by itself."""
 _START_S: Final = 30.0
-"""Time for a process to start, and to screen one text."""
+"""Time for a process to start, and to validate one text."""
 _CODE: Final = (
     "import sys; sys.path[:] = {path!r}; from ingot.engines.sandbox.worker import main; main()"
 )
@@ -48,42 +53,32 @@ _KEPT: Final = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 class Sandbox:
     """Answers user SQL over bound views; safe to use from several threads."""
 
-    def __init__(
-        self,
-        warehouse: Path,
-        *,
-        memory_mb: int,
-        threads: int,
-        timeout_s: float,
-        max_rows: int,
-        max_answer_mb: int = 2048,
-        parallel: int = 2,
-    ) -> None:
+    def __init__(self, warehouse: Path, limits: Limits, *, parallel: int = 2) -> None:
         """Remember the limits; a process starts with the first query.
 
         Args:
             warehouse: Folder of the lake's data files; nothing outside it can be read.
-            memory_mb: Memory of one query (setting query_memory_mb).
-            threads: Threads of one query.
-            timeout_s: Longest time of one query (setting query_timeout_s).
-            max_rows: Most rows of one answer (setting query_max_rows).
-            max_answer_mb: Most bytes of one answer, MiB (setting query_max_answer_mb).
-            parallel: Queries that run at once; others wait for their turn.
+            limits: Of each query.
+            parallel: Queries that run at once; others wait. Streams do not count.
         """
-        self._limits = Limits(memory_mb, threads, timeout_s, max_rows, max_answer_mb)
+        self._limits = limits
         self._warehouse = warehouse.absolute()
-        self._free: list[_Cell] = []
+        self._free: list[_Worker] = []
         self._guard = threading.Lock()
         self._turns = threading.BoundedSemaphore(parallel)
-        self._screened = lru_cache(maxsize=256)(self._screen)
+        self._validated = lru_cache(maxsize=256)(self._validate)
 
-    def tables_of(self, sql: str) -> frozenset[str]:
+    def tables_of(self, sql: str, own: tuple[str, ...] = ()) -> frozenset[str]:
         """Return the names of the tables that the query reads.
+
+        Args:
+            sql: The text.
+            own: Names that it may use beside those of the tables that every lake has.
 
         Raises:
             QueryError: The text is not one SELECT made of allowed parts; says which part.
         """
-        return self._screened(_as_text(sql))
+        return self._validated(_as_text(sql), own)
 
     def ask(
         self,
@@ -93,7 +88,23 @@ class Sandbox:
         params: str | None = None,
         today: date | None = None,
     ) -> pa.Table:
+        """Return what `stream` returns, in memory whatever its length."""
+        rows = self.stream(sql, views, params=params, today=today)
+        return rows.collected() if isinstance(rows, Stream) else rows
+
+    def stream(
+        self,
+        sql: str,
+        views: Mapping[str, View],
+        *,
+        params: str | None = None,
+        today: date | None = None,
+    ) -> pa.Table | Stream:
         """Return the answer to one query over `views`, named as the query names them.
+
+        An answer that is longer than `READ_AHEAD_BYTES` is a stream. Its process waits while
+        nothing is read, which does not count as time of the query, and ends with the stream.
+        Reading it a second time runs the query again.
 
         Args:
             sql: The text.
@@ -103,20 +114,43 @@ class Sandbox:
 
         Raises:
             QueryError: The query is not allowed, wrong, or beyond a limit; the message names
-                the limit's setting, or the nearest right table or column.
-            DamagedFileError: A data file cannot be read.
+                the limit's setting, or the nearest right table or column. A stream raises it too.
+            DamagedFileError: A data file cannot be read. A stream raises it too.
         """
         query = Query(_as_text(sql), params, None if today is None else today.isoformat())
         message, rows = pack_query(query, views)
-        with self._cell(self._limits.timeout_s + _GRACE_S) as cell:
-            return cell.ask(message, rows)
+        with self._turns:
+            parts = self._parts(message, rows)
+            schema = next(parts).schema
+            batches, size = [], 0
+            for part in parts:
+                batches += part.to_batches()
+                size += part.nbytes
+                if size > READ_AHEAD_BYTES:
+                    break
+            else:
+                return pa.Table.from_batches(batches, schema)
+        begun = [chain(batches, _batches(parts))]
+
+        def read() -> Iterator[pa.RecordBatch]:
+            try:
+                return begun.pop()
+            except IndexError:  # a second reading
+                return _batches(self._parts(message, rows))
+
+        return Stream(schema, read)
+
+    def _parts(self, message: bytes, rows: list[bytes]) -> Iterator[pa.Table]:
+        """Yield an answer in parts, the first of which is empty."""
+        with self._worker() as worker:
+            yield from worker.ask(message, rows, self._limits)
 
     def close(self) -> None:
-        """End the processes; a query asked later starts a new one."""
+        """End the processes; a later query starts a new one."""
         with self._guard:
-            cells, self._free = self._free, []
-        for cell in cells:
-            cell.end()
+            workers, self._free = self._free, []
+        for worker in workers:
+            worker.end()
 
     def __enter__(self) -> Self:
         """Return the sandbox itself."""
@@ -131,58 +165,60 @@ class Sandbox:
         """Close it."""
         self.close()
 
-    def _screen(self, sql: str) -> frozenset[str]:
-        with self._cell(_START_S) as cell:
-            return cell.tables_of(sql)
+    def _validate(self, sql: str, own: tuple[str, ...]) -> frozenset[str]:
+        with self._turns, self._worker() as worker:
+            return worker.tables_of(sql, own, self._limits)
 
     @contextmanager
-    def _cell(self, seconds: float) -> Iterator[_Cell]:
+    def _worker(self) -> Iterator[_Worker]:
         """Lend a process for one exchange; it is kept only if the exchange ended well."""
-        with self._turns:
-            cell = self._take()
-            kept = False
-            try:
-                with cell.ended_after(seconds, self._limits):
-                    yield cell
-                kept = True
-            except IngotError:
-                kept = cell.is_alive
-                raise
-            finally:
-                if kept:
-                    with self._guard:
-                        self._free.append(cell)
-                else:
-                    cell.end()
+        worker = self._take()
+        kept = False
+        try:
+            yield worker
+            kept = True
+        except IngotError:
+            kept = worker.is_alive
+            raise
+        finally:
+            if kept:
+                with self._guard:
+                    self._free.append(worker)
+            else:
+                worker.end()
 
-    def _take(self) -> _Cell:
+    def _take(self) -> _Worker:
         with self._guard:
             while self._free:
-                cell = self._free.pop()
-                if cell.owner == os.getpid() and cell.is_alive:
-                    return cell
-                cell.end()
+                worker = self._free.pop()
+                if worker.owner == os.getpid() and worker.is_alive:
+                    return worker
+                worker.end()
         return _started(self._warehouse, self._limits)
 
 
-def _started(warehouse: Path, limits: Limits) -> _Cell:
+def _batches(parts: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+    for part in parts:
+        yield from part.to_batches()
+
+
+def _started(warehouse: Path, limits: Limits) -> _Worker:
     """Start a process and wait until it is ready, which does not count as a query's time."""
-    cell = _Cell(warehouse, limits)
+    worker = _Worker(warehouse, limits)
     try:
-        with cell.ended_after(_START_S, limits):
-            cell.wait_until_ready()
+        worker.wait_until_ready(limits)
     except BaseException as exc:
-        cell.end()
+        worker.end()
         if isinstance(exc, QueryError):
             raise QueryError(
                 f"The process that answers queries did not start within {_START_S:g} s. "
-                f"Is {sys.executable} a whole Python with this package, and is memory left?"
+                f"Check that {sys.executable} has this package, and that memory is left."
             ) from exc
         raise
-    return cell
+    return worker
 
 
-class _Cell:
+class _Worker:
     """One process, and the frames exchanged with it."""
 
     def __init__(self, warehouse: Path, limits: Limits) -> None:
@@ -216,23 +252,29 @@ class _Cell:
         assert self._process.stdout is not None  # noqa: S101  # opened as a pipe
         return self._process.stdout
 
-    def wait_until_ready(self) -> None:
-        self._reply(Tag.DONE)
+    def wait_until_ready(self, limits: Limits) -> None:
+        with self._ended_after(_START_S, limits):
+            self._reply(Tag.DONE)
 
-    def tables_of(self, sql: str) -> frozenset[str]:
-        send(self._requests, Tag.TABLES, sql.encode())
-        return frozenset(json.loads(self._reply(Tag.DONE)[1]))
+    def tables_of(self, sql: str, own: tuple[str, ...], limits: Limits) -> frozenset[str]:
+        with self._ended_after(_START_S, limits):
+            send(self._requests, Tag.TABLES, json.dumps([sql, *own]).encode())
+            return frozenset(json.loads(self._reply(Tag.DONE)[1]))
 
-    def ask(self, message: bytes, rows: list[bytes]) -> pa.Table:
-        send(self._requests, Tag.ASK, message)
-        for part in rows:
-            send(self._requests, Tag.ROWS, part)
-        parts: list[pa.Table] = []
-        while True:
-            tag, payload = self._reply(Tag.ROWS, Tag.DONE)
-            if tag is Tag.DONE:
-                return pa.concat_tables(parts)
-            parts.append(unpack_rows(payload))
+    def ask(self, message: bytes, rows: list[bytes], limits: Limits) -> Iterator[pa.Table]:
+        """Yield the parts of an answer; time counts only while this side waits for one."""
+        left = limits.timeout_s + _GRACE_S
+        frames = [(Tag.ASK, message), *((Tag.ROWS, part) for part in rows)]
+        tag = Tag.ROWS
+        while tag is not Tag.DONE:
+            began = monotonic()
+            with self._ended_after(left, limits):
+                while frames:
+                    send(self._requests, *frames.pop(0))
+                tag, payload = self._reply(Tag.ROWS, Tag.DONE)
+            left -= monotonic() - began
+            if tag is Tag.ROWS:
+                yield unpack_rows(payload)
 
     def _reply(self, *expected: Tag) -> tuple[Tag, bytes]:
         tag, payload = receive(self._replies)
@@ -248,9 +290,9 @@ class _Cell:
         return tag, payload
 
     @contextmanager
-    def ended_after(self, seconds: float, limits: Limits) -> Iterator[None]:
-        """End the process after so many seconds, and say why an exchange broke off."""
-        timer = threading.Timer(seconds, self._end_late)
+    def _ended_after(self, seconds: float, limits: Limits) -> Iterator[None]:
+        """Kill the process after so many seconds, and say why an exchange broke off."""
+        timer = threading.Timer(max(seconds, 0), self._kill_late)
         timer.daemon = True
         timer.start()
         try:
@@ -270,7 +312,7 @@ class _Cell:
         """End the process at once and take back its pipes."""
         self._finalizer()
 
-    def _end_late(self) -> None:
+    def _kill_late(self) -> None:
         self._late = True
         self._process.kill()
 
@@ -278,9 +320,8 @@ class _Cell:
         if self._late:
             return out_of_time(limits)
         return QueryError(
-            f"The query ended the process that answered it: it is nested too deeply, or needs "
-            f"far more memory than the {limits.memory_mb} MB of the setting query_memory_mb. "
-            "Ask for less."
+            f"The query ended its process: it is nested too deeply, or needs far more than "
+            f"{limits.memory_mb} MB of memory (setting query_memory_mb). Ask for less."
         )
 
 
@@ -300,5 +341,5 @@ def _as_text(sql: str) -> str:
     try:
         sql.encode()
     except UnicodeEncodeError as exc:
-        raise QueryError("The query holds half a surrogate pair, which is no text.") from exc
+        raise QueryError("The query holds half a surrogate pair. Remove it.") from exc
     return sql

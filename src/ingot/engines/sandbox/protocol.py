@@ -32,7 +32,7 @@ class Tag(IntEnum):
     OPEN = 1
     """To the process: its limits and the warehouse, as JSON."""
     TABLES = 2
-    """To the process: a text to screen. Back: the names, as JSON."""
+    """To the process: a text to validate, and the lake's own names. Back: the names. As JSON."""
     ASK = 3
     """To the process: a text and its views, as JSON."""
     ROWS = 4

@@ -53,7 +53,7 @@ def bad_rule(text: str, fault: str, columns: Iterable[str]) -> QueryError:
 
 
 def probe(text: str, columns: Mapping[str, str]) -> str:
-    """Return a query whose one value has the type of a screened rule.
+    """Return a query whose one value has the type of a validated rule.
 
     Args:
         text: The rule.

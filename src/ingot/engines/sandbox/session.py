@@ -9,6 +9,7 @@ import re
 import secrets
 from contextlib import contextmanager
 from threading import Timer
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -16,7 +17,7 @@ import duckdb
 from ingot.engines.limits import Size, out_of_memory, out_of_time
 from ingot.engines.params import unpacked
 from ingot.engines.sandbox.function_allowlist import TODAY
-from ingot.engines.sandbox.validator import nearest, relation_names, screen
+from ingot.engines.sandbox.validator import nearest, relation_names, validate
 from ingot.engines.view_sql import in_memory, select
 from ingot.errors import QueryError
 from ingot.failures import failure_of
@@ -38,8 +39,8 @@ BATCH_ROWS: Final = 65_536
 _MISSING_COLUMN: Final = re.compile(r'(?:column|field) (?:named )?"([^"]+)"', re.IGNORECASE)
 
 
-class Questions:
-    """Answers screened SQL over bound views, one query at a time."""
+class QuerySession:
+    """Answers validated SQL over bound views, one query at a time."""
 
     def __init__(self, warehouse: Path, limits: Limits) -> None:
         """Open the instance; `warehouse` is the only folder that it may ever read."""
@@ -49,13 +50,13 @@ class Questions:
         for setting, value in _settings(warehouse.absolute(), limits).items():
             self._connection.execute(f"SET GLOBAL {setting} = {value}")
 
-    def tables_of(self, sql: str) -> frozenset[str]:
-        """Return the tables that the query names.
+    def tables_of(self, sql: str, own: Collection[str] = ()) -> frozenset[str]:
+        """Return the tables that the query names, `own` tables of the lake among them.
 
         Raises:
             QueryError: It is not one allowed SELECT.
         """
-        return screen(self._connection, sql, self._reserved)
+        return validate(self._connection, sql, self._reserved, own)
 
     def ask(self, query: Query, views: Mapping[str, View]) -> Iterator[pa.Schema | pa.RecordBatch]:
         """Yield the answer's schema, then its batches as the engine makes them.
@@ -63,22 +64,23 @@ class Questions:
         Raises:
             QueryError: The query is not allowed, wrong, or beyond a limit.
         """
-        if missing := self.tables_of(query.sql) - views.keys():
+        if missing := self.tables_of(query.sql, views.keys()) - views.keys():
             raise QueryError(f"The tables {', '.join(sorted(missing))} were not bound.")
         if query.today is None and TODAY in query.sql.lower():
             raise QueryError(f"{TODAY} has no value here. Write a date, such as DATE '2025-06-02'.")
         cursor = self._connection.cursor()
-        stopped: list[bool] = []
-        timer = Timer(self._limits.timeout_s, _stop, [cursor, stopped])
-        timer.daemon = True
-        timer.start()
+        watch = _Stopwatch(self._limits.timeout_s, cursor)
+        watch.start()
         try:
             with _database(cursor, views.values(), today=query.today):
-                yield from self._answer(cursor, query)
+                for part in self._answer(cursor, query):
+                    watch.pause()
+                    yield part
+                    watch.start()
         except (duckdb.Error, OSError, MemoryError, UnicodeError) as exc:
-            raise self._translated(exc, views, late=bool(stopped)) from exc
+            raise self._translated(exc, views, late=watch.is_late) from exc
         finally:
-            timer.cancel()
+            watch.pause()
             cursor.close()
 
     def close(self) -> None:
@@ -93,7 +95,7 @@ class Questions:
         found = cursor.sql(query.sql, params=bound) if bound else cursor.sql(query.sql)
         with found.to_arrow_reader(BATCH_ROWS) as reader:
             yield reader.schema
-            for batch in reader:
+            for batch in _read(reader):
                 size.add(batch)
                 yield batch
 
@@ -141,7 +143,7 @@ def _database(
 
     A macro in it is what `current_date` means: the engine's own would be the date of the clock.
     """
-    own = name(f"question_{secrets.token_hex(8)}")
+    own = name(f"query_{secrets.token_hex(8)}")
     cursor.execute(f"ATTACH ':memory:' AS {own}")
     try:
         for schema in sorted({view.name.partition(".")[0] for view in views}):
@@ -168,9 +170,36 @@ def _create(cursor: duckdb.DuckDBPyConnection, own: str, view: View) -> None:
     cursor.execute(f"CREATE VIEW {own}.{name(schema)}.{name(table)} AS {body}")
 
 
-def _stop(cursor: duckdb.DuckDBPyConnection, stopped: list[bool]) -> None:
-    stopped.append(True)
-    cursor.interrupt()
+class _Stopwatch:
+    """Interrupts a query when it has worked too long; waiting for its reader does not count."""
+
+    def __init__(self, limit_s: float, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._left = limit_s
+        self._cursor = cursor
+        self.is_late = False
+
+    def start(self) -> None:
+        self._began = monotonic()
+        self._timer = Timer(max(self._left, 0), self._interrupt)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def pause(self) -> None:
+        self._timer.cancel()
+        self._left -= monotonic() - self._began
+
+    def _interrupt(self) -> None:
+        self.is_late = True
+        self._cursor.interrupt()
+
+
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches; what DuckDB raises among them arrives as an OSError with its text."""
+    try:
+        yield from reader
+    except OSError as exc:
+        kind = str(exc).partition(":")[0].removesuffix(" Error").replace(" ", "")
+        raise getattr(duckdb, f"{kind}Exception", duckdb.Error)(str(exc)) from exc
 
 
 def _is_memory(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Screens the text of a query: one SELECT over named tables, made of allowed parts only.
+"""Validates the text of a query: one SELECT over named tables, made of allowed parts only.
 
 DuckDB's own parser turns the text into a tree; every node of the tree must be of a kind listed
 here, so that grammar which DuckDB gains later is refused until somebody adds it. The text itself
@@ -28,7 +28,7 @@ from ingot.tables.registry import VIEWS, all_tables
 from ingot.tables.view import HISTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from ingot.tables.contract import Table
 
@@ -122,8 +122,11 @@ def relation_names(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
     return frozenset(str(name).lower() for (name,) in rows)
 
 
-def screen(
-    connection: duckdb.DuckDBPyConnection, sql: str, reserved: frozenset[str]
+def validate(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    reserved: frozenset[str],
+    own: Iterable[str] = (),
 ) -> frozenset[str]:
     """Return the names of the lake's tables that `sql` reads.
 
@@ -131,22 +134,22 @@ def screen(
         connection: Any DuckDB connection; only its parser is used.
         sql: The query as its author wrote it.
         reserved: What `relation_names` returns: no common table and no alias may have such a name.
+        own: Names of the lake's own tables.
 
     Raises:
         QueryError: The text is not one SELECT made of allowed parts; the message says which part.
     """
-    return _Screen(_parse(connection, sql), reserved).tables
+    known = dict.fromkeys([*known_names(), *own])
+    return _Validator(_parse(connection, sql), reserved, known).tables
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
     if len(sql) > MAX_TEXT:
-        raise QueryError(f"The query has {len(sql):,} characters; at most {MAX_TEXT:,} are read.")
+        raise QueryError(f"The query has {len(sql):,} characters. Write at most {MAX_TEXT:,}.")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1:
-            raise QueryError(
-                f"A query is one SELECT, but the text holds {len(statements)} statements."
-            )
+            raise QueryError(f"The text holds {len(statements)} statements. Write one SELECT.")
         (text,) = connection.execute(
             "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true)", [sql]
         ).fetchall()[0]
@@ -156,7 +159,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
     except RecursionError as exc:
         raise QueryError("The query is nested too deeply to be read.") from exc
     except UnicodeEncodeError as exc:
-        raise QueryError("The query holds half a surrogate pair, which is no text.") from exc
+        raise QueryError("The query holds half a surrogate pair. Remove it.") from exc
     if tree["error"]:
         raise QueryError(_refused_statement(tree))
     (statement,) = tree["statements"]
@@ -166,17 +169,17 @@ def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
 
 def _refused_statement(tree: Node) -> str:
     if tree.get("error_type") == "not implemented":
-        return "A query is one SELECT; it reads, and nothing else. Write SELECT ... FROM ..."
+        return "The text is not a SELECT. Write one SELECT; a query cannot change anything."
     return f"The query cannot be read. {tree.get('error_message', '')}"
 
 
-class _Screen:
+class _Validator:
     """Walks one tree; `tables` are the lake's tables named in it."""
 
-    def __init__(self, root: Node, reserved: frozenset[str]) -> None:
+    def __init__(self, root: Node, reserved: frozenset[str], known: Collection[str]) -> None:
         self._found: set[str] = set()
         self._reserved = reserved
-        self._known = known_names()
+        self._known = known
         try:
             self._visit(root, frozenset())
         except RecursionError as exc:
@@ -195,7 +198,9 @@ class _Screen:
 
     def _visit_node(self, node: Node, names: frozenset[str]) -> None:
         if node.get("sample"):
-            raise QueryError("A sample is drawn anew each time; order by something and use LIMIT.")
+            raise QueryError(
+                "The query takes a sample, which differs each time. Use ORDER BY and LIMIT."
+            )
         kind = node.get("type")
         if "class" in node:
             _check_expression(node)
@@ -226,9 +231,7 @@ class _Screen:
     def _defined(self, name: str) -> str:
         """Return the name of a common table, in lower case."""
         if not _IDENTIFIER.match(name):
-            raise QueryError(
-                f"The WITH name {name!r} was refused: use letters, digits and underscores."
-            )
+            raise QueryError(f"The WITH name was {name!r}. Use letters, digits and underscores.")
         return self._free(name.lower())
 
     def _free(self, name: str) -> str:
@@ -250,7 +253,7 @@ class _Screen:
     def _base_table(self, node: Node, names: frozenset[str]) -> None:
         path = [str(part) for part in node["qualified_name"]["path"]]
         if node.get("at_clause"):
-            raise QueryError("AT (...) cannot be used in a query; ask with known_at.")
+            raise QueryError("AT (...) cannot be used in a query. Use known_at.")
         if len(path) == 1 and path[0].isascii() and path[0].lower() in names:
             return
         name = ".".join(path).lower()
@@ -292,9 +295,7 @@ def _check_expression(node: Node) -> None:
 def _name_of(call: Node) -> str:
     path = call["qualified_name"]["path"]
     if len(path) != 1:
-        raise QueryError(
-            f"The function {'.'.join(path)} was refused: write {path[-1]}(...) without a prefix."
-        )
+        raise QueryError(f"The function {'.'.join(path)} has a prefix. Write {path[-1]}(...).")
     return str(path[0]).lower()
 
 
@@ -302,8 +303,8 @@ def _check_function(node: Node) -> None:
     name = _name_of(node)
     if name not in FUNCTIONS:
         raise QueryError(
-            f"The function {name} cannot be used in a query: only functions of their arguments "
-            f"alone can.{_instead(name)}"
+            f"The function {name} cannot be used in a query, which takes functions of their "
+            f"arguments alone.{_instead(name)}"
         )
     arguments = [argument["expression"] for argument in node.get("arguments", ())]
     if name in COUNTED and any(argument.get("name") for argument in node.get("arguments", ())):
@@ -327,13 +328,13 @@ def _check_count(name: str, argument: Node) -> None:
     numbers = list(_numbers(argument))
     if not _is_constant(argument) or any(abs(number) > limit for number in numbers):
         raise QueryError(
-            f"{name} makes as much as it is told to, so its bounds must be plain literals of at "
-            f"most {limit:,}."
+            f"The bounds of {name} are not literals, or too large. Write literals of at most "
+            f"{limit:,}."
         )
 
 
 def _is_constant(argument: Node) -> bool:
-    """Say whether an expression is a literal, a signed or a cast literal."""
+    """Return True if an expression is a literal, a signed or a cast literal."""
     kind = argument.get("class")
     if kind == "CAST":
         return _is_constant(argument["child"])
@@ -369,7 +370,8 @@ def _check_format(name: str, arguments: list[Node]) -> None:
     literal = arguments[0].get("literal", {}) if arguments else {}
     if literal.get("kind") != "STRING" or not _PLAIN_FORMAT.match(literal["text"]):
         raise QueryError(
-            f"The first argument of {name} must be a plain literal with widths below 100."
+            f"The first argument of {name} is not a plain format. Write a literal with widths "
+            "below 100."
         )
 
 
@@ -377,15 +379,15 @@ def _check_column(node: Node) -> None:
     names = node["column_names"]
     if len(names) == 1 and names[0].lower() in SPECIAL_NAMES:
         raise QueryError(
-            f"{names[0]} depends on who asks and when. Write {TODAY} (the date of known_at) or a "
-            "literal, such as DATE '2025-06-02'; a column of that name needs its table's name "
-            "before it."
+            f"{names[0]} depends on the session and its clock. Write {TODAY} (the date of "
+            "known_at) or a literal, such as DATE '2025-06-02'; a column of that name needs its "
+            "table's name before it."
         )
 
 
 def _check_type(node: Node) -> None:
     if len(node["qualified_name"]["path"]) != 1:
-        raise QueryError("A type with a prefix was refused: write its name alone.")
+        raise QueryError("The query names a type with a prefix. Write the name of the type alone.")
 
 
 _CHECKS: Final[dict[str, Callable[[Node], None]]] = {

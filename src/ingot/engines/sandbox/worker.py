@@ -1,7 +1,7 @@
 """The process in which queries run: it may write no file, and its memory has a hard end.
 
-Started by `ingot.engines.sandbox.client` with an empty environment; talks in frames on its standard
-streams. A text that crashes the parser or the engine ends this process and nothing else.
+Started by `ingot.engines.sandbox.client` with an empty environment; exchanges frames on its
+standard streams. A text that crashes the parser or the engine ends this process and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, Final
 
 from ingot.engines.limits import Limits, out_of_memory
 from ingot.engines.sandbox.protocol import Tag, pack_rows, receive, send, unpack_query
-from ingot.engines.sandbox.session import Questions
+from ingot.engines.sandbox.session import QuerySession
 from ingot.errors import DamagedFileError, IngotError, QueryError
 
 _MIB: Final = 1024 * 1024
@@ -35,7 +35,7 @@ def main() -> None:
     watch = threading.Thread(target=_end_with, args=[opened["owner"], requests.fileno()])
     watch.daemon = True
     watch.start()
-    questions = Questions(Path(opened["warehouse"]), limits)
+    session = QuerySession(Path(opened["warehouse"]), limits)
     _confine(limits.memory_mb)
     send(replies, Tag.DONE, b"")
     while True:
@@ -45,9 +45,9 @@ def main() -> None:
             os._exit(0)
         try:
             if tag is Tag.TABLES:
-                _screen(questions, payload, replies)
+                _tables(session, payload, replies)
             else:
-                _ask(questions, payload, requests, replies)
+                _ask(session, payload, requests, replies)
         except QueryError as exc:
             send(replies, Tag.REFUSED, str(exc).encode(errors="replace"))
         except DamagedFileError as exc:
@@ -72,14 +72,15 @@ def _end_with(owner: int, requests: int) -> None:
     os._exit(0)
 
 
-def _screen(questions: Questions, payload: bytes, replies: IO[bytes]) -> None:
-    names = sorted(questions.tables_of(payload.decode()))
+def _tables(session: QuerySession, payload: bytes, replies: IO[bytes]) -> None:
+    sql, *own = json.loads(payload)
+    names = sorted(session.tables_of(sql, own))
     send(replies, Tag.DONE, json.dumps(names).encode())
 
 
-def _ask(questions: Questions, payload: bytes, requests: IO[bytes], replies: IO[bytes]) -> None:
+def _ask(session: QuerySession, payload: bytes, requests: IO[bytes], replies: IO[bytes]) -> None:
     query, views = unpack_query(payload, requests)
-    for part in questions.ask(query, views):
+    for part in session.ask(query, views):
         send(replies, Tag.ROWS, pack_rows(part))
     send(replies, Tag.DONE, b"")
 

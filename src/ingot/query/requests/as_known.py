@@ -10,14 +10,16 @@ from ingot.tables.registry import table as contract
 from ingot.tables.view import HISTORY, Condition, View
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from ingot.model.time import AsOf
     from ingot.tables.input import Relation
 
 
-def table_of(name: str) -> tuple[Table, bool]:
+def table_of(name: str, find: Callable[[str], Table] = contract) -> tuple[Table, bool]:
     """Return the contract that a query's name stands for, and whether it asks for the history.
+
+    `find` gives the contract of a name; by default, of tables that every lake has.
 
     >>> table_of("silver.minute_bars_history")[1]
     True
@@ -26,14 +28,19 @@ def table_of(name: str) -> tuple[Table, bool]:
         QueryError: No table has that name, or it keeps no history.
     """
     base = name.removesuffix(HISTORY)
-    found = contract(base)
+    found = find(base)
     if base != name and found.binding not in {Binding.INTERVAL, Binding.LANDING}:
         raise QueryError(f"{base} keeps no history of its rows; ask for {base} itself.")
     return found, base != name
 
 
 def bind(
-    name: str, as_of: AsOf, relation: Relation, *, landing_ids: Collection[int] | None = None
+    name: str,
+    as_of: AsOf,
+    relation: Relation,
+    *,
+    landing_ids: Collection[int] | None = None,
+    find: Callable[[str], Table] = contract,
 ) -> View:
     """Return what `name` shows as known at a moment.
 
@@ -47,11 +54,12 @@ def bind(
         relation: The table's rows, all columns.
         landing_ids: For bronze: the landings in force at the moment; for its history: those
             known by then, or None for every one.
+        find: Gives the contract of a name.
 
     Raises:
         QueryError: The table is not bound to known time, yet a moment was named.
     """
-    table, history = table_of(name)
+    table, history = table_of(name, find)
     if table.binding is Binding.NONE and not as_of.is_now:
         raise QueryError(
             f"{name} tells what this lake did, and is not bound to known time. "

@@ -1,4 +1,4 @@
-"""What a query returns: rows that speak Arrow, and what there is to know about them."""
+"""The result of a query: rows that any library of Arrow reads, and notices about them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from html import escape
 from itertools import count
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
 
 from ingot.errors import QueryError
 from ingot.escaping import escaped
@@ -15,15 +17,15 @@ from ingot.query.requests.bars import CURRENCY, MIXED
 from ingot.query.result import writers
 from ingot.query.result.text_table import brief, fitting, html, preview
 from ingot.query.result.values import distinct
+from ingot.tables.stream import Stream
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     import pandas as pd
     import polars as pl
-    import pyarrow as pa
     from polars import Series
 
     from ingot.query.requests.request import Format
@@ -37,11 +39,13 @@ _ORDER = ("bar_start", "trade_date", "session")
 class Answer:
     """Rows as known at a moment.
 
-    The rows are decimals in Arrow; Polars and pandas get float64 unless asked for `exact`.
+    Numbers are decimals in Arrow; Polars and pandas get float64 unless `exact` is set. A long
+    answer to SQL is a stream: `to_batches`, iteration and `write` read it in bounded memory and
+    raise what the query raises; `to_arrow`, `to_polars` and `to_pandas` collect it.
     """
 
-    data: pa.Table
-    """The rows as Arrow."""
+    data: pa.Table | Stream
+    """The rows."""
     known_at: datetime
     """The moment whose knowledge was used, UTC."""
     notices: tuple[str, ...] = ()
@@ -62,33 +66,40 @@ class Answer:
     def __post_init__(self) -> None:
         """Give columns of one name different ones: `a`, `a_1`."""
         unique: list[str] = []
-        for name in self.data.column_names:
+        for name in self.columns:
             copies = (f"{name}_{i}" for i in count(1))
             unique.append(
                 name if name not in unique else next(c for c in copies if c not in unique)
             )
-        if unique != self.data.column_names:
-            object.__setattr__(self, "data", self.data.rename_columns(unique))
+        if unique != list(self.columns):
+            self._set(self._changed(lambda rows: rows.rename_columns(unique)))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
-        return tuple(self.data.column_names)
+        return tuple(self.data.schema.names)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the rows are read in batches, each time from the query, and are not counted."""
+        return isinstance(self.data, Stream)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and of columns."""
-        return self.data.shape
+        return self.to_arrow().shape
 
     def to_arrow(self) -> pa.Table:
         """Return the rows as an Arrow table; decimals stay decimals."""
-        return self.data
+        if isinstance(self.data, Stream):
+            self._set(self.data.collected())
+        return cast("pa.Table", self.data)
 
     def to_polars(self, *, exact: bool = False) -> pl.DataFrame:
         """Return the rows as a Polars frame; decimals become float64 unless `exact`."""
         from ingot.query.result import dataframes
 
-        return dataframes.to_polars(self.data, exact=exact)
+        return dataframes.to_polars(self.to_arrow(), exact=exact)
 
     def to_pandas(self, *, exact: bool = False) -> pd.DataFrame:
         """Return the rows as a pandas frame; decimals become float64 unless `exact`.
@@ -98,7 +109,7 @@ class Answer:
         """
         from ingot.query.result import dataframes
 
-        frame = dataframes.to_pandas(self.data, exact=exact)
+        frame = dataframes.to_pandas(self.to_arrow(), exact=exact)
         if self.index is None:
             return frame
         others = [name for name in _TIME if name in self.columns and name != self.index]
@@ -107,8 +118,15 @@ class Answer:
     arrow, pl, df = to_arrow, to_polars, to_pandas
 
     def to_batches(self, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
-        """Yield the rows as Arrow batches of at most so many rows; nothing is copied."""
-        yield from self.data.to_batches(max_chunksize=rows)
+        """Yield the rows as Arrow batches of at most so many rows; nothing is copied.
+
+        A stream is read in bounded memory; reading it again runs the query again.
+        """
+        if isinstance(self.data, Stream):
+            for batch in self.data:
+                yield from pa.Table.from_batches([batch]).to_batches(max_chunksize=rows)
+        else:
+            yield from self.data.to_batches(max_chunksize=rows)
 
     def in_zone(self, zone: str) -> Answer:
         """Return the answer with its instants shown in a time zone, e.g. America/New_York.
@@ -118,7 +136,7 @@ class Answer:
         """
         from ingot.query.result import dataframes
 
-        return replace(self, data=dataframes.in_zone(self.data, zone))
+        return replace(self, data=self._changed(lambda rows: dataframes.in_zone(rows, zone)))
 
     def select(self, columns: Sequence[str]) -> Answer:
         """Return the answer with these columns only, in this order.
@@ -126,11 +144,21 @@ class Answer:
         Raises:
             QueryError: There is no such column; the message names the nearest.
         """
-        return replace(self, data=self.data.select([self._named(name) for name in columns]))
+        names = [self._named(name) for name in columns]
+        return replace(self, data=self._changed(lambda rows: rows.select(names)))
 
     def head(self, rows: int) -> Answer:
         """Return the answer with its first rows only."""
-        return replace(self, data=self.data.slice(0, rows))
+        data = self.data
+        return replace(
+            self, data=data.head(rows) if isinstance(data, Stream) else data.slice(0, rows)
+        )
+
+    def _changed(self, change: Callable[[pa.Table], pa.Table]) -> pa.Table | Stream:
+        return self.data.mapped(change) if isinstance(self.data, Stream) else change(self.data)
+
+    def _set(self, data: pa.Table | Stream) -> None:
+        object.__setattr__(self, "data", data)
 
     def _named(self, name: str) -> str:
         if name in self.columns:
@@ -144,23 +172,24 @@ class Answer:
 
         Their names come second; a first column that is too wide is kept.
         """
-        kept = fitting(self.data, width)
-        shown = replace(self, data=self.data.select(self.columns[:kept]))
-        return shown, self.columns[kept:]
+        kept = fitting(self.to_arrow(), width)
+        return self.select(self.columns[:kept]), self.columns[kept:]
 
-    def preview(self, rows: int, width: int) -> tuple[str, tuple[str, ...]]:
+    def preview(self, rows: int, width: int) -> tuple[str, tuple[str, ...], int]:
         """Return the first and last rows, and the columns that fit, as a table of text.
 
-        The names of the columns without room come second.
+        The names of the columns without room come second, the number of all rows third.
         """
-        return preview(self.data, rows, width)
+        return preview(self.to_batches(), self.data.schema, rows, width)
 
     def write(
         self,
         target: str | os.PathLike[str] | IO[bytes],
         format: Format | None = None,  # noqa: A002  # the word that the command line has
-    ) -> None:
-        """Write the rows to a path or a binary stream.
+    ) -> int:
+        """Write the rows to a path or a binary stream; return how many there are.
+
+        A file appears when it is complete, or not at all.
 
         Args:
             target: A path, or an open binary stream, which stays open.
@@ -170,12 +199,11 @@ class Answer:
         Raises:
             QueryError: The format or the ending is unknown.
         """
-        writers.write(self.data, target, format)
+        return writers.write(self.data, target, format)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        rows: int = self.data.num_rows
-        return rows
+        return self.shape[0]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield each row as a dictionary; decimals stay decimals."""
@@ -190,24 +218,23 @@ class Answer:
         """
         from ingot.query.result import dataframes
 
-        return dataframes.to_polars(
-            self.data.select([self._named(column)]), exact=False
-        ).to_series()
+        return dataframes.to_polars(self.select([column]).to_arrow(), exact=False).to_series()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Hand the rows to any library that speaks Arrow."""
-        stream: object = self.data.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]  # pyarrow's
+        """Hand the rows to any library that reads Arrow, batch by batch."""
+        reader = pa.RecordBatchReader.from_batches(self.data.schema, self.to_batches())
+        stream: object = reader.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]  # pyarrow's
         return stream
 
     def __repr__(self) -> str:
         """Show the first and last rows, known_at and the notices."""
-        return "\n".join([f"{brief(self.data)}, {self._known()}", *self._notes()])
+        return "\n".join([f"{brief(self.to_arrow())}, {self._known()}", *self._notes()])
 
     def _repr_html_(self) -> str:
         notes = "".join(
             f"<p>{escape(escaped(text))}</p>" for text in (self._known(), *self._notes())
         )
-        return f"{html(self.data)}{notes}"
+        return f"{html(self.to_arrow())}{notes}"
 
     def _known(self) -> str:
         unsettled = "" if self.settled else ", not settled"

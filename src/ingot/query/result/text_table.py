@@ -11,7 +11,7 @@ from ingot.escaping import escaped
 from ingot.query.result.values import column_texts, is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _SHOWN: Final = 20
 """Rows of a longer answer that `brief` and `html` show."""
@@ -25,32 +25,48 @@ def printed(data: pa.Table) -> str:
 
 def brief(data: pa.Table) -> str:
     """Return the first and last rows as aligned text, and how many there are."""
-    return f"{_ends(data, _SHOWN)}{_size(data)}"
+    head, tail, count = _ends(data.to_batches(), data.schema, _SHOWN)
+    return f"{_joined(head, tail, count)}{_size(data)}"
 
 
-def preview(data: pa.Table, rows: int, width: int) -> tuple[str, tuple[str, ...]]:
-    """Return the first and last rows as aligned text, and the columns that have no room.
+def preview(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int, width: int
+) -> tuple[str, tuple[str, ...], int]:
+    """Return the first and last rows as aligned text, the columns without room, and the count.
 
     Args:
-        data: The rows.
+        batches: All rows, of which only those to show are kept.
+        schema: Of the rows.
         rows: The most rows to show.
         width: Characters of a line; a first column that is wider is kept.
     """
-    ends = data if data.num_rows <= rows else pa.concat_tables(_head_and_tail(data, rows))
-    kept = fitting(ends, width)
-    return _ends(data.select(data.column_names[:kept]), rows), tuple(data.column_names[kept:])
+    head, tail, count = _ends(batches, schema, rows)
+    kept = fitting(pa.concat_tables([head, tail]), width)
+    shown, hidden = schema.names[:kept], schema.names[kept:]
+    return _joined(head.select(shown), tail.select(shown), count), tuple(hidden), count
 
 
-def _ends(data: pa.Table, rows: int) -> str:
-    if data.num_rows <= rows:
-        return printed(data)
-    head, tail = _head_and_tail(data, rows)
-    return _aligned(data, [*_cells(head), [_GAP] * data.num_columns, *_cells(tail)])
+def _ends(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int
+) -> tuple[pa.Table, pa.Table, int]:
+    """Return the first rows, the last rows, and the number of all."""
+    last = rows // 2
+    head = tail = schema.empty_table()
+    count = 0
+    for batch in batches:
+        count += batch.num_rows
+        part = pa.Table.from_batches([batch])
+        missing = rows - last - head.num_rows
+        head = pa.concat_tables([head, part.slice(0, missing)])
+        tail = pa.concat_tables([tail, part.slice(missing)])
+        tail = tail.slice(max(tail.num_rows - last, 0))
+    return head, tail, count
 
 
-def _head_and_tail(data: pa.Table, rows: int) -> tuple[pa.Table, pa.Table]:
-    tail = rows // 2
-    return data.slice(0, rows - tail), data.slice(data.num_rows - tail)
+def _joined(head: pa.Table, tail: pa.Table, count: int) -> str:
+    """Return both ends of an answer as one table, with a gap where rows are left out."""
+    gap = [[_GAP] * head.num_columns] if head.num_rows + tail.num_rows < count else []
+    return _aligned(head, [*_cells(head), *gap, *_cells(tail)])
 
 
 def fitting(data: pa.Table, width: int) -> int:

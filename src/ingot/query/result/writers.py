@@ -19,11 +19,16 @@ from ingot.errors import QueryError
 from ingot.failures import translate
 from ingot.query.result.text_table import printed
 from ingot.query.result.values import column_texts
+from ingot.tables.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     import polars as pl
+    import pyarrow.parquet as pq
+
+    _Writer: TypeAlias = Callable[[pa.Table | Stream, IO[bytes]], int]
 
 TABLE: Final = "table"
 BINARY: Final = frozenset({"parquet", "arrow"})
@@ -41,13 +46,14 @@ _ENDINGS: Final = {
 }
 _SPECIAL: Final = frozenset(',"\r\n')
 _BATCH_ROWS: Final = 65_536
-_ROW_GROUP_ROWS: Final = 65_536
 
 
 def write(
-    data: pa.Table, target: str | os.PathLike[str] | IO[bytes], form: str | None = None
-) -> None:
-    """Write rows to a stream of bytes, or to a file that appears whole or not at all.
+    data: pa.Table | Stream, target: str | os.PathLike[str] | IO[bytes], form: str | None = None
+) -> int:
+    """Write rows to a stream of bytes, or to a file that appears when it is complete.
+
+    All formats but table are written batch by batch. Returns the number of rows.
 
     Args:
         data: The rows.
@@ -62,10 +68,9 @@ def write(
         StorageFullError, ConfigError, StorageUnavailableError: The file cannot be written.
     """
     if not isinstance(target, str | os.PathLike):
-        _writer(form or TABLE)(data, target)
-        return
+        return _writer(form or TABLE)(data, target)
     path = Path(target)
-    _write_file(data, path, _writer(form or format_of(path)))
+    return _write_file(data, path, _writer(form or format_of(path)))
 
 
 def format_of(path: Path) -> str:
@@ -87,7 +92,7 @@ def format_of(path: Path) -> str:
     return found
 
 
-def _writer(form: str) -> Callable[[pa.Table, IO[bytes]], None]:
+def _writer(form: str) -> _Writer:
     writer = _WRITERS.get(form)
     if writer is None:
         near = get_close_matches(form, _WRITERS, n=1, cutoff=0.4)
@@ -96,19 +101,20 @@ def _writer(form: str) -> Callable[[pa.Table, IO[bytes]], None]:
     return writer
 
 
-def _write_file(data: pa.Table, path: Path, writer: Callable[[pa.Table, IO[bytes]], None]) -> None:
+def _write_file(data: pa.Table | Stream, path: Path, writer: _Writer) -> int:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as stream:
             if path.suffix == _GZIP:
                 # No name and no time in the header: equal rows are equal bytes.
                 with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
-                    writer(data, cast("IO[bytes]", packed))
+                    rows = writer(data, cast("IO[bytes]", packed))
             else:
-                writer(data, stream)
+                rows = writer(data, stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        return rows  # noqa: TRY300  # nothing below it can fail
     except OSError as exc:
         raise translate(exc, path, "write") from exc
     finally:
@@ -116,21 +122,33 @@ def _write_file(data: pa.Table, path: Path, writer: Callable[[pa.Table, IO[bytes
             temporary.unlink()
 
 
-def _batches(data: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, data.num_rows, _BATCH_ROWS):
-        yield data.slice(start, _BATCH_ROWS)
+def _batches(data: pa.Table | Stream) -> Iterator[pa.Table]:
+    """Yield the rows in batches of one size, so that equal rows are equal bytes."""
+    pending = data.schema.empty_table()
+    for batch in data if isinstance(data, Stream) else data.to_batches():
+        pending = pa.concat_tables([pending, pa.Table.from_batches([batch])])
+        while pending.num_rows >= _BATCH_ROWS:
+            yield pending.slice(0, _BATCH_ROWS).combine_chunks()
+            pending = pending.slice(_BATCH_ROWS)
+    if pending.num_rows:
+        yield pending.combine_chunks()
 
 
-def _write_table(data: pa.Table, stream: IO[bytes]) -> None:
-    stream.write(printed(data).encode())
+def _write_table(data: pa.Table | Stream, stream: IO[bytes]) -> int:
+    rows = data.collected() if isinstance(data, Stream) else data
+    stream.write(printed(rows).encode())
+    return rows.num_rows
 
 
-def _write_csv(data: pa.Table, stream: IO[bytes]) -> None:
+def _write_csv(data: pa.Table | Stream, stream: IO[bytes]) -> int:
     header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(data.column_names)
+    csv.writer(header, lineterminator="\n").writerow(data.schema.names)
     stream.write(header.getvalue().encode())
+    rows = 0
     for batch in _batches(data):
         stream.write(_csv_lines([column_texts(column) for column in batch.columns]).encode())
+        rows += batch.num_rows
+    return rows
 
 
 def _csv_lines(columns: Sequence[Iterable[str | None]]) -> str:
@@ -153,18 +171,22 @@ def _quoted(value: str | None) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
-def _write_json(data: pa.Table, stream: IO[bytes]) -> None:
-    opening = "[\n"
+def _write_json(data: pa.Table | Stream, stream: IO[bytes]) -> int:
+    rows = 0
     for batch in _batches(data):
-        stream.write(opening.encode())
+        stream.write(b",\n" if rows else b"[\n")
         stream.write(",\n".join(_objects(batch)).encode())
-        opening = ",\n"
-    stream.write(b"\n]\n" if data.num_rows else b"[]\n")
+        rows += batch.num_rows
+    stream.write(b"\n]\n" if rows else b"[]\n")
+    return rows
 
 
-def _write_jsonl(data: pa.Table, stream: IO[bytes]) -> None:
+def _write_jsonl(data: pa.Table | Stream, stream: IO[bytes]) -> int:
+    rows = 0
     for batch in _batches(data):
         stream.write("".join(f"{line}\n" for line in _objects(batch)).encode())
+        rows += batch.num_rows
+    return rows
 
 
 def _objects(batch: pa.Table) -> list[str]:
@@ -179,19 +201,58 @@ def _objects(batch: pa.Table) -> list[str]:
     return pl.select(pl.concat_str([*parts, pl.lit("}")])).to_series().to_list()
 
 
-def _write_parquet(data: pa.Table, stream: IO[bytes]) -> None:
+def _write_parquet(data: pa.Table | Stream, stream: IO[bytes]) -> int:
     import pyarrow.parquet as pq
 
-    pq.write_table(data, stream, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+    sink = _Sink(stream)
+    with pq.ParquetWriter(sink.file(), data.schema, compression="zstd") as writer:
+        return _written(data, writer, sink)
 
 
-def _write_arrow(data: pa.Table, stream: IO[bytes]) -> None:
-    sink = pa.PythonFile(cast("io.IOBase", stream), mode="w")
-    with pa.ipc.new_file(sink, data.schema) as writer:
-        writer.write_table(data, max_chunksize=_BATCH_ROWS)
+def _write_arrow(data: pa.Table | Stream, stream: IO[bytes]) -> int:
+    sink = _Sink(stream)
+    with pa.ipc.new_file(sink.file(), data.schema) as writer:
+        return _written(data, writer, sink)
 
 
-_WRITERS: Final[dict[str, Callable[[pa.Table, IO[bytes]], None]]] = {
+def _written(
+    data: pa.Table | Stream, writer: pq.ParquetWriter | pa.ipc.RecordBatchFileWriter, sink: _Sink
+) -> int:
+    rows = 0
+    try:
+        for batch in _batches(data):
+            writer.write_table(batch)
+            rows += batch.num_rows
+    except BaseException:
+        sink.is_cut = True
+        raise
+    return rows
+
+
+class _Sink:
+    """Takes a writer's bytes until it is cut.
+
+    A writer ends its file when it is closed, also after a failure: what is on stdout by then would
+    be a valid file with too few rows.
+    """
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.is_cut = False
+
+    def write(self, data: bytes) -> int:
+        return len(data) if self.is_cut else self._stream.write(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def file(self) -> pa.PythonFile:
+        return pa.PythonFile(cast("io.IOBase", self), mode="w")
+
+
+_WRITERS: Final[dict[str, _Writer]] = {
     TABLE: _write_table,
     "csv": _write_csv,
     "json": _write_json,

@@ -128,8 +128,11 @@ class TableStore:
         objects: ObjectStore | None = None,
         attempts: int | None = None,
         scratch: Scratch | None = None,
+        own: Sequence[Table] = (),
     ) -> TableStore:
-        """Open the tables of a lake; those that a newer Ingot has added are made.
+        """Open the tables of a lake; those that are missing are made.
+
+        A newer Ingot may have added tables, and the lake's own datasets declare `own`.
 
         Raises:
             LakeNotFoundError: There is no lake in `root`.
@@ -138,8 +141,9 @@ class TableStore:
         there = store._pointers.all()
         if not there:
             raise LakeNotFoundError(root)
-        if missing := [table for table in all_tables() if table.name not in there]:
-            store._create_missing(missing)
+        declared = (*all_tables(), *own)
+        if missing := [table for table in declared if table.name not in there]:
+            store.make_missing(missing)
         return store
 
     def names(self) -> frozenset[str]:
@@ -434,7 +438,8 @@ class TableStore:
         with self._locks[table.name]:
             return self._committer.commit(table.name, propose)
 
-    def _create_missing(self, tables: Sequence[Table]) -> None:
+    def make_missing(self, tables: Sequence[Table]) -> None:
+        """Make the tables that the lake does not have yet, empty."""
         from ingot.storage.iceberg.catalog.new_tables import create_tables  # noqa: PLC0415 - once in a lake's life
 
         # A lake that may only be read is read without the tables that it has not got.

@@ -105,7 +105,9 @@ def _state(objects: ObjectStore, file: str, table: str) -> TableState | None:
     return None
 
 
-def remake_catalog(path: Path, objects: ObjectStore, recorded: Collection[int]) -> int:
+def remake_catalog(
+    path: Path, objects: ObjectStore, recorded: Collection[int], tables: Sequence[Table]
+) -> int:
     """Make catalog.db anew from each table's latest readable metadata file.
 
     The old file is kept beside it. Tables without readable metadata are made anew and empty.
@@ -115,18 +117,19 @@ def remake_catalog(path: Path, objects: ObjectStore, recorded: Collection[int]) 
         objects: Keeps the files of the lake's tables.
         recorded: Ids of the snapshots that done records name: of two states of one version, the
             one whose snapshot is among them is the one that was committed.
+        tables: The tables that the lake has.
 
     Returns:
         How many tables kept their state.
     """
-    latest = {table.name: _latest(objects, table, recorded) for table in all_tables()}
+    latest = {table.name: _latest(objects, table, recorded) for table in tables}
     kept = {name: location for name, location in latest.items() if location is not None}
     if path.exists():
         path.rename(path.with_name(f"{path.name}.damaged-{uuid4().hex[:8]}"))
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
     catalog = SqliteCatalog.create(path)
     try:
-        create_tables(catalog, FileAccess.of_lake(objects, kept), all_tables(), known=kept)
+        create_tables(catalog, FileAccess.of_lake(objects, kept), tables, known=kept)
     finally:
         catalog.close()
     return len(kept)

@@ -25,12 +25,13 @@ _MARK: Final = b"#ingot "
 _KEY: Final = "ingot"
 
 
-class Table:
+class FileRows:
     """The rows of a file, in order: each as a line of text, and as it was."""
 
     def __init__(self, data: bytes, name: str, limits: InflateLimits) -> None:
         self.options: dict[str, str] = {}
-        self._frame: pl.DataFrame | None = None
+        self.frame: pl.DataFrame | None = None
+        """The rows with their types; None for a CSV file, which has texts alone."""
         if data.startswith(_PARQUET):
             self._read_parquet(data, name)
         else:
@@ -38,7 +39,7 @@ class Table:
 
     def _read_parquet(self, data: bytes, name: str) -> None:
         try:
-            self._frame = frame = pl.read_parquet(io.BytesIO(data))
+            self.frame = frame = pl.read_parquet(io.BytesIO(data))
             metadata = pl.read_parquet_metadata(io.BytesIO(data))
         except pl.exceptions.PolarsError as exc:
             raise CorruptFileError(
@@ -60,11 +61,11 @@ class Table:
     def part(self, places: Sequence[int], options: dict[str, str]) -> bytes:
         """Return the file of these rows alone, with the settings that it is read with."""
         text = json.dumps(options, sort_keys=True)
-        if self._frame is None:
+        if self.frame is None:
             raws = [self.header_text, *(self.lines[place].raw for place in places)]
             return _MARK + "\n".join([text, *raws, ""]).encode()
         out = io.BytesIO()
-        self._frame[list(places)].write_parquet(out, metadata={_KEY: text})
+        self.frame[list(places)].write_parquet(out, metadata={_KEY: text})
         return out.getvalue()
 
 
