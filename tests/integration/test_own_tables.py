@@ -17,8 +17,10 @@ import pytest
 from ingot.app.context.lake_context import init, open_parts
 from ingot.app.lake import Lake
 from ingot.app.operate.rebuild import RebuildRequest, rebuild
+from ingot.app.read.views import Views
 from ingot.cli.main import run
-from ingot.errors import ConfigError, SchemaDriftError
+from ingot.errors import ConfigError, QueryError, SchemaDriftError
+from ingot.model.landing import KnownBasis
 from ingot.model.time import FixedClock
 from ingot.tables.own import RESERVED
 
@@ -244,6 +246,16 @@ def test_a_first_file_without_a_readable_time_declares_nothing(tmp_path: Path, l
     with lake:
         assert load(tmp_path / "lake", text, "--key", "code", "--time", "day", name="later") == 2
         assert "silver.later" not in lake.tables()["table"]
+
+
+def test_a_table_is_not_a_source_of_bars_and_its_dates_are_not_theirs(lake: Lake) -> None:
+    with lake:
+        lake.write_table(FRAME, name="ratings", key=["symbol"], time="day")
+        facts = Views(lake._parts).facts()
+        assert facts.sources.present == ()
+        assert facts.dates(datetime(2025, 7, 10, tzinfo=UTC), list(KnownBasis)) == ()
+        with pytest.raises(QueryError, match="this lake has bars of: none"):
+            lake.bars("A", start="2025-06-02", end="2025-06-03", source="mine")
 
 
 @pytest.mark.parametrize(

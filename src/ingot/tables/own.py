@@ -89,6 +89,11 @@ def check_columns(names: Iterable[str]) -> None:
             )
 
 
+def is_own(source: str, dataset: str) -> bool:
+    """Return True if a dataset is that of a table that a lake declares itself."""
+    return source == SOURCE and dataset.startswith(f"{CONNECTOR}/")
+
+
 def columns_text(columns: Mapping[str, ColumnType]) -> str:
     """Return columns as they are recorded.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from ingot.config import load_settings
-from ingot.errors import ConfigError, LakeNotFoundError
+from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError
 from ingot.failures import translated
 from ingot.folders import names
 from ingot.model.time import FixedClock, SystemClock
@@ -112,7 +112,11 @@ class Parts:
         from ingot.storage.ledger import queries
         from ingot.tables.own import CONNECTOR, own_tables
 
-        for facts in self.ledger.state.read(queries.dataset_facts).values():
+        try:
+            recorded = self.ledger.state.read(queries.dataset_facts).values()
+        except DamagedFileError:
+            return  # what needs the ledger raises it, and a scrub goes on without these tables
+        for facts in recorded:
             if facts.connector == CONNECTOR:
                 yield from own_tables(dict(facts.options))
 

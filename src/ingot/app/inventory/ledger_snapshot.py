@@ -12,6 +12,7 @@ from ingot.errors import NotReplayableError
 from ingot.model.known_time import gaps, in_force
 from ingot.model.landing import ALL_BASES
 from ingot.query.requests.bars import Sources
+from ingot.tables.own import is_own
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -81,7 +82,8 @@ class LedgerFacts:
         in_force_then = set(self.landing_ids(moment, history=False, bases=ALL_BASES))
         found: dict[date, bool] = {}
         for landing in (state.landing for states in self.states for state in states):
-            if landing.landing_id in in_force_then:
+            own = is_own(landing.source, landing.dataset)
+            if landing.landing_id in in_force_then and not own:
                 good = landing.known_basis in bases
                 found[landing.file_date] = good and found.get(landing.file_date, True)
         return tuple(sorted(day for day, good in found.items() if good))
@@ -96,7 +98,7 @@ def read_facts(parts: Parts, stamp: str) -> LedgerFacts:
     return LedgerFacts(
         stamp=stamp,
         settled_until=parts.ledger.settled_until(refinements(parts)),
-        sources=Sources(tuple(sorted({source for source, _ in datasets})), precedence),
+        sources=Sources(tuple(sorted({d[0] for d in datasets if not is_own(*d)})), precedence),
         states=states,
         moments=tuple(sorted(moment for moment in moments if moment is not None)),
     )
