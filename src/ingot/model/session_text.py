@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import StringIO
 from itertools import pairwise
 from operator import le, lt
@@ -52,6 +53,53 @@ def parse(content: bytes) -> Calendar:
     except (UnicodeDecodeError, csv.Error) as exc:
         raise CorruptFileError(f"The landed sessions are not CSV in UTF-8: {exc}.") from exc
     return _whole(found) or _calendar([_row(fields, n) for n, fields in enumerate(found, start=1)])
+
+
+@lru_cache(maxsize=4)
+def landed_calendar(content: bytes) -> Calendar:
+    """Return the calendar of a landing that `render` wrote; a year is parsed at its first use.
+
+    Decades have tens of thousands of sessions, and most reads need those of a few days.
+
+    Raises:
+        SchemaDriftError: The header is another one.
+        CorruptFileError: As for `parse`; for a row, when its year is used.
+    """
+    header, _, rows = content.decode("utf-8", "replace").partition("\n")
+    first = rows.partition("\n")[0].split(",")
+    if header != ",".join(COLUMNS) or len(first) != len(COLUMNS) or '"' in rows:
+        return parse(content)
+    return _Landed(first[0], first[-1], rows, content)
+
+
+class _Landed(Calendar):
+    """A calendar over the text of a landing."""
+
+    def __init__(self, name: str, digest: str, rows: str, content: bytes) -> None:
+        self.__dict__ |= {"name": name, "digest": digest, "_rows": rows, "_content": content}
+        self.__dict__["_years"] = {}
+
+    @cached_property
+    def sessions(self) -> tuple[Session, ...]:  # type: ignore[override]  # made at first use
+        """All sessions."""
+        return parse(self._content).sessions
+
+    def _dates_of(self, session: str) -> tuple[date, ...]:
+        found = re.findall(rf"^[^,\n]*,([^,\n]*),{session},", self._rows, re.MULTILINE)
+        try:
+            return tuple(sorted(set(map(date.fromisoformat, found))))
+        except ValueError:
+            return parse(self._content)._dates_of(session)
+
+    def of_date(self, trade_date: date) -> tuple[Session, ...]:
+        """Return the sessions of one trade date, by start."""
+        year = trade_date.year
+        if year not in self._years:
+            begins = f"{self.name},{year:04}-"
+            rows = [r.split(",") for r in self._rows.splitlines() if r.startswith(begins)]
+            self._years[year] = (_whole(rows) or parse(self._content)) if rows else None
+        found = self._years[year]
+        return found.of_date(trade_date) if found else ()
 
 
 def diff(old: Calendar, new: Calendar) -> tuple[date, ...]:

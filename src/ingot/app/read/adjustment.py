@@ -265,26 +265,16 @@ class Perspectives:
 
     def _state(self, request: BarsRequest, moment: AsOf) -> Hashable:
         """Name all that the factors of the market depend on."""
-        import polars as pl
-
         tables = (silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, silver.DAY_BARS, gold.DAILY_BARS)
         pointers = tuple(self._parts.tables.pointer(t) for t in tables)
-        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
         passed: Hashable = moment.known_at
         if moment.is_now:  # how many versions began or ended by now names what is known now
-            frames = [self._known.rows(t) for t in tables[:2]]
-            passed = tuple(
-                f.select((pl.col(c) <= instant).sum()).item()
-                for f in frames
-                for c in ("known_from", "known_to")
-            )
+            passed = tuple(self._known.passed(t, moment.known_at) for t in tables[:2])
         until = self._until(request, moment)
         return (pointers, passed, until, request.basis, request.formula)
 
     def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
         """Return the instrument that holds a symbol on a date; None where there is none."""
-        import polars as pl
-
         found = follow(
             symbol,
             on=day,
@@ -295,12 +285,8 @@ class Perspectives:
         )
         if found.holder is None:
             return None
-        source, instrument = found.holder.instrument
-        rows = self._known.at(silver.INSTRUMENTS, moment).filter(
-            (pl.col("source") == source) & (pl.col("instrument_id") == instrument)
-        )
         return Resolved(
-            tuple(rows.sort("valid_from", "symbol").to_dicts()),
+            tuple(self._known.of_instrument(found.holder.instrument, moment)),
             found.segments,
             found.others,
         )
