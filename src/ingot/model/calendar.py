@@ -54,9 +54,10 @@ class Calendar:
     @cached_property
     def trade_dates(self) -> tuple[date, ...]:
         """Dates with a regular session, ascending."""
-        return self._dates_of(REGULAR)
+        return self.dates_of(REGULAR)
 
-    def _dates_of(self, session: str) -> tuple[date, ...]:
+    def dates_of(self, session: str) -> tuple[date, ...]:
+        """Return the trade dates that have a session of this name, ascending."""
         return tuple(sorted({s.trade_date for s in self.sessions if s.session == session}))
 
     def is_trade_date(self, day: date) -> bool:
@@ -107,7 +108,7 @@ class Calendar:
     def _fed_overnight(self) -> dict[date, tuple[date, ...]]:
         """Return the other trade dates that each file date feeds; only overnight sessions do."""
         fed: dict[date, tuple[date, ...]] = {}
-        for trade_date in self._dates_of(OVERNIGHT):
+        for trade_date in self.dates_of(OVERNIGHT):
             for day in self.file_dates(trade_date):
                 if day != trade_date:
                     fed[day] = (*fed.get(day, ()), trade_date)

@@ -73,23 +73,28 @@ def landed_calendar(content: bytes) -> Calendar:
 
 
 class _Landed(Calendar):
-    """A calendar over the text of a landing."""
+    """A calendar over the rows of a landing."""
+
+    _rows: str
+    _content: bytes
+    _years: dict[int, Calendar | None]
 
     def __init__(self, name: str, digest: str, rows: str, content: bytes) -> None:
-        self.__dict__ |= {"name": name, "digest": digest, "_rows": rows, "_content": content}
-        self.__dict__["_years"] = {}
+        given = {"_rows": rows, "_content": content, "_years": {}}
+        self.__dict__ |= {"name": name, "digest": digest, **given}
 
     @cached_property
-    def sessions(self) -> tuple[Session, ...]:  # type: ignore[override]  # made at first use
+    def sessions(self) -> tuple[Session, ...]:
         """All sessions."""
         return parse(self._content).sessions
 
-    def _dates_of(self, session: str) -> tuple[date, ...]:
+    def dates_of(self, session: str) -> tuple[date, ...]:
+        """Return the trade dates that have a session of this name, ascending."""
         found = re.findall(rf"^[^,\n]*,([^,\n]*),{session},", self._rows, re.MULTILINE)
         try:
             return tuple(sorted(set(map(date.fromisoformat, found))))
         except ValueError:
-            return parse(self._content)._dates_of(session)
+            return parse(self._content).dates_of(session)
 
     def of_date(self, trade_date: date) -> tuple[Session, ...]:
         """Return the sessions of one trade date, by start."""

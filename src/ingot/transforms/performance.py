@@ -110,7 +110,7 @@ _OTHERS: Final = """
   UNION ALL
   SELECT series, first_i, i, CAST(close AS DOUBLE) AS level
   FROM chosen WHERE series NOT IN (SELECT series FROM acted)"""
-"""Levels of the series on which nothing acts: for one session, sums over them would cost the most."""
+"""Levels of the series on which nothing acts: for one session, sums over all would cost most."""
 
 
 def performance_transform(

@@ -134,9 +134,7 @@ def test_a_landed_calendar_is_the_parsed_one() -> None:
     ("old", "new"),
     [("regular,17803", "lunch,17803"), ("post,17803", "post,17802"), ("06-02,post", "06-31,post")],
 )
-def test_a_damaged_year_of_a_landed_calendar_is_refused_when_it_is_used(
-    old: str, new: str
-) -> None:
+def test_a_damaged_year_of_a_landed_calendar_is_refused_when_it_is_used(old: str, new: str) -> None:
     later = "".join(LATER)
     assert old in later
     landed = landed_calendar("".join((HEADER, ROW, POST, later.replace(old, new))).encode())

@@ -44,7 +44,7 @@ class _Versions:
     @cached_property
     def known_us(self) -> tuple[list[int], list[int]]:
         """The known_from and known_to of each row, in microseconds."""
-        since, until = (self.rows[column].to_pylist() for column in _KNOWN_US)
+        since, until = (self.rows[column].to_numpy().tolist() for column in _KNOWN_US)
         return since, until
 
     @cached_property
