@@ -65,15 +65,16 @@ def landed_calendar(content: bytes) -> Calendar:
         SchemaDriftError: The header is another one.
         CorruptFileError: As for `parse`; for a row, when its year is used.
     """
-    header, _, rows = content.decode("utf-8", "replace").partition("\n")
+    text = content.decode("utf-8", "replace")
+    header, _, rows = text.partition("\n")
     first = rows.partition("\n")[0].split(",")
     if header != ",".join(COLUMNS) or len(first) != len(COLUMNS) or '"' in rows:
         return parse(content)
-    return _Landed(first[0], first[-1], rows, content)
+    return _Landed(first[0], first[-1], text.removeprefix(header), content)
 
 
 class _Landed(Calendar):
-    """A calendar over the rows of a landing."""
+    """A calendar over the rows of a landing, each after its line feed."""
 
     _rows: str
     _content: bytes
@@ -90,7 +91,8 @@ class _Landed(Calendar):
 
     def dates_of(self, session: str) -> tuple[date, ...]:
         """Return the trade dates that have a session of this name, ascending."""
-        found = re.findall(rf"^[^,\n]*,([^,\n]*),{session},", self._rows, re.MULTILINE)
+        is_there = f",{session}," in self._rows
+        found = re.findall(rf"\n[^,\n]*,([^,\n]*),{session},", self._rows) if is_there else ()
         try:
             return tuple(sorted(set(map(date.fromisoformat, found))))
         except ValueError:
@@ -100,9 +102,11 @@ class _Landed(Calendar):
         """Return the sessions of one trade date, by start."""
         year = trade_date.year
         if year not in self._years:
-            begins = f"{self.name},{year:04}-"
-            rows = [r.split(",") for r in self._rows.splitlines() if r.startswith(begins)]
-            self._years[year] = (_whole(rows) or parse(self._content)) if rows else None
+            begins = f"\n{self.name},{year:04}-"
+            first, last = self._rows.find(begins), self._rows.rfind(begins)
+            lines = self._rows[first + 1 : self._rows.find("\n", last + 1)].split("\n")
+            rows = [line.split(",") for line in lines]
+            self._years[year] = (_whole(rows) or parse(self._content)) if first >= 0 else None
         found = self._years[year]
         return found.of_date(trade_date) if found else ()
 

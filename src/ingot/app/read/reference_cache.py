@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ingot.model.time import NS_PER_US, to_ns
 from ingot.query.requests.adjustment import Action
@@ -44,8 +44,8 @@ class _Versions:
     @cached_property
     def known_us(self) -> tuple[list[int], list[int]]:
         """The known_from and known_to of each row, in microseconds."""
-        since, until = (self.rows[column].to_numpy().tolist() for column in _KNOWN_US)
-        return since, until
+        since, until = (self.rows[column].to_pylist() for column in _KNOWN_US)
+        return cast("list[int]", since), cast("list[int]", until)
 
     @cached_property
     def bounds_us(self) -> tuple[list[int], list[int]]:
