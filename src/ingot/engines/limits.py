@@ -1,4 +1,4 @@
-"""What one query may use, and what is said when it wants more."""
+"""What one query may use, and the errors of a query that needs more."""
 
 from __future__ import annotations
 

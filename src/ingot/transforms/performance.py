@@ -6,14 +6,14 @@ Choices that the definitions leave open:
   vendor's day bar, else the bar made of minutes; the same table then gives the whole window.
 * Its window is the last `LOOKBACK_SESSIONS` sessions of the instrument that the symbol was on that
   session, under all its symbols. A close carries over sessions without a trade for as long as it
-  is in the window, and the return over a pause of more than `LONGEST_PAUSE` sessions is no
-  observation. So no value depends on how much was read. `history_from` is the first close of the
+  is in the window, and the return over a pause of more than `LONGEST_PAUSE` sessions does not
+  count. So no value depends on how much was read. `history_from` is the first close of the
   window.
 * Change points of a key are the first moment at which it was known and every later moment at
   which a row of its window was added, changed, withdrawn, or found to be another instrument's.
   Consecutive equal versions are one.
 * The sums over returns and logarithms are sums of integers (10^-14 and 10^-15), exact in any order;
-  there is one division and one root at the end. A return above 1000 is no observation.
+  there is one division and one root at the end. A return above 1000 does not count.
 * A return reaches from the last close before the window to the session's own; on an adjusted basis
   closes are first multiplied by what one share has become (splits, and cash reinvested at the
   close of the ex-date). Of several actions in one pause the cash is taken per new share.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 LOOKBACK_SESSIONS: Final = 280
 """Sessions before a key's own that its values may read; more than a year's, for closes to carry."""
 LONGEST_PAUSE: Final = LOOKBACK_SESSIONS - 90
-"""Sessions between two closes beyond which their return is no observation."""
+"""Sessions between two closes beyond which their return does not count."""
 BASES: Final = ("raw", "split", "total_return")
 HOLDERS: Final = {
     "symbol": String,

@@ -97,7 +97,7 @@ class Resolved:
 def horizon(calendar: Calendar, moment: datetime) -> date:
     """Return the trade date that contains a moment, or the next one.
 
-    Nobody trades on a scale before its ex-date, so no action after it applies to a read.
+    No trade is on a scale before its ex-date, so no action after it applies to a read.
     """
     today = moment.astimezone(NEW_YORK).date()
     for day in calendar.between(today - _ONE_DAY, today + 15 * _ONE_DAY):
@@ -107,7 +107,7 @@ def horizon(calendar: Calendar, moment: datetime) -> date:
 
 
 class Perspectives:
-    """Makes perspectives of one lake; what it read of a table is kept while the table stands."""
+    """Makes perspectives of one lake; what it read of a table is kept until the table changes."""
 
     def __init__(self, parts: Parts, reads: Reads, views: Views) -> None:
         self._parts = parts
