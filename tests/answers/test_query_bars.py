@@ -413,7 +413,7 @@ def test_a_symbol_that_is_called_like_a_column_cannot_be_wide(reads: Reads) -> N
         ({"fill": "forward"}, "It is one of none, previous."),
         ({"layout": "wyde"}, "Did you mean wide?"),
         ({"value": "price"}, "It is one of open, high"),
-        ({"end": MONDAY}, "holds no day"),
+        ({"end": MONDAY}, "has no day"),
         ({"window": Interval(0, 1)}, "Use an interval such as 1m"),
     ],
 )

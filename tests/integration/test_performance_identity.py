@@ -6,18 +6,24 @@ and class C, until then GOOCV, became GOOG. All other prices are made up.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
+from ingot.app.operate.rebuild import RebuildRequest, rebuild
+from ingot.app.refine import performance_month
 from ingot.cli.main import run
 from tests.support.small_market import Desk, day_bar, weekdays
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.recorded_bars import Bar
 
 DATES = weekdays(date(2014, 4, 1), 11)
@@ -283,3 +289,34 @@ def test_a_command_shows_where_a_window_begins(
 def test_running_again_changes_nothing(loaded: Loaded) -> None:
     report = loaded.desk.build(NOW + 4 * HOUR, DATES[0], END)
     assert [day for day in report.days if day.table == "gold.performance"] == []
+
+
+def test_a_day_that_is_added_gives_the_rows_of_a_month_made_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performance_month, "_FEW", 2)
+    desk = Desk(tmp_path)
+    desk.publish(bars())
+    desk.actions(NOW, ACTIONS)
+    desk.instruments(NOW, INSTRUMENTS)
+    for hour, days in enumerate((DATES[:-1], DATES[-1:])):
+        now = NOW + hour * HOUR
+        assert desk.load_bars(now, days).exit_code == 0
+        assert desk.build(now, DATES[0], END).exit_code == 0
+    now = NOW + 2 * HOUR
+    text = "select * from gold.performance_history order by symbol, trade_date, basis, known_from"
+    with desk.lake(now) as lake:
+        found = lake.sql(text).to_arrow()
+    parts = desk.parts(now)
+    request = RebuildRequest("gold.performance", DATES[0], END)
+    assert [day.rows for day in rebuild(parts, request).days] == [found.num_rows]
+    parts.close()
+    with desk.lake(now) as lake:
+        at_once = lake.sql(text).to_arrow()
+    assert found.num_rows >= len(bars()) * 3
+    floats = [f.name for f in found.schema if f.type == pa.float64()]
+    assert found.drop_columns(floats).equals(at_once.drop_columns(floats))
+    for name in floats:
+        wanted = [math.nan if v is None else v for v in at_once[name].to_pylist()]
+        rows = [math.nan if v is None else v for v in found[name].to_pylist()]
+        assert rows == pytest.approx(wanted, rel=1e-12, abs=1e-13, nan_ok=True)

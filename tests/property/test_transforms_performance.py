@@ -311,6 +311,21 @@ def test_each_moment_s_rows_are_those_computed_from_what_was_known_then(
             assert found == pytest.approx(wanted, rel=1e-9, abs=1e-11, nan_ok=True)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("basis", BASES)
+def test_one_session_has_the_rows_that_windows_give(
+    engine: DuckDBEngine, basis: str, seed: int
+) -> None:
+    inputs = relations(a_market(seed))
+    day = DATES[ASKED[5 * seed]]
+    scope = replace(SCOPE, start=day, end=day + timedelta(days=1))
+    by_windows, by_aggregates = (
+        rows_of(engine, performance_sql(scope, basis=basis, one_session=one), inputs)
+        for one in (False, True)
+    )
+    assert by_aggregates == by_windows != []
+
+
 def _moments(market: Market, rng: random.Random) -> list[datetime]:
     """Return when it changes who holds what and what acts, and some of when closes change."""
     closes = {c.known_from for c in market.closes} | {c.known_to for c in market.closes}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
 
+from ingot.model.time import NS_PER_US, to_ns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ingot.tables.input import FileRelation
-    from ingot.tables.view import Condition
+    from ingot.tables.view import Condition, Value
 
 FAILURES: Final = (OSError, pl.exceptions.PolarsError, pa.ArrowException)
 """What a file that cannot be read raises."""
@@ -53,10 +56,17 @@ _EXPRESSIONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
 def _expression(condition: Condition) -> pl.Expr:
     column = pl.col(condition.column)
     if not isinstance(condition.value, tuple):
-        return _EXPRESSIONS[condition.operator](column, pl.lit(condition.value))
+        return _EXPRESSIONS[condition.operator](column, _literal(condition.value))
     if len(condition.value) == 1:
         return column == pl.lit(condition.value[0])
     return column.is_in(list(condition.value))
+
+
+def _literal(value: Value) -> pl.Expr:
+    """Return a value as an expression: a number for an instant, of which Polars makes a query."""
+    if isinstance(value, datetime):
+        return pl.lit(to_ns(value) // NS_PER_US).cast(pl.Datetime("us", "UTC"))
+    return pl.lit(value)
 
 
 def _plain(table: pa.Table) -> pa.Table:

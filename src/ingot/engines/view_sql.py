@@ -56,7 +56,7 @@ def from_views(relation: QueryRelation) -> str:
 
 
 def from_files(relation: FileRelation) -> str:
-    """Return what stands in FROM for a relation over files; no file means no row."""
+    """Return the FROM item of a relation over files; no file means no row."""
     if not relation.paths:
         nothing = (f"CAST(NULL AS {sql}) AS {name(n)}" for n, sql in relation.columns.values())
         return f"(SELECT {', '.join(nothing)} WHERE false)"

@@ -18,7 +18,7 @@ PRE: Final = "pre"
 REGULAR: Final = "regular"
 POST: Final = "post"
 CLOSED: Final = "closed"
-"""The session of a bar that lies in none."""
+"""The session of a bar that is in none of them."""
 SESSIONS: Final = (OVERNIGHT, PRE, REGULAR, POST)
 
 
@@ -54,10 +54,14 @@ class Calendar:
     @cached_property
     def trade_dates(self) -> tuple[date, ...]:
         """Dates with a regular session, ascending."""
-        return tuple(sorted({s.trade_date for s in self.sessions if s.session == REGULAR}))
+        return self.dates_of(REGULAR)
+
+    def dates_of(self, session: str) -> tuple[date, ...]:
+        """Return the trade dates that have a session of this name, ascending."""
+        return tuple(sorted({s.trade_date for s in self.sessions if s.session == session}))
 
     def is_trade_date(self, day: date) -> bool:
-        """Say whether the market holds a regular session on `day`."""
+        """Return True if the market has a regular session on `day`."""
         index = bisect_left(self.trade_dates, day)
         return index < len(self.trade_dates) and self.trade_dates[index] == day
 
@@ -104,11 +108,10 @@ class Calendar:
     def _fed_overnight(self) -> dict[date, tuple[date, ...]]:
         """Return the other trade dates that each file date feeds; only overnight sessions do."""
         fed: dict[date, tuple[date, ...]] = {}
-        for s in self.sessions:
-            if s.session == OVERNIGHT:
-                for day in self.file_dates(s.trade_date):
-                    if day != s.trade_date and s.trade_date not in fed.get(day, ()):
-                        fed[day] = (*fed.get(day, ()), s.trade_date)
+        for trade_date in self.dates_of(OVERNIGHT):
+            for day in self.file_dates(trade_date):
+                if day != trade_date:
+                    fed[day] = (*fed.get(day, ()), trade_date)
         return fed
 
     @cached_property

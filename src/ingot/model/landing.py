@@ -109,7 +109,7 @@ class Outcome(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a person said of a held version."""
+    """What a person decided about a held version."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import StringIO
 from itertools import pairwise
 from operator import le, lt
@@ -52,6 +53,62 @@ def parse(content: bytes) -> Calendar:
     except (UnicodeDecodeError, csv.Error) as exc:
         raise CorruptFileError(f"The landed sessions are not CSV in UTF-8: {exc}.") from exc
     return _whole(found) or _calendar([_row(fields, n) for n, fields in enumerate(found, start=1)])
+
+
+@lru_cache(maxsize=4)
+def landed_calendar(content: bytes) -> Calendar:
+    """Return the calendar of a landing that `render` wrote; a year is parsed at its first use.
+
+    Decades have tens of thousands of sessions, and most reads need those of a few days.
+
+    Raises:
+        SchemaDriftError: The header is another one.
+        CorruptFileError: As for `parse`; for a row, when its year is used.
+    """
+    text = content.decode("utf-8", "replace")
+    header, _, rows = text.partition("\n")
+    first = rows.partition("\n")[0].split(",")
+    if header != ",".join(COLUMNS) or len(first) != len(COLUMNS) or '"' in rows:
+        return parse(content)
+    return _Landed(first[0], first[-1], text.removeprefix(header), content)
+
+
+class _Landed(Calendar):
+    """A calendar over the rows of a landing, each after its line feed."""
+
+    _rows: str
+    _content: bytes
+    _years: dict[int, Calendar | None]
+
+    def __init__(self, name: str, digest: str, rows: str, content: bytes) -> None:
+        given = {"_rows": rows, "_content": content, "_years": {}}
+        self.__dict__ |= {"name": name, "digest": digest, **given}
+
+    @cached_property
+    def sessions(self) -> tuple[Session, ...]:
+        """All sessions."""
+        return parse(self._content).sessions
+
+    def dates_of(self, session: str) -> tuple[date, ...]:
+        """Return the trade dates that have a session of this name, ascending."""
+        is_there = f",{session}," in self._rows
+        found = re.findall(rf"\n[^,\n]*,([^,\n]*),{session},", self._rows) if is_there else ()
+        try:
+            return tuple(sorted(set(map(date.fromisoformat, found))))
+        except ValueError:
+            return parse(self._content).dates_of(session)
+
+    def of_date(self, trade_date: date) -> tuple[Session, ...]:
+        """Return the sessions of one trade date, by start."""
+        year = trade_date.year
+        if year not in self._years:
+            begins = f"\n{self.name},{year:04}-"
+            first, last = self._rows.find(begins), self._rows.rfind(begins)
+            lines = self._rows[first + 1 : self._rows.find("\n", last + 1)].split("\n")
+            rows = [line.split(",") for line in lines]
+            self._years[year] = (_whole(rows) or parse(self._content)) if first >= 0 else None
+        found = self._years[year]
+        return found.of_date(trade_date) if found else ()
 
 
 def diff(old: Calendar, new: Calendar) -> tuple[date, ...]:

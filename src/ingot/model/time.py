@@ -77,7 +77,7 @@ class Interval:
     end_ns: int
 
     def __contains__(self, instant_ns: int) -> bool:
-        """Say whether `instant_ns` lies inside."""
+        """Return True if `instant_ns` is inside."""
         return self.start_ns <= instant_ns < self.end_ns
 
 
@@ -106,7 +106,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class FixedClock:
-    """A clock that stands still: for tests, the simulator and torture runs."""
+    """A clock that always shows one moment: for tests, the simulator and crash tests."""
 
     at: datetime
     stated: bool = True
@@ -145,8 +145,8 @@ def as_of(known_at: str | date | datetime | None, clock: Clock) -> AsOf:
     moment = _instant(known_at)
     if moment > now:
         raise QueryError(
-            f"known_at {moment.isoformat()} is in the future (now is {now.isoformat()}); "
-            "nobody knows yet what will be known then."
+            f"known_at {moment.isoformat()} is in the future (now is {now.isoformat()}). "
+            "Name a moment that has passed, or leave it out for now."
         )
     return AsOf(moment)
 

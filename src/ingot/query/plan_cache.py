@@ -69,7 +69,7 @@ class Cache:
     def get(self, key: Key, now: datetime) -> Any | None:  # noqa: ANN401  # as it was put
         """Return what is kept under `key`, or None.
 
-        An answer to `current` is given only while `now` lies in its span.
+        An answer to `current` is given only while `now` is in its span.
         """
         with self._lock:
             entry = self._entries.get(key)
@@ -93,7 +93,7 @@ class Cache:
 
         Args:
             key: What it depends on.
-            value: Anything that nobody changes later.
+            value: Anything that is not changed later.
             size_bytes: Its size; a value above a quarter of the limit is not kept.
             now: The moment at which it was answered.
             until: For `current`: the next known_from after `now` among the rows read, from when

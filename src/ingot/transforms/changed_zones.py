@@ -1,7 +1,7 @@
 """Which quarter hours of which symbols a new version touches, so that only those are refined twice.
 
 A republished file seldom changes more than a few bars. Rows that are the same in every state give
-the same 15-minute values in every state, unless a bar that differs lies in the window. So with
+the same 15-minute values in every state, unless a bar that differs is in the window. So with
 quarter hours counted from 1970, a bar that differs in quarter `q` can change rows of `q` and
 `q + 1` (touched), whose windows reach from `q - 1` to `q + 1` (their context). All other rows are
 one version, in force from the first state on.

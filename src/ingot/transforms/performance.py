@@ -6,14 +6,14 @@ Choices that the definitions leave open:
   vendor's day bar, else the bar made of minutes; the same table then gives the whole window.
 * Its window is the last `LOOKBACK_SESSIONS` sessions of the instrument that the symbol was on that
   session, under all its symbols. A close carries over sessions without a trade for as long as it
-  is in the window, and the return over a pause of more than `LONGEST_PAUSE` sessions is no
-  observation. So no value depends on how much was read. `history_from` is the first close of the
+  is in the window, and the return over a pause of more than `LONGEST_PAUSE` sessions does not
+  count. So no value depends on how much was read. `history_from` is the first close of the
   window.
 * Change points of a key are the first moment at which it was known and every later moment at
   which a row of its window was added, changed, withdrawn, or found to be another instrument's.
   Consecutive equal versions are one.
 * The sums over returns and logarithms are sums of integers (10^-14 and 10^-15), exact in any order;
-  there is one division and one root at the end. A return above 1000 is no observation.
+  there is one division and one root at the end. A return above 1000 does not count.
 * A return reaches from the last close before the window to the session's own; on an adjusted basis
   closes are first multiplied by what one share has become (splits, and cash reinvested at the
   close of the ex-date). Of several actions in one pause the cash is taken per new share.
@@ -25,6 +25,7 @@ Choices that the definitions leave open:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import QueryError
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 LOOKBACK_SESSIONS: Final = 280
 """Sessions before a key's own that its values may read; more than a year's, for closes to carry."""
 LONGEST_PAUSE: Final = LOOKBACK_SESSIONS - 90
-"""Sessions between two closes beyond which their return is no observation."""
+"""Sessions between two closes beyond which their return does not count."""
 BASES: Final = ("raw", "split", "total_return")
 HOLDERS: Final = {
     "symbol": String,
@@ -70,7 +71,7 @@ _RAW_LEVELS: Final = (
 _ADJUSTED_LEVELS: Final = """steps AS (
   SELECT series, first_i, i, close,
     LAG(i) OVER (PARTITION BY series ORDER BY i) AS previous_i
-  FROM chosen
+  FROM {chosen}
 ),
 gains AS (
   SELECT s.series, s.i,
@@ -95,8 +96,21 @@ levels AS (
     CAST(close AS DOUBLE) * EXP(CAST(SUM(x) OVER (
       PARTITION BY series ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS DOUBLE) / 1e15) AS level
-  FROM grown
+  FROM grown{others}
 )"""
+
+_ACTED: Final = """acted AS (
+  SELECT DISTINCT w.series
+  FROM acting AS a
+  JOIN wanted AS w
+    ON a.instrument = w.instrument AND a.known_from < w.until AND w.until <= a.known_to
+),
+"""
+_OTHERS: Final = """
+  UNION ALL
+  SELECT series, first_i, i, CAST(close AS DOUBLE) AS level
+  FROM chosen WHERE series NOT IN (SELECT series FROM acted)"""
+"""Levels of the series on which nothing acts: for one session, sums over all would cost most."""
 
 
 def performance_transform(
@@ -118,13 +132,13 @@ def performance_transform(
         name="gold.performance",
         output=gold.PERFORMANCE,
         inputs=("day_bars", "daily_bars", "holders", "actions", "calendar"),
-        sql=sql_text("performance.sql"),
+        sql=_text("performance_windows.sql"),
         parameters={
             "basis": basis,
             "risk_free_rate": repr(float(risk_free_rate)),
             "sessions_per_year": str(sessions_per_year),
             "lookback_sessions": str(LOOKBACK_SESSIONS),
-            "levels": _levels(basis),
+            "levels": _levels(basis, one_session=False),
             "actions": sql_text("performance_actions.sql"),
         },
     )
@@ -136,6 +150,7 @@ def performance_sql(
     basis: str = "raw",
     risk_free_rate: float = 0.0,
     sessions_per_year: int = 252,
+    one_session: bool = False,
 ) -> str:
     """Return the text of the history of gold.performance on the trade dates of the scope.
 
@@ -145,12 +160,16 @@ def performance_sql(
     `actions`, what acts on each instrument's ex-dates (basis raw reads none); `calendar`, the
     market's trade_date and session_index, which counts sessions without a gap and covers the year
     before. The rows carry the scope's `dataset`. `HOLDERS` and `ACTIONS` name the columns.
+
+    With `one_session` the closes of the scope are all of one session: a text of aggregates, not of
+    windows, gives the same rows in a fraction of the time.
     """
     transform = performance_transform(
         basis=basis, risk_free_rate=risk_free_rate, sessions_per_year=sessions_per_year
     )
+    middle = "performance_session.sql" if one_session else "performance_windows.sql"
     return versioned_sql(
-        transform,
+        replace(transform, sql=_text(middle)),
         scope,
         constants={
             "basis": literal(basis),
@@ -160,13 +179,22 @@ def performance_sql(
         longest_pause=str(LONGEST_PAUSE),
         per_year=f"{float(sessions_per_year)!r}",
         risk_free=f"CAST({float(risk_free_rate)!r} AS DOUBLE)",
-        levels=_levels(basis),
+        levels=_levels(basis, one_session=one_session),
         **_action_parts(basis),
     )
 
 
-def _levels(basis: str) -> str:
-    return _RAW_LEVELS if basis == "raw" else _ADJUSTED_LEVELS
+def _text(middle: str) -> str:
+    return "".join(map(sql_text, ("performance_keys.sql", middle, "performance_values.sql")))
+
+
+def _levels(basis: str, *, one_session: bool) -> str:
+    if basis == "raw":
+        return _RAW_LEVELS
+    if not one_session:
+        return _ADJUSTED_LEVELS.format(chosen="chosen", others="")
+    acted = "chosen WHERE series IN (SELECT series FROM acted)"
+    return _ACTED + _ADJUSTED_LEVELS.format(chosen=acted, others=_OTHERS)
 
 
 def _action_parts(basis: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Silver from whole answers: actions and instruments, and day bars of REST answers.
 
-A version of a file or query holds everything that its source said then. What it says of a key is
-in force from the row's known time until the next version of the same query; of several queries
+A version of a file or query holds everything that its source published then. What it says of a key
+is in force from the row's known time until the next version of the same query; of several queries
 that speak of one key the latest counts. A key that no query's version in force holds is withdrawn,
 unless a row of its symbol was refused there.
 

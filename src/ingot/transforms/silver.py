@@ -8,7 +8,7 @@ The text that a function returns reads these relations:
   they could not be read; maybe none (only a text of several states reads it).
 
 A row takes part when it keeps every check of the contract, starts on the New York date under which
-it was filed (so no two files hold one key), and lies on the scope's trade date:
+it was filed (so no two files hold one key), and is on the scope's trade date:
 that of the session that holds its start, else the date under which it was filed, with session
 `closed`. Day bars are labelled by their file's date and lie in no session. Of the rows of one key
 in one state, that with the greatest transactions, then volume, then row number counts.

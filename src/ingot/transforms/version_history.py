@@ -236,7 +236,7 @@ WHERE starts = 1
         )
 
     def _moments(self, column: str) -> str:
-        """Return the change point that a state number stands for, FOREVER after the last."""
+        """Return the change point of a state number, FOREVER after the last."""
         cases = " ".join(
             f"WHEN {number} THEN {literal(state.known_from)}"
             for number, state in enumerate(self.states, start=1)

@@ -10,7 +10,7 @@ import pytest
 
 from ingot.errors import CorruptFileError, SchemaDriftError
 from ingot.model.calendar import Calendar, Session
-from ingot.model.session_text import diff, parse, render
+from ingot.model.session_text import diff, landed_calendar, parse, render
 
 HEADER = "calendar,trade_date,session,start_ns,end_ns,digest\n"
 ROW = "XNYS,2025-06-02,regular,1748871000000000000,1748894400000000000,00ff\n"
@@ -111,3 +111,38 @@ def test_what_a_longer_span_adds_is_no_difference() -> None:
 
 def test_nothing_differs_from_an_empty_calendar() -> None:
     assert diff(calendar(), calendar(day(2))) == ()
+
+
+LATER = tuple(
+    row.replace("2025-06-02", "2026-06-02").replace("17488", "17803").replace("17489", "17804")
+    for row in (ROW, POST)
+)
+
+
+def test_a_landed_calendar_is_the_parsed_one() -> None:
+    content = "".join((HEADER, ROW, POST, *LATER)).encode()
+    landed, parsed = landed_calendar(content), parse(content)
+    assert landed.trade_dates == parsed.trade_dates == (date(2025, 6, 2), date(2026, 6, 2))
+    assert landed.of_date(date(2026, 6, 3)) == landed.of_date(date(1990, 1, 2)) == ()
+    assert [landed.of_date(d) for d in landed.trade_dates] == [
+        parsed.of_date(d) for d in parsed.trade_dates
+    ]
+    assert (landed.name, landed.digest, landed.sessions) == ("XNYS", "00ff", parsed.sessions)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("regular,17803", "lunch,17803"), ("post,17803", "post,17802"), ("06-02,post", "06-31,post")],
+)
+def test_a_damaged_year_of_a_landed_calendar_is_refused_when_it_is_used(old: str, new: str) -> None:
+    later = "".join(LATER)
+    assert old in later
+    landed = landed_calendar("".join((HEADER, ROW, POST, later.replace(old, new))).encode())
+    assert len(landed.of_date(date(2025, 6, 2))) == 2
+    with pytest.raises(CorruptFileError, match=r"Row \d of the landed sessions"):
+        landed.of_date(date(2026, 6, 2))
+
+
+def test_a_landed_calendar_with_another_header_is_refused() -> None:
+    with pytest.raises(SchemaDriftError, match=r"missing columns: .*start_ns"):
+        landed_calendar(ROW.encode())

@@ -34,6 +34,7 @@ TEXTS = {
     "duplicates": silver.duplicates_counted_sql(silver_tables.MINUTE_BARS, PAST),
     "daily bars": gold.daily_bars_sql(MINUTES),
     **{f"performance, {b}": performance_sql(MINUTES, basis=b) for b in BASES},
+    **{f"session, {b}": performance_sql(MINUTES, basis=b, one_session=True) for b in BASES},
 }
 
 

@@ -124,14 +124,14 @@ class Parts:
     def calendar(self) -> Calendar:
         """The sessions that this lake has landed, of the calendar in the settings; maybe none."""
         from ingot.model.calendar import Calendar
-        from ingot.model.session_text import parse
+        from ingot.model.session_text import landed_calendar
 
         name = self.settings.calendar
         states = self.ledger.states("sessions", name)
         latest = max((s.landing for s in states), key=lambda v: v.ordinal, default=None)
         if latest is None:
             return Calendar.of(name, (), "none")
-        return parse(self.ledger.landed(latest.sha256).read_bytes())
+        return landed_calendar(self.ledger.landed(latest.sha256).read_bytes())
 
     def close(self) -> None:
         """Release what was opened."""

@@ -97,7 +97,7 @@ class Resolved:
 def horizon(calendar: Calendar, moment: datetime) -> date:
     """Return the trade date that contains a moment, or the next one.
 
-    Nobody trades on a scale before its ex-date, so no action after it applies to a read.
+    No trade is on a scale before its ex-date, so no action after it applies to a read.
     """
     today = moment.astimezone(NEW_YORK).date()
     for day in calendar.between(today - _ONE_DAY, today + 15 * _ONE_DAY):
@@ -107,7 +107,7 @@ def horizon(calendar: Calendar, moment: datetime) -> date:
 
 
 class Perspectives:
-    """Makes perspectives of one lake; what it read of a table is kept while the table stands."""
+    """Makes perspectives of one lake; what it read of a table is kept until the table changes."""
 
     def __init__(self, parts: Parts, reads: Reads, views: Views) -> None:
         self._parts = parts
@@ -265,26 +265,16 @@ class Perspectives:
 
     def _state(self, request: BarsRequest, moment: AsOf) -> Hashable:
         """Name all that the factors of the market depend on."""
-        import polars as pl
-
         tables = (silver.CORPORATE_ACTIONS, silver.INSTRUMENTS, silver.DAY_BARS, gold.DAILY_BARS)
         pointers = tuple(self._parts.tables.pointer(t) for t in tables)
-        instant = pl.lit(moment.known_at).cast(pl.Datetime("us", "UTC"))
         passed: Hashable = moment.known_at
         if moment.is_now:  # how many versions began or ended by now names what is known now
-            frames = [self._known.rows(t) for t in tables[:2]]
-            passed = tuple(
-                f.select((pl.col(c) <= instant).sum()).item()
-                for f in frames
-                for c in ("known_from", "known_to")
-            )
+            passed = tuple(self._known.passed(t, moment.known_at) for t in tables[:2])
         until = self._until(request, moment)
         return (pointers, passed, until, request.basis, request.formula)
 
     def resolved(self, symbol: str, day: date, moment: AsOf) -> Resolved | None:
         """Return the instrument that holds a symbol on a date; None where there is none."""
-        import polars as pl
-
         found = follow(
             symbol,
             on=day,
@@ -295,12 +285,8 @@ class Perspectives:
         )
         if found.holder is None:
             return None
-        source, instrument = found.holder.instrument
-        rows = self._known.at(silver.INSTRUMENTS, moment).filter(
-            (pl.col("source") == source) & (pl.col("instrument_id") == instrument)
-        )
         return Resolved(
-            tuple(rows.sort("valid_from", "symbol").to_dicts()),
+            tuple(self._known.of_instrument(found.holder.instrument, moment)),
             found.segments,
             found.others,
         )

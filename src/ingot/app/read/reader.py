@@ -24,7 +24,7 @@ from ingot.model.time import FOREVER, NEW_YORK, as_of
 from ingot.query.plan_cache import Cache, Key
 from ingot.query.requests.adjustment import RAW, counted
 from ingot.query.requests.adjustment_sql import PERSPECTIVE
-from ingot.query.requests.bars import DAY, PERIODS, BarsRequest, plan_bars, seen
+from ingot.query.requests.bars import DAY, PERIODS, BarsRequest, adjusted_bars, plan_bars
 from ingot.query.requests.resample import periods
 from ingot.query.result.answer import (
     Answer,
@@ -131,7 +131,7 @@ class Reader:
                 f"{', '.join(sources.present) or 'none'}."
             )
         perspective = self.perspectives.of(request, moment)
-        read = self._as_traded if perspective.is_plain else partial(self._seen, perspective)
+        read = self._as_traded if perspective.is_plain else partial(self._adjusted, perspective)
         period = PERIODS.get(request.interval)
         rows = read(replace(request, interval=DAY) if period else request, moment)
         absent = _absent(request, rows)
@@ -140,7 +140,7 @@ class Reader:
         if is_wide := request.layout == "wide":
             rows = to_wide(rows, request.value, symbols=request.symbols)
         notices = (*perspective.notices, *currencies, *_no_bars(absent, moment), *mixed)
-        answer = _told(self._answer(rows, moment, notices), request.basis, perspective)
+        answer = _on_its_basis(self._answer(rows, moment, notices), request.basis, perspective)
         return replace(answer, absent=absent, index=time_of(rows) if is_wide else None)
 
     def _in_periods(self, rows: pa.Table, period: str) -> pa.Table:
@@ -169,13 +169,13 @@ class Reader:
         """Name what an answer depends on when not all known times count: the ledger's state."""
         return None if set(bases) == set(ALL_BASES) else self._views.facts().stamp
 
-    def _seen(self, perspective: Perspective, request: BarsRequest, moment: AsOf) -> pa.Table:
+    def _adjusted(self, perspective: Perspective, request: BarsRequest, moment: AsOf) -> pa.Table:
         """Return the rows of a request through its perspective."""
         symbols = request.symbols and (perspective.symbols or request.symbols[:1])
         traded = replace(request, symbols=symbols, basis=RAW, fill="none", layout="long")
         plan = self._planned(traded)
         rows = self._as_traded(traded, moment)
-        sql, columns = seen(
+        sql, columns = adjusted_bars(
             plan,
             fill=request.fill,
             sessions=self._sessions(request),
@@ -250,7 +250,7 @@ class Reader:
             known_basis,
         )
         answered = self._answer(self._cached(tables, moment, question, answer), moment, notices)
-        return _told(answered, basis, perspective)
+        return _on_its_basis(answered, basis, perspective)
 
     def _tables_of(self, text: str) -> list[str]:
         try:
@@ -363,7 +363,7 @@ def _on_basis(view: View, factors: ArrowRelation) -> View:
     return replace(view, factors=factors) if is_bars else view
 
 
-def _told(answer: Answer, basis: str, perspective: Perspective) -> Answer:
+def _on_its_basis(answer: Answer, basis: str, perspective: Perspective) -> Answer:
     """Return the answer with its basis, and the actions that are missing from it."""
     unapplied = tuple(a.title for a in perspective.unapplied)
     notices = answer.notices

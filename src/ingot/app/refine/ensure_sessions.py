@@ -34,7 +34,7 @@ _NAMED_DATES: Final = 10
 def ensure_sessions(parts: Parts, *, progress: Progress = silent) -> None:
     """Land the calendar if there is none, it runs out soon, or its rules have changed.
 
-    A change of rules tells which dates differ; what stands on those dates is then stale.
+    A change of rules says which dates differ; what was made of those dates is then stale.
     """
     today = parts.clock.now().date()
     old = parts.calendar

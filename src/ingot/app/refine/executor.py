@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from ingot.storage.iceberg.write.staged_file import StagedFile
     from ingot.tables.input import Relation
 
+_BUDGET_MIB: Final = 1024
+_FIRST_UNIT_MIB: Final = 650
+"""Measured with full-size days: the process with its libraries, and one day of silver."""
+_NEXT_UNIT_MIB: Final = 350
 _UNITS: Final = {"day": "days", "month": "months", "whole": "tables"}
 
 
@@ -43,7 +48,7 @@ class Executor:
 
     def __init__(self, parts: Parts, profile: Profile, *, progress: Progress = silent) -> None:
         self.parts = parts
-        self._profile = profile
+        self._profile = for_units(profile, parts.settings.memory_budget_mb)
         self._progress = progress
         self._idle: list[Engine] = []
         self._lock = Lock()
@@ -183,6 +188,20 @@ class Executor:
         finally:
             with self._lock:
                 self._idle.append(engine)
+
+
+def for_units(profile: Profile, budget_mb: int | None) -> Profile:
+    """Return how units are made: as many at once as fit into memory, the cores divided among them.
+
+    However many workers are allowed, two full-size days at once take 1 GB; only a budget in the
+    settings allows more.
+    """
+    budget_mb = budget_mb or _BUDGET_MIB
+    fitting = 1 + max(0, budget_mb - _FIRST_UNIT_MIB) // _NEXT_UNIT_MIB
+    workers = min(profile.workers, fitting)
+    return replace(
+        profile, workers=workers, engine_threads=max(1, profile.engine_threads // workers)
+    )
 
 
 def _failed(unit: Unit, error: IngotError) -> DayResult:

@@ -114,15 +114,33 @@ class Windows:
         own = set(symbols)
         return own.union(*(g.symbols for g in self.groups if not own.isdisjoint(g.symbols)))
 
-    def relations(self, symbols: Collection[str] | None) -> dict[str, Relation]:
-        """Return the relations of performance's text but the calendar: of these symbols, or all."""
-        bars = {name: self._closes(table, symbols) for name, table in _BARS.items()}
-        own = [g for g in self.groups if symbols is None or not g.symbols.isdisjoint(symbols)]
+    def is_one_session(self, first: date) -> bool:
+        """Return True if the closes from a date on are of one session, by the files' bounds."""
+        files = (f for table in _BARS.values() for f in self.plan(table).files)
+        days = {day for f in files if (f.last or first) >= first for day in (f.first, f.last)}
+        return len(days) == 1 and None not in days
+
+    def relations(
+        self, symbols: Collection[str] | None, without: Collection[str] = ()
+    ) -> dict[str, Relation]:
+        """Return the relations of performance's text but the calendar.
+
+        They hold these symbols, or all but those `without`, which include the symbols of each
+        group of which one is.
+        """
+        own = [
+            g
+            for g in self.groups
+            if g.symbols.isdisjoint(without)
+            and (symbols is None or not g.symbols.isdisjoint(symbols))
+        ]
+        kept = _kept(symbols, without)
+        bars = {name: self._closes(table, symbols, kept) for name, table in _BARS.items()}
         near = [w for g in own for w in g.windows(self.reads_from, self.scope.end)]
         prices = self._prices(bars, near)
         taken = [(g, self._held(g, prices)) for g in own]
         rows = [row for _, held in taken for row in holder_rows(held)]
-        acting = self._acting(bars, symbols, taken, prices)
+        acting = self._acting(bars, kept, taken, prices)
         return {
             **bars,
             "holders": ArrowRelation(as_table(relation_schema(HOLDERS), rows)),
@@ -142,11 +160,11 @@ class Windows:
     def _acting(
         self,
         bars: Mapping[str, Relation],
-        symbols: Collection[str] | None,
+        kept: str,
         taken: Sequence[tuple[Group, Steps[Held]]],
         prices: Prices,
     ) -> list[Version[Acting]]:
-        actions = self._actions(symbols)
+        actions = self._actions(kept)
         paid = most_paid(actions)
         large = self._large(bars, paid, taken)
         before = self._prices(bars, self._before(large, taken))
@@ -234,19 +252,17 @@ class Windows:
             found[row[0]].append((Price(*row[:-2]), row[-2], row[-1]))
         return found
 
-    def _closes(self, table: Table, symbols: Collection[str] | None) -> Relation:
+    def _closes(self, table: Table, symbols: Collection[str] | None, kept: str) -> Relation:
         source = self.scope.source
-        where = f"source = {literal(source)} AND dataset = {literal(self._dataset(table))}"
-        plan = self.plan(table).verify()
+        where = f"source = {literal(source)} AND dataset = {literal(self._dataset(table))}{kept}"
+        rows = self.plan(table).verify().relation(where=where)
         if symbols is None:
-            return plan.relation(where=where)
-        few = plan.relation(where=f"{where} AND symbol IN ({listed(sorted(symbols))})")
-        return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": few}))
+            return rows
+        return ArrowRelation(self.run(f"SELECT source, {_CLOSES} FROM closes", {"closes": rows}))
 
-    def _actions(self, symbols: Collection[str] | None) -> list[Version[Action]]:
-        where = f"ex_date >= {literal(self.reads_from)} AND ex_date < {literal(self.scope.end)}"
-        if symbols is not None:
-            where += f" AND symbol IN ({listed(sorted(symbols))})" if symbols else " AND FALSE"
+    def _actions(self, kept: str) -> list[Version[Action]]:
+        start, end = literal(self.reads_from), literal(self.scope.end)
+        where = f"ex_date >= {start} AND ex_date < {end}{kept}"
         names = ", ".join(silver.CORPORATE_ACTIONS.column_names)
         relation = self.plan(silver.CORPORATE_ACTIONS).verify().relation()
         text = f"SELECT {names} FROM actions WHERE {where}"
@@ -258,3 +274,10 @@ class Windows:
 
     def _dataset(self, table: Table) -> str:
         return self.feed.reads.get(table, "")
+
+
+def _kept(symbols: Collection[str] | None, without: Collection[str]) -> str:
+    """Return the condition that keeps these symbols, or all but those without."""
+    if symbols is not None:
+        return f" AND symbol IN ({listed(sorted(symbols))})" if symbols else " AND FALSE"
+    return f" AND symbol NOT IN ({listed(sorted(without))})" if without else ""

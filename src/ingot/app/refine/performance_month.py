@@ -1,8 +1,8 @@
 """One month of gold.performance: of every symbol, or only of those whose windows changed.
 
 The done record of a month names the snapshots that it read. Where the transforms are the same and
-those snapshots are still there, the files that differ since tell which symbols changed and from
-which date on; the month's other rows are copied. The result is the same either way.
+those snapshots still exist, the files that differ since show which symbols changed and from which
+date on; the month's other rows are copied. The result is the same either way.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ingot.transforms.performance import (
 from ingot.transforms.sql_literals import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from ingot.app.context.lake_context import Parts
@@ -43,12 +43,13 @@ if TYPE_CHECKING:
     from ingot.model.calendar import Calendar
     from ingot.model.unit import Done
     from ingot.tables.contract import Table
+    from ingot.tables.input import Relation
 
 _AROUND_A_RENAME: Final = 10
 """Sessions before a window whose bars may tell when a rename inside it was."""
 _RULES: Final = "rules"
-_MOST_SYMBOLS: Final = 2_000
-"""With more symbols than this changed, all are made again."""
+_FEW: Final = 2_000
+"""As many changed symbols are made each from its own date on; with more, all from one date on."""
 _CLOSES: Final = ("trade_date", "symbol, trade_date, close, known_from, known_to")
 _READ: Final = {
     silver.DAY_BARS: _CLOSES,
@@ -66,11 +67,13 @@ _READ: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """What differs from the month as it was made last: these symbols, from a date on."""
+class Piece:
+    """Rows of a month that are made together: of these symbols, from a date on."""
 
-    symbols: tuple[str, ...]
     first: date
+    symbols: tuple[str, ...] | None = None
+    """None for all but those in `without`."""
+    without: tuple[str, ...] = ()
 
 
 def units(parts: Parts, step: Step, feed: Feed, start: date, end: date) -> Iterator[Work]:
@@ -154,25 +157,24 @@ class _Month:
     def rows(self, calendar: ArrowRelation, previous: Done | None) -> pa.Table:
         """Return the month's rows, in the order of the table."""
         changed = self._changed(previous) if previous else None
-        made = self._made(calendar, changed)
+        pieces = [Piece(self.windows.scope.start)] if changed is None else changed
+        made = [rows for piece in pieces for rows in self._made(calendar, piece)]
         if changed is None:
             return made[0] if len(made) == 1 else self._sorted(made)
         return self._sorted([*made, self._kept(changed)])
 
-    def _made(self, calendar: ArrowRelation, changed: Changed | None) -> list[pa.Table]:
-        symbols = changed.symbols if changed else None
-        if symbols == ():
-            return []
-        scope = (
-            self.windows.scope
-            if changed is None
-            else replace(self.windows.scope, start=changed.first)
-        )
-        inputs = {**self.windows.relations(symbols), "calendar": calendar}
-        rate = self.windows.parts.settings.risk_free_rate
-        texts = (performance_sql(scope, basis=b, risk_free_rate=rate) for b in self.rules.bases)
-        schema = arrow_schema(gold.PERFORMANCE)
-        return [self.windows.run(text, inputs).cast(schema) for text in texts]
+    def _made(self, calendar: ArrowRelation, piece: Piece) -> Iterator[pa.Table]:
+        """Yield the rows of a piece, basis by basis."""
+        windows = self.windows
+        inputs = {**windows.relations(piece.symbols, piece.without), "calendar": calendar}
+        for basis in self.rules.bases:
+            text = performance_sql(
+                replace(windows.scope, start=piece.first),
+                basis=basis,
+                risk_free_rate=windows.parts.settings.risk_free_rate,
+                one_session=windows.is_one_session(piece.first),
+            )
+            yield windows.run(text, inputs).cast(arrow_schema(gold.PERFORMANCE))
 
     def _sorted(self, pieces: Sequence[pa.Table]) -> pa.Table:
         order = ", ".join(gold.PERFORMANCE.sort)
@@ -181,8 +183,8 @@ class _Month:
         text = f"SELECT {columns} FROM pieces ORDER BY {order}"
         return self.windows.run(text, {"pieces": ArrowRelation(rows)})
 
-    def _kept(self, changed: Changed) -> pa.Table:
-        """Return the rows of the month as it is that do not change."""
+    def _kept(self, pieces: Sequence[Piece]) -> pa.Table:
+        """Return the rows of the month as it is that are in none of the pieces."""
         scope = self.windows.scope
         plan = self.windows.parts.tables.plan(
             ScanRequest(
@@ -193,41 +195,57 @@ class _Month:
                 dataset=scope.dataset,
             )
         )
-        inside = (
-            f"source = {literal(scope.source)} AND dataset = {literal(scope.dataset)} "
-            f"AND trade_date >= {literal(scope.start)} AND trade_date < {literal(scope.end)}"
-        )
-        again = f"trade_date >= {literal(changed.first)} AND symbol IN (SELECT symbol FROM again)"
+        inputs: dict[str, Relation] = {"old": plan.verify().relation()}
+        kept = [
+            f"source = {literal(scope.source)} AND dataset = {literal(scope.dataset)}",
+            f"trade_date >= {literal(scope.start)} AND trade_date < {literal(scope.end)}",
+        ]
+        for number, piece in enumerate(pieces):
+            named = piece.without if piece.symbols is None else piece.symbols
+            inputs[f"named_{number}"] = ArrowRelation(
+                pa.table({"symbol": pa.array(named, pa.string())})
+            )
+            others = "IN" if piece.symbols is None else "NOT IN"
+            kept.append(
+                f"(trade_date < {literal(piece.first)} "
+                f"OR symbol {others} (SELECT symbol FROM named_{number}))"
+            )
         columns = ", ".join(gold.PERFORMANCE.column_names)
-        rows = self.windows.run(
-            f"SELECT {columns} FROM old WHERE {inside} AND NOT ({again})",
-            {
-                "old": plan.verify().relation(),
-                "again": ArrowRelation(
-                    pa.table({"symbol": pa.array(changed.symbols, pa.string())})
-                ),
-            },
-        )
+        rows = self.windows.run(f"SELECT {columns} FROM old WHERE {' AND '.join(kept)}", inputs)
         return rows.cast(arrow_schema(gold.PERFORMANCE))
 
-    def _changed(self, previous: Done) -> Changed | None:
-        """Return what differs since the month was made; None where that cannot be told cheaply."""
+    def _changed(self, previous: Done) -> list[Piece] | None:
+        """Return what differs since the month was made; None if that needs an expired snapshot."""
         if previous.details.get(_RULES) != self.rules.digest:
             return None
-        symbols: dict[str, date] = {}
+        days: dict[str, date] = {}
         for table in _READ:
             found = self._differing(table, previous.details.get(table.name, ""))
-            if found is None or len(found) > _MOST_SYMBOLS:
+            if found is None:
                 return None
             for symbol, day in found.items():
-                symbols[symbol] = min(day, symbols.get(symbol, day))
-        if len(symbols) > _MOST_SYMBOLS:
-            return None
-        # A bar or a date of a rename can move the rename to before it.
-        first = max(
-            min(symbols.values(), default=self.windows.scope.end) - NEAR, self.windows.scope.start
-        )
-        return Changed(tuple(sorted(self.windows.related(symbols))), first)
+                days[symbol] = min(day, days.get(symbol, day))
+        return self._pieces(days)
+
+    def _pieces(self, days: Mapping[str, date]) -> list[Piece]:
+        """Return what to make where each of these symbols changed from its date on.
+
+        A new day changes all symbols from one date on. Those that change hands or names stay
+        apart: a bar or a date of a rename can move the rename to before it.
+        """
+        start = self.windows.scope.start
+        grouped = {s for group in self.windows.groups for s in group.symbols}
+        alone = sorted(day for symbol, day in days.items() if symbol not in grouped)
+        since = max(alone[_FEW], start) if len(alone) > _FEW else self.windows.scope.end
+        few = {s: day for s, day in days.items() if s in grouped or day < since}
+        related = self.windows.related(few)
+        pieces = []
+        if few:
+            first = max(min(few.values()) - NEAR, start)
+            pieces.append(Piece(first, tuple(sorted(related))))
+        if len(alone) > _FEW:
+            pieces.append(Piece(since, without=tuple(sorted(grouped | related))))
+        return pieces
 
     def _differing(self, table: Table, head: str) -> dict[str, date] | None:
         """Return each symbol whose rows differ from those of a past head, with the first date."""

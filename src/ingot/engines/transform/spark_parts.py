@@ -37,6 +37,8 @@ def parts_of(sql: str, *, inputs: Container[str]) -> Parts:
     ()
     """
     tree = sqlglot.parse_one(sql, read="spark")
+    if not isinstance(tree, exp.Query):
+        return Parts((), sql)
     readers = Counter(table.name for table in tree.find_all(exp.Table))
     sizes: dict[str, int] = {}
     shared: list[tuple[str, str]] = []

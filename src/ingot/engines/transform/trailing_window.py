@@ -28,7 +28,7 @@ _NS_PER_MINUTE: Final = 60_000_000_000
 _DECIMALS: Final = ("open", "high", "low", "close", "volume")
 _PRICE: Final = pa.decimal64(Price.precision, Price.scale)
 _MINUTE_BITS: Final = 40
-"""A symbol's place stands above the minute in one number that rises from bar to bar."""
+"""A symbol's place is in the bits above the minute, in one number that rises from bar to bar."""
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def _is_floating(node: exp.Expr) -> bool:
 
 
 def _is_cast(node: exp.Expr) -> bool:
-    """Say whether a cast stands around the value, or around the window or filter that it has."""
+    """Return True if a cast is around the value, or around the window or filter that it has."""
     parent = node.parent
     while isinstance(parent, (exp.Window, exp.Filter, exp.Paren, exp.Coalesce)):
         parent = parent.parent

@@ -25,7 +25,7 @@ def adjusted(
     """Return the SELECT of `rows` seen through the perspective.
 
     Args:
-        rows: What stands in FROM: bars with symbol and trade_date.
+        rows: The FROM item: bars with symbol and trade_date.
         columns: Columns of the rows to show.
         scale: Whether prices and volumes are multiplied.
         renamed: Whether the rows show the symbol asked, and `source_symbol` beside it.

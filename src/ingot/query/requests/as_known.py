@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def table_of(name: str, find: Callable[[str], Table] = contract) -> tuple[Table, bool]:
-    """Return the contract that a query's name stands for, and whether it asks for the history.
+    """Return the contract that a query's name means, and whether it is the history.
 
     `find` gives the contract of a name; by default, of tables that every lake has.
 
@@ -45,8 +45,8 @@ def bind(
     """Return what `name` shows as known at a moment.
 
     A table with intervals shows the versions in force then, without `known_to`. Its history shows
-    every version known by then; an end that came later is shown as 9999-12-31, for at that moment
-    nobody knew of it. Bronze shows the rows of the landings named by `landing_ids`.
+    every version known by then; an end that came later is shown as 9999-12-31, because it was not
+    known at that moment. Bronze shows the rows of the landings named by `landing_ids`.
 
     Args:
         name: A table, or a table and `_history`.

@@ -96,7 +96,7 @@ class BarsRequest:
     window: Interval | None = None
     """Only minutes that start in it."""
     follow: bool = True
-    """Whether a symbol stands for the instrument that holds it, under all its symbols."""
+    """Whether a symbol means the instrument that holds it, under all its symbols."""
     symbol_date: date | None = None
     """The date on which the symbol's holder is looked up; None for the range's last trade date."""
     formula: str = "standard"
@@ -126,7 +126,7 @@ class BarsRequest:
             _one_of("session", self.session, SESSIONS)
         if self.start >= self.end:
             raise QueryError(
-                f"The range from {self.start} to before {self.end} holds no day; "
+                f"The range from {self.start} to before {self.end} has no day; "
                 "end is the day after the last."
             )
         if options := [s for s in self.symbols if s.startswith(OPTION)]:
@@ -215,13 +215,13 @@ def plan_bars(
     """Return how to answer `request`.
 
     Args:
-        request: What is asked.
+        request: Which bars are wanted.
         sessions: Sessions of the market from `start` to `end`, all of them; buckets of a named
             session begin at its start, and day bars are filled on trade dates.
         sources: Connectors that have rows.
 
-    The bars are those of the source, as traded: `seen` puts them on a basis and under the symbols
-    asked for.
+    The bars are those of the source, as traded: `adjusted_bars` puts them on a basis and under
+    the symbols of the request.
     """
     rank = None if request.source else sources.rank(request.start, request.end)
     table = request.table
@@ -245,7 +245,7 @@ def plan_bars(
     )
 
 
-def seen(
+def adjusted_bars(
     plan: BarsPlan,
     *,
     fill: str,
@@ -256,7 +256,7 @@ def seen(
     """Return the SQL, and its columns, that sees a plan's rows through a perspective.
 
     It reads `bars`, the rows of `plan`, whose request has no fill, and `perspective` (see
-    `query.adjusted`). What is absent is filled here, so that a change of symbols is no gap.
+    `query.adjusted`). What is absent is filled here, so that a change of symbols leaves no gap.
     """
     request = plan.request
     every = not request.symbols

@@ -26,7 +26,7 @@ def resampled(
     """Return the SELECT that makes one bar of the minutes in each bucket.
 
     Args:
-        rows: What stands in FROM: minute bars, one version of each.
+        rows: The FROM item: minute bars, one version of each.
         label: Columns that a bucket never crosses, trade_date among them.
         bucket: SQL for the start of a row's bucket (`bucket_start`); None for one per label.
         mixed: Whether a last column says which bars are of minutes of several sessions.
@@ -71,7 +71,7 @@ def periods(rows: str, columns: Sequence[str], period: str) -> str:
     """Return the SELECT that makes one bar of the day bars of a symbol in each week or month.
 
     Args:
-        rows: What stands in FROM: day bars, at most one per symbol and trade date.
+        rows: The FROM item: day bars, at most one per symbol and trade date.
         columns: Their columns.
         period: week (from Monday on) or month; `trade_date` shows its first day, and `bars` how
             many day bars there are.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ingot.tables.contract import Table
 
 BARS: Final = {"1m": MINUTE_BARS, "1d": DAY_BARS}
-"""The tables whose revisions are told, by interval."""
+"""The tables whose revisions are shown, by interval."""
 INPUTS: Final = tuple(table.name + HISTORY for table in BARS.values())
 _VALUES: Final = ("open", "high", "low", "close", "volume", "transactions")
 _KEY: Final = ("source", "dataset", "interval", "symbol", "trade_date", "bar_start", "bar_start_ns")

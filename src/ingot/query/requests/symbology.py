@@ -52,7 +52,7 @@ class Segment:
     start: date
     end: date
     instrument_id: str | None = None
-    """None where nobody is known to hold the symbol, which is then read literally."""
+    """None where no instrument is known to hold the symbol, which is then read literally."""
 
 
 Chain = tuple[Segment, ...]
@@ -104,7 +104,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What a symbol stands for over a range of dates."""
+    """What a symbol means over a range of dates."""
 
     segments: tuple[Segment, ...]
     """Ascending, without overlap."""
