@@ -19,6 +19,7 @@ from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.storage.iceberg.table_store import TableStore
 from ingot.storage.integrity import scrub
 from ingot.storage.integrity.scrub import Kind
+from ingot.tables.registry import all_tables
 from tests.support.memory_stores import MemoryCatalog, MemoryObjects
 from tests.support.storage_bars import (
     MASSIVE,
@@ -216,7 +217,7 @@ def test_a_lost_catalog_is_made_anew_from_the_metadata(
     path = tmp_path / "catalog.db"
     assert catalog_damage(path, objects) == "it is missing or empty"
     head = store.pointer(MINUTE_BARS)
-    remake_catalog(path, objects, set())
+    remake_catalog(path, objects, set(), all_tables())
     assert catalog_damage(path, objects) == ""
     with TableStore(tmp_path / "again", catalog=SqliteCatalog(path), objects=objects) as again:
         assert again.pointer(MINUTE_BARS) == head
