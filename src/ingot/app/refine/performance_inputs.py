@@ -115,7 +115,13 @@ class Windows:
         return own.union(*(g.symbols for g in self.groups if not own.isdisjoint(g.symbols)))
 
     def is_one_session(self, first: date) -> bool:
-        """Return True if the closes from a date on are of one session, by the files' bounds."""
+        """Return True if the closes from a date on are of one session, by the files' bounds.
+
+        Never for Spark, which repeats a common table at each use: this text reads its levels often,
+        and on a basis its plan outgrows a heap of 1 GB.
+        """
+        if self.parts.settings.engine == "spark":
+            return False
         files = (f for table in _BARS.values() for f in self.plan(table).files)
         days = {day for f in files if (f.last or first) >= first for day in (f.first, f.last)}
         return len(days) == 1 and None not in days
