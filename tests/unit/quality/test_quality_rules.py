@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from ingot.engines.transform.duckdb import DuckDBEngine
-from ingot.engines.transform.transpile import check_portable
 from ingot.quality.checks.rules import RULES
 from ingot.tables import gold, silver
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.input import ArrowRelation
+from tests.support.portable import check_portable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.engines.transform.transpile import check_portable, to_spark
+from ingot.engines.transform.transpile import to_spark
 from ingot.errors import QueryError
 from ingot.tables import silver as silver_tables
 from ingot.transforms import gold, silver
 from ingot.transforms.performance import BASES, performance_sql, performance_transform
+from tests.support.portable import check_portable
 from tests.support.transform_markets import DAYS, MINUTES, states
 
 if TYPE_CHECKING:
