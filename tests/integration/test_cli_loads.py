@@ -154,7 +154,7 @@ def test_a_held_version_says_how_to_decide_and_its_signed_id_is_taken(ingot: Ing
     simulate(ingot, "--stage", "2", "--defect", "2025-06-04=tenth_of_market")
     held = ingot("ingest", "massive", "--source", "vendor")
     assert held.code == 3
-    advice = re.search(r"held: .* 2025-06-04: .*say: (ingot landings accept (-?\d+))", held.err)
+    advice = re.search(r"held: .* 2025-06-04: .*run: (ingot landings accept (-?\d+))", held.err)
     assert advice, held.err
     (row,) = ingot("landings", "--status", "held", "--format", "csv").rows
     assert row["landing_id"] == advice[2]

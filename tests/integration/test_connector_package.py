@@ -61,6 +61,7 @@ def test_the_example_keeps_the_contract(tmp_path: Path, installed: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.services
 def test_its_files_load_refine_and_stay_readable_without_it(
     tmp_path: Path, installed: Path
 ) -> None:

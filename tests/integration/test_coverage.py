@@ -232,6 +232,7 @@ def test_what_is_loaded_and_not_refined_is_told_apart_from_what_never_came(
     assert early.days.to_polars()["evidence"][-1].startswith("not due before 2025-08-02")
 
 
+@pytest.mark.services
 def test_a_held_version_waits_for_a_decision(world: World, tmp_path: Path) -> None:
     environ = {"INGOT_HOLD_MEDIAN_MIN_DAYS": "1"}
     span = {"start": HALF_DAY, "datasets": (MINUTES,), "environ": environ}
@@ -277,6 +278,7 @@ def test_a_reader_that_goes_away_changes_nothing(world: World) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.services
 def test_what_is_saved_can_be_asked(world: World) -> None:
     with world.lake(AUGUST) as lake:
         first = lake.save_coverage(start=TUESDAY, end=LAST)
@@ -289,6 +291,7 @@ def test_what_is_saved_can_be_asked(world: World) -> None:
     assert late["trade_date"].to_list() == [MONDAY]
 
 
+@pytest.mark.services
 def test_instruments_of_the_lake_say_who_was_listed(world: World, tmp_path: Path) -> None:
     other = replace(world, folder=tmp_path, vendor=world.tree, end=WEDNESDAY, datasets=(DAYS,))
     other.ingest(AUGUST)

@@ -65,10 +65,15 @@ def test_a_dataset_is_recorded_once_when_it_lands(loaded: World, tmp_path: Path)
         ("bars", "--from", "2025-06-02", "--to", "2025-06-02", "--interval", "1d"),
         ("sql", "select count(*) as n from silver.minute_bars"),
         ("build",),
-        ("status",),
-        ("coverage", "--from", "2025-06-02", "--to", "2025-06-02"),
-        ("landings",),
-        ("check", "--from", "2025-06-02", "--to", "2025-06-02"),
+        *(
+            pytest.param(command, marks=pytest.mark.services)
+            for command in (
+                ("status",),
+                ("coverage", "--from", "2025-06-02", "--to", "2025-06-02"),
+                ("landings",),
+                ("check", "--from", "2025-06-02", "--to", "2025-06-02"),
+            )
+        ),
     ],
     ids=lambda command: command[0],
 )
@@ -88,6 +93,7 @@ def test_a_lake_is_used_without_the_connector_that_loaded_it(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.services
 def test_a_lake_from_before_datasets_were_recorded_reads_and_records_them_at_the_next_load(
     loaded: World, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def shown(world: World) -> set[str | None]:
         return set(lake.sql(text).to_arrow()["status"].to_pylist())
 
 
+@pytest.mark.services
 def test_a_decision_is_shown_by_the_next_read_wherever_its_process_died(
     refused: tuple[World, str], tmp_path: Path
 ) -> None:

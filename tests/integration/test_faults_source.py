@@ -87,6 +87,7 @@ def test_a_source_that_goes_away_under_the_load_is_loaded_when_it_is_back(
     assert world.fingerprints(at(20)) == undisturbed
 
 
+@pytest.mark.services
 def test_a_file_that_is_replaced_under_the_copy_lands_whole(world: World) -> None:
     before = digests(world)
     backfill_while(world, lambda: world.publish(2))

@@ -146,6 +146,7 @@ def _unfinished_files(world: World) -> list[Path]:
     return sorted(found | set(world.root.rglob("*.tmp")))
 
 
+@pytest.mark.services
 def test_a_resumed_lake_holds_no_key_twice_and_others_can_read_it(
     before: dict[str, Before], tmp_path: Path
 ) -> None:

@@ -144,6 +144,7 @@ def test_a_good_version_after_a_refused_one_loads(world: World) -> None:
     assert_frame_equal(world.held(at(9), TUESDAY, None), world.published(2, TUESDAY))
 
 
+@pytest.mark.services
 def test_a_refused_row_keeps_its_key_at_the_version_before(world: World) -> None:
     world.publish(1)
     world.backfill(at(1))
@@ -177,6 +178,7 @@ def test_a_file_with_a_tenth_of_the_market_is_held_until_it_is_accepted(world: W
         assert held(lake, MONDAY, at(3)).height < world.published(1, MONDAY).height / 5
 
 
+@pytest.mark.services
 def test_a_late_day_is_missing_until_it_comes(world: World) -> None:
     world.publish(1, defects={TUESDAY: {"late_day"}})
     report = world.backfill(at(1))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ingot.app.context.report import LoadReport
     from ingot.app.lake import Lake
 
+pytestmark = pytest.mark.services  # seven seconds to load
+
 OF_ROWS = (
     "duplicate_rows_equal",
     "duplicate_rows_conflicting",

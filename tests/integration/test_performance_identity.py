@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.support.recorded_bars import Bar
 
+pytestmark = pytest.mark.services  # ten seconds to load
+
 DATES = weekdays(date(2014, 4, 1), 11)
 END = DATES[-1] + timedelta(days=1)
 NOW = datetime(2014, 5, 1, 16, tzinfo=UTC)

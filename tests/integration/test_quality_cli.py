@@ -184,6 +184,7 @@ def test_the_lake_reconciles_and_checks_as_the_commands_do(world: World) -> None
     assert checked.to_arrow()["rule"].to_pylist() == ["daily_close_in_range"]
 
 
+@pytest.mark.services
 def test_a_known_split_makes_a_mismatch_of_bases_and_the_basis_told_makes_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

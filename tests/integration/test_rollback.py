@@ -108,6 +108,7 @@ def test_a_load_redoes_exactly_the_files_that_a_rollback_of_bronze_undid(
     assert world.fingerprints(NOW) == was
 
 
+@pytest.mark.services
 def test_a_rollback_is_found_even_when_the_cache_is_lost_with_it(
     world: World, was: dict[str, str]
 ) -> None:
@@ -127,7 +128,9 @@ def damage_cache(world: World) -> None:
     (world.root / "state.db").write_bytes(b"no database at all " * 5000)
 
 
-@pytest.mark.parametrize("lose", [remove_cache, damage_cache])
+@pytest.mark.parametrize(
+    "lose", [remove_cache, pytest.param(damage_cache, marks=pytest.mark.services)]
+)
 def test_a_lake_whose_cache_is_lost_loads_nothing_twice(
     world: World, was: dict[str, str], lose: Callable[[World], None]
 ) -> None:
@@ -146,6 +149,7 @@ def data_heads(world: World) -> dict[str, str]:
     return heads
 
 
+@pytest.mark.services
 def test_bytes_that_are_lost_are_named_by_repair_and_fetched_again(
     world: World, was: dict[str, str]
 ) -> None:
@@ -176,6 +180,7 @@ def test_a_projection_that_lost_its_rows_is_rebuilt_by_repair(
     assert world.fingerprints(NOW) == was
 
 
+@pytest.mark.services
 def test_a_rollback_is_told_by_repair(world: World, was: dict[str, str]) -> None:
     undone = roll_back(world, silver.DAY_BARS)
     assert repaired(world)["units undone by a rollback"] == (len(undone), "run: ingot build")

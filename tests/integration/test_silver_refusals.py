@@ -70,6 +70,7 @@ def waiting(world: World) -> LandingState:
     return found
 
 
+@pytest.mark.services
 def test_a_version_that_silver_would_refuse_leaves_the_day_as_it_was(tmp_path: Path) -> None:
     world = worlds(tmp_path)
     assert world.backfill(at(1)).exit_code == 0

@@ -71,7 +71,9 @@ def both_end_well(*children: BaseProcess) -> None:
     assert {end_of(child) for child in children} <= ENDS_WELL
 
 
-@pytest.mark.parametrize("strategy", ["sequential", "parallel"])
+@pytest.mark.parametrize(
+    "strategy", [pytest.param("sequential", marks=pytest.mark.services), "parallel"]
+)
 def test_two_processes_may_load_the_same_files_into_a_new_lake(
     world: World, alone: Alone, strategy: str
 ) -> None:
@@ -80,7 +82,7 @@ def test_two_processes_may_load_the_same_files_into_a_new_lake(
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_identical_loads_at_once_all_succeed_and_do_each_unit_once(
     world: World, alone: Alone, seed: int
 ) -> None:
@@ -127,9 +129,7 @@ def test_a_correction_may_be_loaded_while_another_process_refines(
     assert world.fingerprints(at(20)) == alone.held[2]
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(n, marks=pytest.mark.services) for n in range(1, 20))]
-)
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=pytest.mark.services) for n in range(20)])
 def test_a_load_may_be_overtaken_at_any_step_by_the_load_of_a_correction(
     world: World, alone: Alone, seed: int
 ) -> None:

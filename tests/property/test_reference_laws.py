@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ingot.connectors.lean.bundle import Line
@@ -56,6 +56,7 @@ def rounded(value: Fraction) -> str:
 @given(steps)
 def test_a_factor_file_s_actions_rebuild_its_factors(found: list[Step]) -> None:
     lines = factor_file(found)
+    assume(all(Decimal(factor) > 0 for line in lines for factor in line.parts[1:3]))
     rows = list(
         read_actions(lines, [], permanent="A", next_session=lambda day: day + timedelta(days=1))
     )

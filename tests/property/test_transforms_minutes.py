@@ -104,7 +104,7 @@ def a_market(draw: st.DrawFn) -> Market:
 
 
 @given(a_market())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_history_is_what_walking_the_states_gives(engine: DuckDBEngine, market: Market) -> None:
     bars, count, refused = market
     past = states(*range(1, count + 1))

@@ -108,7 +108,7 @@ def test_a_damaged_archive_is_an_error_and_no_traceback(tmp_path: Path) -> None:
     damaged[40:60] = bytes(20)
     path.write_bytes(bytes(damaged))
     named = parse(f"lean:{path}")
-    with pytest.raises(CorruptFileError, match="no LEAN archive of trades"):
+    with pytest.raises(CorruptFileError, match="is not a LEAN archive of trades"):
         read(named, described(named))
 
 

@@ -135,7 +135,7 @@ class Parts:
 
     def close(self) -> None:
         """Release what was opened."""
-        for name in ("reader", "ledger", "tables"):
+        for name in ("reader", "tables", "ledger"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
 Item = TypeVar("Item")
@@ -17,12 +18,19 @@ Value = TypeVar("Value")
 
 def map_ahead(
     work: Callable[[Item], Value], items: Iterable[Item], *, workers: int
-) -> Iterator[tuple[Item, Value]]:
-    """Yield each item with `work(item)`, in order; at most `workers` + 1 results wait.
+) -> closing[Generator[tuple[Item, Value]]]:
+    """Return a context whose value yields each item with `work(item)`, in order.
 
-    With one worker everything runs in the caller's thread. When the consumer stops early (an
-    error, Ctrl-C), what has not begun is cancelled and what runs is waited for.
+    At most `workers` + 1 results wait. With one worker everything runs in the caller's thread.
+    When the context ends early (an error, Ctrl-C), what has not begun is canceled and what runs is
+    waited for: no thread outlives the context.
     """
+    return closing(_results(work, items, workers))
+
+
+def _results(
+    work: Callable[[Item], Value], items: Iterable[Item], workers: int
+) -> Generator[tuple[Item, Value]]:
     if workers <= 1:
         for item in items:
             yield item, work(item)

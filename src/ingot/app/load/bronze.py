@@ -218,16 +218,17 @@ class _Loader:
         batch = Batch(self.parts, self.dataset.bronze, self.profile, planned_on=planned_on)
         refused: list[DayResult] = []
         loads = parallel.map_ahead(self._parse, pending, workers=self.profile.workers)
-        for version, attempt in loads:
-            if attempt.parsed is None:
-                refused.append(self._refuse(attempt))
-            else:
-                finished = self._finish(version, attempt, attempt.parsed)
-                if version.before is None:
-                    for text in self._stated_ahead(finished):
-                        progress(Notice(text))
-                batch.add(finished)
-            progress(StepAdvanced(name, 1, version.landing.file_date.isoformat()))
+        with loads as attempts:
+            for version, attempt in attempts:
+                if attempt.parsed is None:
+                    refused.append(self._refuse(attempt))
+                else:
+                    finished = self._finish(version, attempt, attempt.parsed)
+                    if version.before is None:
+                        for text in self._stated_ahead(finished):
+                            progress(Notice(text))
+                    batch.add(finished)
+                progress(StepAdvanced(name, 1, version.landing.file_date.isoformat()))
         batch.flush()
         progress(StepEnded(name))
         return batch.results + refused, batch.lost

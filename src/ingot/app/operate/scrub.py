@@ -128,9 +128,8 @@ def scrub_lake(parts: Parts, request: ScrubRequest, *, progress: Progress = sile
     def look(target: Target) -> str:
         return scrub.damage(target, advance)
 
-    for target, found in parallel.map_ahead(look, targets, workers=_READERS):
-        if found:
-            findings.append(Finding(target, found))
+    with parallel.map_ahead(look, targets, workers=_READERS) as looked_at:
+        findings += [Finding(target, found) for target, found in looked_at if found]
     progress(StepEnded(step))
     scrubbed = Scrubbed(
         findings=tuple(sorted(findings, key=partial(_order, [t.name for t in parts.all_tables]))),

@@ -99,12 +99,13 @@ class Executor:
             except IngotError as error:
                 return error
 
-        for item, made in parallel.map_ahead(attempt, work, workers=self._profile.workers):
-            if isinstance(made, Finished):
-                batch.add(made)
-            else:
-                failed.append(_failed(item.unit, made))
-            self._progress(StepAdvanced(name, 1, item.unit.scope.start.isoformat()))
+        with parallel.map_ahead(attempt, work, workers=self._profile.workers) as results:
+            for item, made in results:
+                if isinstance(made, Finished):
+                    batch.add(made)
+                else:
+                    failed.append(_failed(item.unit, made))
+                self._progress(StepAdvanced(name, 1, item.unit.scope.start.isoformat()))
         batch.flush()
         self._progress(StepEnded(name))
         return batch.results + failed, batch.lost
