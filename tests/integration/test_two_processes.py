@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from tests.support.children import (
     Counting,
     Overtaken,
@@ -54,7 +54,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
     held = {}
     for stage in (1, 2):
         publish(world, stage)
-        world.backfill(at(stage), boundary=counting if stage == 1 else calm)
+        world.backfill(at(stage), boundary=counting if stage == 1 else undisturbed)
         held[stage] = world.fingerprints(at(20))
     return Alone(counting.seen, held)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from tests.support.world import MONDAY, World, at
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Overtaken:
 
 def load(world: World, stage: int, *, kill_at: int | None = None, **changes: Any) -> LoadReport:
     """Load what stage `stage` has published, at its hour."""
-    boundary: Boundary = calm if kill_at is None else Killing(kill_at)
+    boundary: Boundary = undisturbed if kill_at is None else Killing(kill_at)
     return world.backfill(at(stage), boundary=boundary, **changes)
 
 

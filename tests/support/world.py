@@ -17,7 +17,7 @@ from ingot.app.pipeline import backfill, build, ingest
 from ingot.model.time import FixedClock
 from ingot.simulator.simulate import simulate
 from ingot.simulator.truth import held_path
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from ingot.storage.iceberg.read.scan_planner import ScanRequest
 from ingot.tables.arrow import arrow_schema
 from ingot.tables.ops import CHECKS, RUNS
@@ -83,7 +83,7 @@ class World:
             defects=defects,
         )
 
-    def parts(self, now: datetime, *, boundary: Boundary = calm) -> Parts:
+    def parts(self, now: datetime, *, boundary: Boundary = undisturbed) -> Parts:
         """Open the lake at a moment; make it if there is none."""
         init(self.root, boundary=boundary)
         return open_parts(self.root, environ=self.environ, clock=FixedClock(now), boundary=boundary)
@@ -104,7 +104,7 @@ class World:
         return LoadRequest(**(values | changes))  # type: ignore[arg-type]  # made of names
 
     def backfill(
-        self, now: datetime, *, boundary: Boundary = calm, **changes: object
+        self, now: datetime, *, boundary: Boundary = undisturbed, **changes: object
     ) -> LoadReport:
         """Load everything that the vendor has at a moment, all the way to gold."""
         parts = self.parts(now, boundary=boundary)

@@ -51,7 +51,7 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def relation_schema(columns: Mapping[str, ColumnType]) -> pa.Schema:
-    """Return the schema of a relation that is no table, by its columns."""
+    """Return the schema of a relation that has columns but no contract."""
     return pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
 
 

@@ -82,7 +82,7 @@ DESCRIPTION = (
     Column("list_date", Date, "First day of listing.", nullable=True),
     Column("delisted_date", Date, "First day no longer listed.", nullable=True),
 )
-"""What is told of an instrument, in bronze and silver."""
+"""Columns that describe an instrument, in bronze and silver."""
 
 CORPORATE_ACTIONS = Table(
     name="bronze.corporate_actions",

@@ -73,7 +73,7 @@ def columns_of(table: Table) -> dict[int, tuple[str, str]]:
 
 
 def table_of(path: object) -> str | None:
-    """Return the table whose folder a file lies in; None outside the tables.
+    """Return the table whose folder holds a file; None outside the tables.
 
     >>> table_of("/lake/warehouse/silver/day_bars/data/a.parquet")
     'silver.day_bars'

@@ -155,7 +155,12 @@ DAY_BARS = Table(
         Column("bar_start_ns", Int64, "The same in nanoseconds since 1970 UTC.", unit="ns"),
         *(replace(price, unit=IN_CURRENCY) for price in _OHLC),
         _QUANTITY,
-        Column("transactions", Int64, "Number of trades; null if not told.", nullable=True),
+        Column(
+            "transactions",
+            Int64,
+            "Number of trades; null if the source does not give it.",
+            nullable=True,
+        ),
         STALE_REFUSED,
         *KNOWN_TIME,
         Column(

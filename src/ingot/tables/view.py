@@ -51,7 +51,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one name in a question stands for."""
+    """The rows that one name in a query means."""
 
     name: str
     """As the question writes it: `silver.minute_bars`, `silver.minute_bars_history`."""

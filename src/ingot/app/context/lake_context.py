@@ -13,7 +13,7 @@ from ingot.errors import ConfigError, DamagedFileError, LakeNotFoundError
 from ingot.failures import translated
 from ingot.folders import names
 from ingot.model.time import FixedClock, SystemClock
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +43,7 @@ class Parts:
         settings: Settings,
         *,
         clock: Clock,
-        boundary: Boundary = calm,
+        boundary: Boundary = undisturbed,
         accept_clock: bool = False,
     ) -> None:
         self.root = root
@@ -183,7 +183,7 @@ def open_parts(
     overrides: Mapping[str, object] | None = None,
     settings: Settings | None = None,
     clock: Clock | None = None,
-    boundary: Boundary = calm,
+    boundary: Boundary = undisturbed,
     accept_clock: bool = False,
 ) -> Parts:
     """Return the lake at `path`; `accept_clock` vouches for the clock (see `Ledger.moment`).
@@ -205,7 +205,7 @@ def open_parts(
     )
 
 
-def init(path: str | Path, *, boundary: Boundary = calm) -> bool:
+def init(path: str | Path, *, boundary: Boundary = undisturbed) -> bool:
     """Make a lake at `path`, private to its user; return False when it was one already.
 
     Raises:

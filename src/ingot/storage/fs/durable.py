@@ -16,7 +16,7 @@ from uuid import uuid4
 from ingot.errors import ConfigError
 from ingot.failures import translated
 from ingot.folders import names
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 
 if TYPE_CHECKING:
     from ingot.storage.fs.fault_points import Boundary
@@ -66,7 +66,9 @@ def _sync_entry(path: Path, number: int) -> None:
         fsync_folder(path.parent)
 
 
-def link_once(source: Path, path: Path, *, boundary: Boundary = calm, step: str = "file") -> bool:
+def link_once(
+    source: Path, path: Path, *, boundary: Boundary = undisturbed, step: str = "file"
+) -> bool:
     """Give the finished file `source` the name `path`, unless the name is taken.
 
     `source` keeps its own name too. On another file system the name is given to a copy.
@@ -117,7 +119,7 @@ def write_once(
     path: Path,
     data: bytes | Path,
     *,
-    boundary: Boundary = calm,
+    boundary: Boundary = undisturbed,
     step: str = "file",
     temporary_folder: Path | None = None,
 ) -> bool:

@@ -13,6 +13,6 @@ class Boundary(Protocol):
         ...
 
 
-def calm(point: str) -> None:
+def undisturbed(point: str) -> None:
     """Let everything pass: the boundary of normal operation."""
     del point

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from ingot.failures import reading, translate, translated
 from ingot.folders import entries, files_below
 from ingot.storage.fs import durable
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from ingot.tables.input import NO_OPTIONS
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class ObjectStore(Protocol):
 class LocalObjects:
     """Objects as files below one folder of a local disk."""
 
-    def __init__(self, root: Path, *, scratch: Scratch, boundary: Boundary = calm) -> None:
+    def __init__(self, root: Path, *, scratch: Scratch, boundary: Boundary = undisturbed) -> None:
         """Name the folder; nothing is read or made before first use.
 
         Args:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ingot.errors import ConfigError, LakeNotFoundError, StorageFullError
 from ingot.model.unit import Scope
 from ingot.storage.fs.durable import Scratch, fsync_folder, make_folders
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from ingot.storage.fs.object_store import LocalObjects
 from ingot.storage.fs.os_errors import bordered, failures
 from ingot.storage.iceberg.catalog.sqlite import CATALOG_FILE, SqliteCatalog
@@ -63,7 +63,7 @@ class TableStore:
         self,
         root: Path,
         *,
-        boundary: Boundary = calm,
+        boundary: Boundary = undisturbed,
         catalog: Catalog | None = None,
         objects: ObjectStore | None = None,
         wrap: Callable[[LakeCatalog], CommitCatalog] | None = None,
@@ -100,7 +100,7 @@ class TableStore:
         cls,
         root: Path,
         *,
-        boundary: Boundary = calm,
+        boundary: Boundary = undisturbed,
         catalog: Catalog | None = None,
         objects: ObjectStore | None = None,
     ) -> TableStore:
@@ -124,7 +124,7 @@ class TableStore:
         cls,
         root: Path,
         *,
-        boundary: Boundary = calm,
+        boundary: Boundary = undisturbed,
         objects: ObjectStore | None = None,
         attempts: int | None = None,
         scratch: Scratch | None = None,

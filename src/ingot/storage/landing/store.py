@@ -25,7 +25,7 @@ from ingot.errors import CorruptFileError, DamagedFileError
 from ingot.failures import reading, translated
 from ingot.model.landing import Landing
 from ingot.storage.fs.durable import Scratch
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from ingot.storage.fs.object_store import LocalObjects
 from ingot.storage.fs.os_errors import bordered
 from ingot.storage.fs.sealed_names import differs, hash_stream
@@ -66,7 +66,7 @@ class LandingStore:
     """The landing folder of one lake; safe for any number of threads and processes."""
 
     def __init__(
-        self, root: Path, *, boundary: Boundary = calm, objects: ObjectStore | None = None
+        self, root: Path, *, boundary: Boundary = undisturbed, objects: ObjectStore | None = None
     ) -> None:
         """Name the folder; nothing is read or made before first use.
 

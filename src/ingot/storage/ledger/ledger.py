@@ -9,7 +9,7 @@ from ingot.errors import QueryError
 from ingot.failures import translated
 from ingot.model import known_time
 from ingot.model.landing import Decision, KnownBasis, Landing, Outcome
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from ingot.storage.fs.os_errors import bordered
 from ingot.storage.landing.records import Checked, Decided, Expired, NumberedDone, done_of, path_of
 from ingot.storage.landing.store import LandingStore
@@ -42,7 +42,7 @@ class Ledger(LedgerQueries):
     """
 
     def __init__(
-        self, root: Path, *, boundary: Boundary = calm, accept_clock: bool = False
+        self, root: Path, *, boundary: Boundary = undisturbed, accept_clock: bool = False
     ) -> None:
         """Open the ledger of the lake at `root`; nothing is read or made before first use.
 

@@ -27,7 +27,7 @@ from ingot.errors import (
     StorageUnavailableError,
 )
 from ingot.failures import failure_of
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,7 +103,7 @@ class Committer:
         self,
         catalog: CommitCatalog,
         *,
-        boundary: Boundary = calm,
+        boundary: Boundary = undisturbed,
         attempts: int = ATTEMPTS,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
