@@ -85,17 +85,18 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Empty:
 
 
 @pytest.mark.parametrize(
-    ("other", "key", "error", "message"),
+    ("other", "key", "refused"),
     [  # another column, another type, another key
-        (ASKS, "symbol", SchemaDriftError, "missing columns: ask; unexpected columns: bid"),
-        (TEXT_BIDS, "symbol", SchemaDriftError, r"bid \(DECIMAL\(38,12\), not VARCHAR\)"),
-        (ASKS.replace("ask", "bid"), "symbol,ts", ConfigError, "Give the options of the first"),
+        (ASKS, "symbol", (SchemaDriftError, "missing columns: ask; unexpected columns: bid")),
+        (TEXT_BIDS, "symbol", (SchemaDriftError, r"bid \(DECIMAL\(38,12\), not VARCHAR\)")),
+        (ASKS.replace("ask", "bid"), "symbol,ts", (ConfigError, "Give the options of the first")),
     ],
+    ids=["column", "type", "key"],
 )
 def test_of_two_processes_that_declare_a_table_at_once_the_first_one_does(
-    empty: Empty, tmp_path: Path, other: str, key: str, error: type[Exception], message: str
+    empty: Empty, tmp_path: Path, other: str, key: str, refused: tuple[type[Exception], str]
 ) -> None:
-    root = empty.copy(tmp_path)
+    root, (error, message) = empty.copy(tmp_path), refused
 
     def declare() -> None:
         assert end_of(start(load, root, other, key=key)) == 0
