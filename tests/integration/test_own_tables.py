@@ -19,10 +19,12 @@ from ingot.app.lake import Lake
 from ingot.app.operate.rebuild import RebuildRequest, rebuild
 from ingot.app.read.views import Views
 from ingot.cli.main import run
+from ingot.connectors.table.connector import connector, first_options
 from ingot.errors import ConfigError, QueryError, SchemaDriftError
 from ingot.model.landing import KnownBasis
 from ingot.model.time import FixedClock
 from ingot.tables.own import RESERVED
+from ingot.testing import check_connector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +127,25 @@ def test_bronze_keeps_every_version_and_quarantine_the_bad_row(corrected: Path) 
         assert rows(lake, "SELECT count(*) FROM bronze.quotes") == [(3,)]
         bad = rows(lake, "SELECT row_number, rule, raw FROM ops.quarantine")
     assert bad == [(2, "bid", "AAPL,2,2025-06-02T13:31:00Z,oops,")]
+
+
+def test_a_file_of_a_declared_table_keeps_the_contract(tmp_path: Path) -> None:
+    path = tmp_path / "quotes.csv"
+    path.write_text(FIRST)
+    declared = first_options(
+        f"csv:{path}", {"name": "quotes", "key": "symbol,seq", "time": "ts"}, types={}
+    )
+    keys = check_connector(
+        connector,
+        f"csv:{path}",
+        "table/quotes",
+        start=date(2025, 6, 1),
+        end=date(2025, 6, 5),
+        folder=tmp_path,
+        settings=connector.settings.model_validate(declared),
+        lines=False,  # the first line of an object is not the header
+    )
+    assert keys == ("table/quotes/2025-06-02", "table/quotes/2025-06-03")
 
 
 def test_the_table_is_listed_described_and_has_a_status(corrected: Path) -> None:

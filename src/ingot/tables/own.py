@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ingot.errors import ConfigError
+from ingot.errors import ConfigError, SchemaDriftError
 from ingot.tables import bronze, contract
 from ingot.tables.contract import Binding, Boolean, Column, Date, Decimal, String, Table, month
 from ingot.tables.registry import VIEWS, all_tables
@@ -107,6 +107,22 @@ def columns_of(text: str) -> dict[str, ColumnType]:
     """Return the columns of a text made by `columns_text`."""
     pairs = (part.partition(" ") for part in text.split(", ") if part)
     return {name: _type(sql) for name, _, sql in pairs}
+
+
+def check_same_columns(name: str, recorded: Mapping[str, str], chosen: Mapping[str, str]) -> None:
+    """Refuse options of a dataset whose columns are not the recorded ones.
+
+    Raises:
+        SchemaDriftError: A column is missing, new or of another type.
+    """
+    before, now = (columns_of(options.get("columns", "")) for options in (recorded, chosen))
+    missing, unexpected = before.keys() - now.keys(), now.keys() - before.keys()
+    kinds = {c: kind for c, kind in now.items() if c in before and kind != before[c]}
+    changed = [f"{c} ({kind.sql}, not {before[c].sql})" for c, kind in kinds.items()]
+    if missing or unexpected or changed:
+        raise SchemaDriftError(
+            name, missing=sorted(missing), unexpected=sorted(unexpected), changed=changed
+        )
 
 
 def _type(sql: str) -> ColumnType:

@@ -14,6 +14,7 @@ from ingot.errors import ConfigError, CorruptFileError, QuarantineLimitError, Sc
 from ingot.model.landing import KnownBasis, Landing
 from ingot.storage.landing.records import safe_part, safe_path
 from ingot.tables.arrow import arrow_schema
+from ingot.tables.own import ROW_KEY, OwnTable
 from ingot.tables.registry import table
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _NO_ROW: Final = b"not a row"
 _NO_HEADER: Final = b"not_a_column_of_the_contract"
 _TORN_BYTES: Final = 20
 _ALL: Final = 100.0
+_SYMBOLS: Final = (ROW_KEY, "ticker", "symbol")
+"""Columns that name what a row is about: of a contract, the first that it has."""
 
 
 def check_connector(
@@ -53,7 +56,7 @@ def check_connector(
     Args:
         connector: What the entry point gives.
         location: Where the source is; it lists at least one object for the span.
-        dataset: Name of the dataset.
+        dataset: Name of the dataset; of a connector without datasets, one that `settings` name.
         start: First file date.
         end: The day after the last.
         folder: An empty folder for the check's own files.
@@ -96,7 +99,8 @@ def _ensure(holds: object, breach: str) -> None:
 
 
 def _opened(connector: Connector, location: str, settings: BaseModel, dataset: str) -> FileSource:
-    _ensure(dataset in connector.datasets, f"{connector.name} has no dataset {dataset}")
+    known = connector.datasets
+    _ensure(dataset in known or not known, f"{connector.name} has no dataset {dataset}")
     if isinstance(connector, FileConnector):
         source = connector.open(location, settings)
         if dataset in source.datasets:
@@ -113,9 +117,10 @@ def _check_dataset(connector: Connector, source: FileSource, about: Dataset) -> 
     safe_part(source.name, "source")
     safe_path(about.name, "dataset")
     for found in (about.bronze, about.silver):
-        _ensure(found is None or table(found.name) == found, f"{about.name} names an unknown table")
+        known = found is None or isinstance(found, OwnTable) or table(found.name) == found
+        _ensure(known, f"{about.name} names an unknown table")
     _ensure(
-        source.datasets[about.name] == connector.datasets[about.name],
+        connector.datasets.get(about.name, about) == about,
         f"{about.name} differs between the connector and the source",
     )
     try:
@@ -212,7 +217,7 @@ def _check_parse(
         _ensure(found == {getattr(landing, name)}, f"{name} is not the landing's: {found}")
     numbers: list[Any] = cast["row_number"].to_pylist()
     _ensure(len(set(numbers)) == len(numbers) and min(numbers) >= 1, "row numbers are not unique")
-    symbols = "ticker" if "ticker" in contract.names else "symbol"
+    symbols = next(name for name in _SYMBOLS if name in contract.names)
     _ensure(parsed.symbols == len(set(cast[symbols].to_pylist())), "`Parsed.symbols` is wrong")
     if parsed.in_order:
         keys = list(zip(cast[symbols].to_pylist(), cast["window_start"].to_pylist(), strict=True))

@@ -6,6 +6,7 @@ recorded asks the installed connector instead, until the next load records them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ingot.errors import ConfigError, QueryError
@@ -13,6 +14,7 @@ from ingot.model.dataset import DatasetFacts
 from ingot.storage.landing.records import NumberedDataset
 from ingot.storage.ledger import queries
 from ingot.tables.dataset import Dataset
+from ingot.tables.own import check_same_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,23 +66,37 @@ def record(parts: Parts, source: str, connector: str, datasets: Iterable[Dataset
     """Record the facts of datasets that are about to land, where they are new or have changed.
 
     Raises:
+        SchemaDriftError: A table of one's own has other columns; another process declared it.
         ConfigError: Other options than the recorded ones were chosen. What landed would be parsed
             by them when it is loaded again, and history would change.
     """
     known = _recorded(parts)
     for dataset in datasets:
         facts, before = facts_of(source, connector, dataset), known.get((source, dataset.name))
-        if before is not None and before.options != facts.options:
-            raise ConfigError(
-                f"{source} {dataset.name} was loaded with {_listed(before.options)}, not with "
-                f"{_listed(facts.options)}. Give the options of the first load, or load into "
-                "another lake."
-            )
-        if before != facts:
-            _write(parts, facts)
-            parts.tables.make_missing(
-                (dataset.bronze, *([dataset.silver] if dataset.silver else ()))
-            )
+        if before == facts:
+            continue
+        recorded = before or _first(parts, facts)
+        _check_options(recorded, facts)
+        if recorded != facts:
+            parts.ledger.add(partial(NumberedDataset, facts=facts))
+        parts.tables.make_missing((dataset.bronze, *([dataset.silver] if dataset.silver else ())))
+
+
+def _first(parts: Parts, facts: DatasetFacts) -> DatasetFacts:
+    """Record a dataset that is new; return its facts, those of another process if it was first."""
+    parts.ledger.make(NumberedDataset(1, facts))
+    return _recorded(parts)[facts.source, facts.name]
+
+
+def _check_options(recorded: DatasetFacts, chosen: DatasetFacts) -> None:
+    if recorded.options == chosen.options:
+        return
+    check_same_columns(chosen.name, dict(recorded.options), dict(chosen.options))
+    raise ConfigError(
+        f"{chosen.source} {chosen.name} was loaded with {_listed(recorded.options)}, not with "
+        f"{_listed(chosen.options)}. Give the options of the first load, or load into "
+        "another lake."
+    )
 
 
 def _listed(options: tuple[tuple[str, str], ...]) -> str:
@@ -92,7 +108,7 @@ def record_missing(parts: Parts) -> None:
     known = _recorded(parts)
     for source, name in parts.ledger.datasets():
         if (source, name) not in known and (found := _installed(source, name)) is not None:
-            _write(parts, facts_of(source, source, found))
+            _first(parts, facts_of(source, source, found))
 
 
 def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
@@ -108,10 +124,6 @@ def facts_of(source: str, connector: str, dataset: Dataset) -> DatasetFacts:
 
 def _recorded(parts: Parts) -> dict[tuple[str, str], DatasetFacts]:
     return parts.ledger.state.read(queries.dataset_facts)
-
-
-def _write(parts: Parts, facts: DatasetFacts) -> None:
-    parts.ledger.add(lambda number: NumberedDataset(number, facts))
 
 
 def _of_facts(parts: Parts, facts: DatasetFacts | None) -> Dataset | None:
