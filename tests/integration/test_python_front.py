@@ -124,6 +124,25 @@ def test_an_answer_is_iterated_indexed_and_cut_into_batches(lake: Lake) -> None:
         answer["clsoe"]
 
 
+LONG = """
+SELECT source, repeat('x', 1000) AS filler
+FROM (SELECT DISTINCT source FROM silver.day_bars), range(40000)
+"""
+"""An answer of 40 MB, which is a stream."""
+
+
+def test_a_long_answer_names_the_sources_of_its_tables_and_ends_with_its_lake(
+    world: World,
+) -> None:
+    with world.lake(at(1)) as lake:
+        answer = lake.sql(LONG)
+        assert answer.is_stream
+        assert answer.sources == ("massive",)
+        assert lake.sql("SELECT symbol FROM silver.day_bars LIMIT 1").sources == ()
+    with pytest.raises(ingot.QueryError, match="lake was closed before this answer was read"):
+        next(answer.to_batches())
+
+
 def test_a_stream_holds_the_bars_of_an_answer(lake: Lake) -> None:
     how: dict[str, Any] = {"interval": "1h", "session": "regular", "known_at": at(1)}
     batches = list(lake.stream(["AAPL", "SPY"], **how))

@@ -217,11 +217,8 @@ class Reader:
         """
         moment = as_of(known_at, self._parts.clock)
         if self._log is not None:
-            others: dict[str, object] = {
-                "basis": basis,
-                "strict": strict,
-                "known_basis": known_basis,
-            }
+            words = {"basis": basis, "strict": strict, "known_basis": known_basis}
+            others: dict[str, object] = dict(words)
             others |= {} if params is None else {"params": params}
             self._log.query = Query("sql", text, others, is_now=known_at is None)
         tables = self._tables_of(text)
@@ -229,14 +226,19 @@ class Reader:
         request = BarsRequest((), date.min, date.max, basis=basis, strict=strict)
         perspective = self.perspectives.of(request, moment)
         bases = bases_of(known_basis)
+        sources: tuple[str, ...] = ()
 
         def answer() -> pa.Table | Stream:
-            views = {name: self._views.view(name, moment, bases=bases) for name in tables}
+            nonlocal sources
+            views = traded = {name: self._views.view(name, moment, bases=bases) for name in tables}
             if perspective.scaled:
                 factors = ArrowRelation(perspective.relation())
                 views = {name: _on_basis(view, factors) for name, view in views.items()}
             ask = self._sandbox.ask if self._log else self._sandbox.stream
-            return ask(text, views, params=params, today=today)
+            rows = ask(text, views, params=params, today=today)
+            if isinstance(rows, Stream) and "source" in rows.schema.names:
+                sources = self._sources_of(traded)
+            return rows
 
         today = moment.known_at.astimezone(NEW_YORK).date()
         dated = today if TODAY in text.lower() else None
@@ -250,7 +252,17 @@ class Reader:
             known_basis,
         )
         answered = self._answer(self._cached(tables, moment, question, answer), moment, notices)
+        answered = replace(answered, sources=sources or answered.sources)
         return _on_its_basis(answered, basis, perspective)
+
+    def _sources_of(self, views: Mapping[str, View]) -> tuple[str, ...]:
+        """Return the connectors that have rows in the views, sorted."""
+        found: set[str] = set()
+        for view in views.values():
+            if "source" in view.columns:
+                sql = f"SELECT DISTINCT source FROM {view.name}"
+                found.update(sources_in(self._reads.run(sql, {view.name: view})))
+        return tuple(sorted(found))
 
     def _tables_of(self, text: str) -> list[str]:
         try:

@@ -16,25 +16,26 @@ import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import chain
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from ingot.engines.limits import Limits, out_of_time
+from ingot.engines.sandbox.open_answers import OpenAnswers, Run
 from ingot.engines.sandbox.protocol import Query, Tag, pack_query, receive, send, unpack_rows
 from ingot.errors import DamagedFileError, IngotError, QueryError
 from ingot.failures import failure_of
 from ingot.tables.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from datetime import date
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
+    from ingot.engines.sandbox.open_answers import Process
     from ingot.tables.view import View
 
 READ_AHEAD_BYTES: Final = 32 * 1024 * 1024
@@ -53,14 +54,27 @@ _KEPT: Final = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 class Sandbox:
     """Answers user SQL over bound views; safe to use from several threads."""
 
-    def __init__(self, warehouse: Path, limits: Limits, *, parallel: int = 2) -> None:
+    def __init__(
+        self,
+        warehouse: Path,
+        limits: Limits,
+        *,
+        parallel: int = 2,
+        open_answers: int = 8,
+        read_ahead_bytes: int = READ_AHEAD_BYTES,
+    ) -> None:
         """Remember the limits; a process starts with the first query.
 
         Args:
             warehouse: Folder of the lake's data files; nothing outside it can be read.
             limits: Of each query.
             parallel: Queries that run at once; others wait. Streams do not count.
+            open_answers: Streams whose processes run at once.
+            read_ahead_bytes: A longer answer is a stream.
         """
+        self._parallel = parallel
+        self._read_ahead_bytes = read_ahead_bytes
+        self._open = OpenAnswers(open_answers)
         self._limits = limits
         self._warehouse = warehouse.absolute()
         self._free: list[_Worker] = []
@@ -102,9 +116,10 @@ class Sandbox:
     ) -> pa.Table | Stream:
         """Return the answer to one query over `views`, named as the query names them.
 
-        An answer that is longer than `READ_AHEAD_BYTES` is a stream. Its process waits while
+        An answer that is longer than what is read ahead is a stream. Its process waits while
         nothing is read, which does not count as time of the query, and ends with the stream.
-        Reading it a second time runs the query again.
+        Reading it a second time runs the query again. So does reading it the first time, where
+        so many streams were opened since that its process was ended.
 
         Args:
             sql: The text.
@@ -114,39 +129,53 @@ class Sandbox:
 
         Raises:
             QueryError: The query is not allowed, wrong, or beyond a limit; the message names
-                the limit's setting, or the nearest right table or column. A stream raises it too.
+                the limit's setting, or the nearest right table or column. A stream raises it
+                too, also where the sandbox was closed or too many streams are being read.
             DamagedFileError: A data file cannot be read. A stream raises it too.
         """
         query = Query(_as_text(sql), params, None if today is None else today.isoformat())
         message, rows = pack_query(query, views)
+        run = Run(self._open.closings)
         with self._turns:
-            parts = self._parts(message, rows)
+            parts = self._parts(message, rows, run.lent)
             schema = next(parts).schema
             batches, size = [], 0
             for part in parts:
                 batches += part.to_batches()
                 size += part.nbytes
-                if size > READ_AHEAD_BYTES:
+                if size > self._read_ahead_bytes:
                     break
             else:
                 return pa.Table.from_batches(batches, schema)
-        begun = [chain(batches, _batches(parts))]
+        run.unread.append((batches, parts))
+        self._open.admit(run)
+        return Stream(schema, lambda: self._read(run, message, rows))
 
-        def read() -> Iterator[pa.RecordBatch]:
-            try:
-                return begun.pop()
-            except IndexError:  # a second reading
-                return _batches(self._parts(message, rows))
+    def _read(self, run: Run, message: bytes, rows: list[bytes]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a run, or of another if it has a reader or was ended."""
+        try:
+            ahead, others = run.unread.pop()
+        except IndexError:
+            run = Run(run.closings)
+            self._open.admit(run)
+            ahead, others = [], self._parts(message, rows, run.lent)
+        try:
+            yield from run.rows(ahead, others)
+        finally:
+            self._open.discard(run)
 
-        return Stream(schema, read)
-
-    def _parts(self, message: bytes, rows: list[bytes]) -> Iterator[pa.Table]:
-        """Yield an answer in parts, the first of which is empty."""
+    def _parts(self, message: bytes, rows: list[bytes], lent: list[Process]) -> Generator[pa.Table]:
+        """Yield an answer in parts, the first of which is empty; `lent` has the process."""
         with self._worker() as worker:
-            yield from worker.ask(message, rows, self._limits)
+            lent.append(worker)
+            try:
+                yield from worker.ask(message, rows, self._limits)
+            finally:
+                lent.clear()
 
     def close(self) -> None:
-        """End the processes; a later query starts a new one."""
+        """End the processes and every stream; a later query starts a new process."""
+        self._open.end_all()
         with self._guard:
             workers, self._free = self._free, []
         for worker in workers:
@@ -181,11 +210,16 @@ class Sandbox:
             kept = worker.is_alive
             raise
         finally:
-            if kept:
-                with self._guard:
-                    self._free.append(worker)
-            else:
+            if not (kept and self._kept(worker)):
                 worker.end()
+
+    def _kept(self, worker: _Worker) -> bool:
+        """Keep a process for a later query; return False if enough of them wait already."""
+        with self._guard:
+            if len(self._free) >= self._parallel:
+                return False
+            self._free.append(worker)
+            return True
 
     def _take(self) -> _Worker:
         with self._guard:
@@ -195,11 +229,6 @@ class Sandbox:
                     return worker
                 worker.end()
         return _started(self._warehouse, self._limits)
-
-
-def _batches(parts: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    for part in parts:
-        yield from part.to_batches()
 
 
 def _started(warehouse: Path, limits: Limits) -> _Worker:
@@ -225,6 +254,7 @@ class _Worker:
         self.owner = os.getpid()
         self._late = False
         self._broken = False
+        self._stopped: QueryError | None = None
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             [sys.executable, "-I", "-c", _CODE.format(path=sys.path)],
             stdin=subprocess.PIPE,
@@ -312,11 +342,18 @@ class _Worker:
         """End the process at once and take back its pipes."""
         self._finalizer()
 
+    def stop(self, reason: QueryError) -> None:
+        """End the process; whoever reads from it gets the reason."""
+        self._stopped = reason
+        self.end()
+
     def _kill_late(self) -> None:
         self._late = True
         self._process.kill()
 
     def _reason(self, limits: Limits) -> QueryError:
+        if self._stopped is not None:
+            return self._stopped
         if self._late:
             return out_of_time(limits)
         return QueryError(

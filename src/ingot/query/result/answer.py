@@ -53,7 +53,8 @@ class Answer:
     settled: bool = True
     """False where something landed by `known_at` is not yet refined, so that rows may change."""
     sources: tuple[str, ...] = ()
-    """Connectors that the rows come from, where that is known."""
+    """Connectors that the rows come from, where they have a source; of a stream, those of the
+    tables that it reads."""
     basis: str = "raw"
     """Of the prices and volumes."""
     unapplied_actions: tuple[str, ...] = ()
