@@ -117,7 +117,7 @@ class SchemaDriftError(LookAtDataError):
             f"The header of {what} is not the contract's: "
             f"missing columns: {', '.join(self.missing) or 'none'}; "
             f"unexpected columns: {', '.join(self.unexpected) or 'none'}{others}. "
-            "Nothing of the file was loaded; its bytes are kept in landing."
+            "Nothing of the file was loaded."
         )
 
 

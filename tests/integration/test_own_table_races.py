@@ -21,7 +21,7 @@ from ingot.app.pipeline.own_data import TableRequest, ingest_table
 from ingot.app.refine.ensure_sessions import ensure_sessions
 from ingot.errors import ConfigError, SchemaDriftError
 from ingot.model.time import FixedClock
-from ingot.storage.fs.fault_points import calm
+from ingot.storage.fs.fault_points import undisturbed
 from tests.support.children import KILLED, Counting, Killing, Overtaken, end_of, start
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ TEXT_BIDS = "symbol,ts,bid\nC,2025-06-02T13:30:00Z,none\n"
 IN_FORCE = [("A", Decimal("100.25")), ("B", Decimal(7))]
 
 
-def opened(root: Path, boundary: Boundary = calm) -> Parts:
+def opened(root: Path, boundary: Boundary = undisturbed) -> Parts:
     clock = FixedClock(datetime(2025, 7, 1, 12, tzinfo=UTC))
     return open_parts(root, environ={}, clock=clock, boundary=boundary)
 
 
-def load(root: Path, text: str, boundary: Boundary = calm, key: str = "symbol") -> LoadReport:
+def load(
+    root: Path, text: str, boundary: Boundary = undisturbed, key: str = "symbol"
+) -> LoadReport:
     """Load a CSV text to the table of quotes, without `build`."""
     path = root.parent / f"{crc32(text.encode())}.csv"
     path.write_text(text)
