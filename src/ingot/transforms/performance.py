@@ -139,6 +139,8 @@ def performance_transform(
             "sessions_per_year": str(sessions_per_year),
             "lookback_sessions": str(LOOKBACK_SESSIONS),
             "levels": _levels(basis, one_session=False),
+            "session": sql_text("performance_session.sql"),
+            "session_levels": _levels(basis, one_session=True),
             "actions": sql_text("performance_actions.sql"),
         },
     )

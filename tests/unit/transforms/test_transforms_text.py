@@ -12,6 +12,7 @@ from ingot.errors import QueryError
 from ingot.tables import silver as silver_tables
 from ingot.transforms import gold, silver
 from ingot.transforms.performance import BASES, performance_sql, performance_transform
+from ingot.transforms.transform import sql_text
 from tests.support.portable import check_portable
 from tests.support.transform_markets import DAYS, MINUTES, states
 
@@ -113,6 +114,14 @@ def test_rules_of_performance_are_in_its_digest() -> None:
     assert len({t.digest for t in made}) == len(made)
     with pytest.raises(QueryError, match="'adjusted'"):
         performance_transform(basis="adjusted")
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_every_text_that_makes_performance_is_in_its_digest(basis: str) -> None:
+    named = performance_transform(basis=basis)
+    parts = [named.sql, *named.parameters.values()]
+    for name in ("keys", "windows", "session", "values", "actions"):
+        assert any(sql_text(f"performance_{name}.sql") in part for part in parts)
 
 
 def test_a_table_s_transform_is_found_by_the_table() -> None:
